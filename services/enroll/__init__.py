@@ -1,0 +1,1 @@
+"""Enrolment: a person's record from capture to the print-ready queue, in order of arrival."""
