@@ -1,3 +1,78 @@
+# 'make' alone lists what there is.
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+SHELL := /bin/bash
+
+BIN := .venv/bin
+# uv is needed to change the lock only, so it stays out of the environment.
+UV := 0.13.9
+
+PEOPLE ?= 20
+FINGERPRINTS ?=
+SEED ?=
+
+##@ Start here
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} \
+		/^##@/ {printf "\n%s\n", substr($$0, 5)} \
+		/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## Install what is missing (apt, .venv, buf); seconds when nothing is
+	@scripts/setup.sh
+
+.PHONY: demo
+demo: setup ## Live one day of a regency: PEOPLE=20, FINGERPRINTS=DIR, SEED=N
+	@$(BIN)/tunggal demo --people $(PEOPLE) $(if $(FINGERPRINTS),--fingerprints "$(FINGERPRINTS)") $(if $(SEED),--seed $(SEED))
+
+.PHONY: test
+test: setup lint ## Set-up, lint and every test
+	@$(BIN)/pytest
+
+##@ While working
+
+.PHONY: test-fast
+test-fast: ## Tests without those that start the whole suite
+	@$(BIN)/pytest -m "not slow" --ignore=tests/integration --ignore=tests/faults
+
+.PHONY: lint
+lint: ## ruff, mypy, import-linter, buf
+	@echo "ruff check" && $(BIN)/ruff check --quiet .
+	@echo "ruff format" && $(BIN)/ruff format --check --quiet .
+	@echo "mypy" && $(BIN)/mypy
+	@echo "import-linter" && PYTHONPATH=.:protos $(BIN)/lint-imports --no-logo
+	@echo "buf" && $(BIN)/python scripts/protos.py --lint
+
+.PHONY: format
+format: ## Format the Python sources and the contracts
+	@$(BIN)/ruff check --quiet --fix --exit-zero .
+	@$(BIN)/ruff format .
+	@node_modules/.bin/buf format --write protos
+
 .PHONY: protos
-protos:
-	.venv/bin/python scripts/protos.py
+protos: ## Regenerate the Python stubs of the contracts
+	@$(BIN)/python scripts/protos.py
+
+.PHONY: bench
+bench: setup ## Measure; results under var/bench
+	@$(BIN)/tunggal bench all
+
+.PHONY: lock
+lock: ## Resolve the Python dependencies again into requirements.lock
+	@test -x .setup/uv/bin/uv || (python3 -m venv .setup/uv && .setup/uv/bin/pip install --quiet uv==$(UV))
+	@.setup/uv/bin/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-emit-package tunggal-protos --custom-compile-command "make lock" \
+		--quiet --output-file requirements.lock
+	@npm install --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund
+
+.PHONY: clean
+clean: ## Remove what was built and what ran (not the environment)
+	rm -rf var build dist *.egg-info protos/build protos/*.egg-info .mypy_cache .ruff_cache .pytest_cache \
+		.hypothesis .import_linter_cache
+	find services cli sim bench scripts tests protos -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+.PHONY: distclean
+distclean: clean ## clean, and the environment too: the next set-up starts from nothing
+	rm -rf .venv .setup node_modules

@@ -1,13 +1,13 @@
 """Generate the Python stubs of the contracts, check that they are current, and lint the contracts.
 
-    python scripts/protos.py             write *_pb2.py, *_pb2.pyi, *_pb2_grpc.py and *_pb2_grpc.pyi beside each .proto
-    python scripts/protos.py --check     generate into a temporary directory and compare with the committed stubs
-    python scripts/protos.py --lint      buf lint and buf format on the sources
+    python scripts/protos.py             write the stubs (.py and .pyi, messages and gRPC) beside each .proto
+    python scripts/protos.py --check     generate them elsewhere and compare with the committed ones
+    python scripts/protos.py --lint      buf lint (rules in ``protos/buf.yaml``) and buf format on the sources
 
 The contracts import ``buf/validate/validate.proto``. Its source comes with no Python package, but the pinned
-``protovalidate`` wheel carries its compiled descriptor; protoc takes that through ``--descriptor_set_in``. Its stubs are
-generated here as well (``protos/buf/validate``), because those of the contracts import them. Stubs of Google's own types
-come with protobuf and googleapis-common-protos and are never generated.
+``protovalidate`` wheel carries its compiled descriptor; protoc takes that through ``--descriptor_set_in``.
+Its stubs are generated here as well (``protos/buf/validate``), because those of the contracts import them.
+Stubs of Google's own types come with protobuf and googleapis-common-protos and are never generated.
 """
 
 from __future__ import annotations
@@ -21,6 +21,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from google.protobuf import descriptor_pb2
+from google.rpc import error_details_pb2, status_pb2
+from google.type import date_pb2
+from protovalidate._gen.buf.validate import validate_pb
+
 ROOT = Path(__file__).resolve().parent.parent
 PROTOS = ROOT / "protos"
 VALIDATE = "buf/validate/validate.proto"
@@ -33,17 +38,12 @@ class GenerationError(Exception):
 
 
 def sources() -> list[str]:
-    """Every contract, as a path relative to ``protos/``, sorted so that the output does not depend on the disk."""
+    """Every contract, as a path relative to ``protos/``, in an order that does not depend on the disk."""
     return sorted(str(path.relative_to(PROTOS)) for path in (PROTOS / "tunggal").rglob("*.proto"))
 
 
 def imported_descriptors() -> bytes:
-    """Serialized FileDescriptorSet of everything that the contracts may import from outside this repository."""
-    from google.protobuf import descriptor_pb2
-    from google.rpc import error_details_pb2, status_pb2
-    from google.type import date_pb2
-    from protovalidate._gen.buf.validate import validate_pb
-
+    """Serialized FileDescriptorSet of all that the contracts may import from outside this repository."""
     files = descriptor_pb2.FileDescriptorSet()
     for descriptor in (date_pb2.DESCRIPTOR, error_details_pb2.DESCRIPTOR, status_pb2.DESCRIPTOR):
         descriptor.CopyToProto(files.file.add())
@@ -114,7 +114,7 @@ def write() -> None:
 
 
 def differences() -> list[str]:
-    """What is stale, missing or left over among the committed stubs, one line each; empty when they are current."""
+    """What is stale, missing or left over among the committed stubs, a line each."""
     with tempfile.TemporaryDirectory(prefix="tunggal-stubs-") as directory:
         fresh = Path(directory)
         names = set(generate(fresh))
@@ -130,7 +130,7 @@ def differences() -> list[str]:
 
 
 def lint() -> None:
-    """Hold the contracts against buf's rules (``protos/buf.yaml``) and its format."""
+    """Hold the contracts against the rules and the format of buf."""
     buf = ROOT / "node_modules" / ".bin" / "buf"
     if not buf.exists():
         raise GenerationError(f"{buf.relative_to(ROOT)} is missing: run 'make setup' (npm ci)")
