@@ -1,0 +1,1 @@
+"""Fingerprints: from an image to a template (`extract`), from two templates to a score (`compare`)."""

@@ -1,0 +1,75 @@
+"""From an image to a template: the whole recipe, one named step a line."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from services.abis.fingerprint import enhance, frame, frequency, image, mask, minutiae, orientation
+from services.abis.fingerprint import parameters as p
+from services.abis.fingerprint.template import CELL, FREQUENCY_UNIT, Template, cells, quantised
+from services.abis.kernels import F32, U8
+from services.common.errors import InvalidArgument
+
+
+def extract(data: bytes, dpi: float | None = None, *, field: str = "image") -> Template:
+    """Template of an encoded image of one finger (PNG, TIFF, BMP, JPEG).
+
+    Raises InvalidArgument as `image.decode` does, and IMAGE_NO_RIDGES where no ridge area is found.
+    """
+    return extract_pixels(image.decode(data, dpi, field=field), field=field)
+
+
+def extract_pixels(pixels: U8, *, field: str = "image") -> Template:
+    """Template of grey values at 500 dpi, ridges dark, shape (height, width)."""
+    valid, mean, contrast = frame.fill(pixels)
+    area = mask.ridges(contrast)
+    _require_ridges(area, field)
+    level = frame.level(pixels, valid, mean, contrast)
+    c, s, _ = orientation.estimate(level, np.ones_like(contrast))
+    wave = frequency.estimate(level, orientation.angles(c, s), area)
+    enhanced, _ = enhance.gabor(level, c, s, wave, area.astype(np.uint8))
+    c, s, _ = orientation.estimate(enhanced, area.astype(np.float32), fine=True)
+    enhanced, power = enhance.gabor(level, c, s, wave, area.astype(np.uint8))
+    found = minutiae.detect(enhanced)
+    found = minutiae.away_from_border(found, area)
+    found = minutiae.along_ridges(found, c, s)
+    found = minutiae.best(found, power, p.MAX_MINUTIAE)
+    return _template(pixels, found, c, s, wave, area)
+
+
+def _require_ridges(area: mask.Mask, field: str) -> None:
+    if int(area.sum()) < p.MIN_MASK_BLOCKS:
+        raise InvalidArgument(
+            "IMAGE_NO_RIDGES",
+            "No area with ridges was found in the image.",
+            field=field,
+            remedy="Clean the finger and the scanner, press a little more, and capture again.",
+        )
+
+
+def _template(
+    pixels: U8, found: minutiae.Minutiae, c: F32, s: F32, wave: F32, area: mask.Mask
+) -> Template:
+    height, width = pixels.shape
+    rows, columns = cells(height), cells(width)
+    y, x = ((np.mgrid[:rows, :columns] + 0.5) * CELL - 0.5).astype(np.float32)
+    shape = (rows, columns)
+
+    def coarse(values: F32) -> F32:
+        return minutiae.read_grid(x.ravel(), y.ravel(), values).reshape(shape)
+
+    theta = orientation.angles(coarse(c), coarse(s))
+    inside = coarse(area.astype(np.float32)) >= 0.5
+    steps = np.clip(np.round(coarse(wave) / FREQUENCY_UNIT), 1, 255)
+    points = np.column_stack([found.x, found.y, found.angle, found.quality]).astype(np.float32)
+    return quantised(
+        Template(
+            width,
+            height,
+            points,
+            found.kind.copy(),
+            (np.round(theta * (256 / np.pi)).astype(np.int64) % 256).astype(np.uint8),
+            np.where(inside, steps, 0).astype(np.uint8),
+            from_image=True,
+        )
+    )

@@ -1,0 +1,86 @@
+"""Which blocks carry ridges: Otsu's threshold on the local contrast, then one clean connected area."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.abis.kernels import F32
+
+Mask = NDArray[np.bool_]
+
+
+def otsu(values: F32) -> float:
+    """Threshold that splits values into the two classes of least variance (Otsu 1979), over 64 bins."""
+    top = float(np.percentile(values, 98))
+    if top <= 0.0:
+        return 0.0
+    counts, edges = np.histogram(np.minimum(values, top), bins=64, range=(0.0, top))
+    centres = (edges[:-1] + edges[1:]) / 2
+    below = np.cumsum(counts)
+    sums = np.cumsum(counts * centres)
+    above = below[-1] - below
+    with np.errstate(divide="ignore", invalid="ignore"):
+        between = below * above * (sums / below - (sums[-1] - sums) / above) ** 2
+    return float(edges[int(np.nanargmax(np.where(above > 0, between, -1.0))) + 1])
+
+
+def ridges(contrast: F32) -> Mask:
+    """Blocks with ridges: contrast above 0.8 of Otsu's threshold, smoothed, largest area, holes filled."""
+    raw = contrast > 0.8 * otsu(contrast)
+    return clean(raw)
+
+
+def clean(raw: Mask) -> Mask:
+    """Majority vote over 5x5 blocks, the largest connected area only, holes filled."""
+    padded = np.pad(raw.astype(np.int32), 2)
+    rows, columns = raw.shape
+    votes = sum(padded[i : i + rows, j : j + columns] for i in range(5) for j in range(5))
+    smooth = np.asarray(votes) >= 13
+    return _without_holes(_largest(smooth))
+
+
+def erode(mask: Mask) -> Mask:
+    """The mask without the blocks that touch (8-connected) its outside; outside of the image counts as outside."""
+    padded = np.pad(mask, 1)
+    rows, columns = mask.shape
+    out = np.ones_like(mask)
+    for i in range(3):
+        for j in range(3):
+            out &= padded[i : i + rows, j : j + columns]
+    return out
+
+
+def _label(mask: Mask) -> tuple[NDArray[np.int32], list[int]]:
+    """4-connected components: labels from 1 (0 outside of the mask), and the size of each."""
+    labels = np.zeros(mask.shape, np.int32)
+    sizes: list[int] = []
+    rows, columns = mask.shape
+    for start in zip(*np.nonzero(mask), strict=True):
+        if labels[start]:
+            continue
+        stack = [(int(start[0]), int(start[1]))]
+        labels[start] = len(sizes) + 1
+        size = 0
+        while stack:
+            i, j = stack.pop()
+            size += 1
+            for a, b in ((i - 1, j), (i + 1, j), (i, j - 1), (i, j + 1)):
+                if 0 <= a < rows and 0 <= b < columns and mask[a, b] and not labels[a, b]:
+                    labels[a, b] = len(sizes) + 1
+                    stack.append((a, b))
+        sizes.append(size)
+    return labels, sizes
+
+
+def _largest(mask: Mask) -> Mask:
+    labels, sizes = _label(mask)
+    if not sizes:
+        return mask
+    return np.asarray(labels == 1 + int(np.argmax(sizes)))
+
+
+def _without_holes(mask: Mask) -> Mask:
+    outside = np.pad(~mask, 1, constant_values=True)
+    labels, _ = _label(outside)
+    return np.asarray(labels != labels[0, 0])[1:-1, 1:-1]

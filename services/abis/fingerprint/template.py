@@ -1,0 +1,129 @@
+"""The template of one finger: what is kept of an image, and its own binary form for the store.
+
+Layout of the binary form (big-endian): magic "TFT1", flags (bit 0: fields from an image), width and height in pixels
+(uint16 each), n (uint8), n minutiae of x, y (uint16, 1/16 px), angle (uint16, 2 pi / 65536), kind and quality
+(uint8 each), then per 16 px cell one byte orientation (pi / 256) and one byte ridge frequency (0 outside of the
+ridge area), and a CRC-32 of everything before it. Cylinders are not stored: they follow from the minutiae.
+"""
+
+from __future__ import annotations
+
+import functools
+import struct
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.abis.fingerprint import parameters as p
+from services.abis.fingerprint.cylinders import cylinders
+from services.abis.fingerprint.minutiae import Minutiae
+from services.abis.kernels import F32, U8, U64
+from services.common.errors import DataLoss
+
+CELL = 16
+"""Pixels at 500 dpi of a side of the cells of the coarse fields."""
+FREQUENCY_UNIT = 1.0 / 1024
+"""Cycles per pixel of one step of a stored ridge frequency."""
+_MAGIC = b"TFT1"
+_HEAD = struct.Struct(">4sBHHB")
+_POINT = np.dtype([("x", ">u2"), ("y", ">u2"), ("angle", ">u2"), ("kind", "u1"), ("quality", "u1")])
+
+
+def cells(pixels: int) -> int:
+    """Number of coarse cells that cover a side of so many pixels."""
+    return (pixels + CELL - 1) // CELL
+
+
+@dataclass(frozen=True, eq=False)
+class Template:
+    """One finger, at 500 dpi.
+
+    width, height: of the image in pixels. points: (n, 4) x, y, angle, quality of the minutiae, best first; kind: (n).
+    orientation, frequency: (rows, columns) fields on 16 px cells, frequency 0 outside of the ridge area.
+    from_image: False where only minutiae are known (ISO/IEC 19794-2); the fields then tell no more than the area.
+    """
+
+    width: int
+    height: int
+    points: F32
+    kind: U8
+    orientation: U8
+    frequency: U8
+    from_image: bool
+
+    def __len__(self) -> int:
+        return int(self.points.shape[0])
+
+    @functools.cached_property
+    def cylinders(self) -> tuple[U64, U64, U8]:
+        """Bit cylinders (n, 20), validity masks (n, 4) and usable flags (n)."""
+        return cylinders(self.points, self.frequency, CELL)
+
+    @functools.cached_property
+    def digest(self) -> int:
+        """A number that orders templates, so that both orders of a comparison compute the same thing."""
+        return zlib.crc32(self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        """The binary form described above."""
+        n = len(self)
+        records = np.empty(n, _POINT)
+        records["x"] = np.clip(np.round(self.points[:, 0] * 16), 0, 65535)
+        records["y"] = np.clip(np.round(self.points[:, 1] * 16), 0, 65535)
+        records["angle"] = np.round(self.points[:, 2].astype(np.float64) * (65536 / (2 * np.pi))).astype(int) % 65536
+        records["kind"] = self.kind
+        records["quality"] = np.round(self.points[:, 3] * 255)
+        head = _HEAD.pack(_MAGIC, int(self.from_image), self.width, self.height, n)
+        body = head + records.tobytes() + self.orientation.tobytes() + self.frequency.tobytes()
+        return body + zlib.crc32(body).to_bytes(4, "big")
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Template:
+        """Read the binary form; DataLoss where it is damaged (it comes from our own store only)."""
+        if len(data) < _HEAD.size + 4 or zlib.crc32(data[:-4]) != int.from_bytes(data[-4:], "big"):
+            raise DataLoss("TEMPLATE_DAMAGED", "A stored fingerprint template fails its checksum.")
+        magic, flags, width, height, n = _HEAD.unpack_from(data)
+        shape = cells(height), cells(width)
+        area = shape[0] * shape[1]
+        if magic != _MAGIC or len(data) != _HEAD.size + n * _POINT.itemsize + 2 * area + 4:
+            raise DataLoss("TEMPLATE_DAMAGED", "A stored fingerprint template is not of this version.")
+        records = np.frombuffer(data, _POINT, n, _HEAD.size)
+        points = np.empty((n, 4), np.float32)
+        points[:, 0] = records["x"] / 16.0
+        points[:, 1] = records["y"] / 16.0
+        points[:, 2] = records["angle"] * (2 * np.pi / 65536)
+        points[:, 3] = records["quality"] / 255.0
+        fields = np.frombuffer(data, np.uint8, 2 * area, _HEAD.size + records.nbytes).reshape(2, *shape).copy()
+        return cls(width, height, points, records["kind"].copy(), fields[0], fields[1], bool(flags & 1))
+
+
+def from_minutiae(minutiae: Minutiae, width: int, height: int) -> Template:
+    """A template of minutiae alone: its ridge area is their convex hull, widened by 24 px."""
+    points = np.column_stack([minutiae.x, minutiae.y, minutiae.angle, minutiae.quality]).astype(np.float32)
+    shape = cells(height), cells(width)
+    area = _hull(points[:, :2], shape)
+    return quantised(
+        Template(width, height, points, minutiae.kind.copy(), np.zeros(shape, np.uint8), area, from_image=False)
+    )
+
+
+def quantised(template: Template) -> Template:
+    """The template as it would come back from the store, so that a fresh and a stored one compare alike."""
+    return Template.from_bytes(template.to_bytes())
+
+
+def _hull(points: F32, shape: tuple[int, int], margin: float = 24.0) -> U8:
+    """Cells (as 1 or 0) whose centre lies within `margin` pixels of the convex hull of the points."""
+    inside = np.zeros(shape, np.uint8)
+    if not len(points):
+        return inside
+    y, x = (np.mgrid[: shape[0], : shape[1]].astype(np.float64) + 0.5) * CELL
+    support = np.full(shape, -np.inf)
+    # The hull is the intersection of half planes; 64 directions are close enough for cells of 16 px.
+    for angle in np.linspace(0, 2 * np.pi, 64, endpoint=False):
+        normal = np.array([np.cos(angle), np.sin(angle)])
+        edge = float((points @ normal).max())
+        support = np.maximum(support, x * normal[0] + y * normal[1] - edge)
+    inside[support <= margin] = 1
+    return inside

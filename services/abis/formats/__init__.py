@@ -1,0 +1,1 @@
+"""Biometric data interchange formats, one module per standard."""
