@@ -49,7 +49,7 @@ lint: ## ruff, mypy, import-linter, buf
 format: ## Format the Python sources and the contracts
 	@$(BIN)/ruff check --quiet --fix --exit-zero .
 	@$(BIN)/ruff format .
-	@node_modules/.bin/buf format --write protos
+	@.setup/bin/buf format --write protos
 
 .PHONY: protos
 protos: ## Regenerate the Python stubs of the contracts
@@ -65,7 +65,7 @@ lock: ## Resolve the Python dependencies again into requirements.lock
 	@.setup/uv/bin/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-emit-package tunggal-protos --custom-compile-command "make lock" \
 		--quiet --output-file requirements.lock
-	@npm install --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund
+	@npm install --package-lock-only
 
 .PHONY: clean
 clean: ## Remove what was built and what ran (not the environment)

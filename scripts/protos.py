@@ -131,9 +131,9 @@ def differences() -> list[str]:
 
 def lint() -> None:
     """Hold the contracts against the rules and the format of buf."""
-    buf = ROOT / "node_modules" / ".bin" / "buf"
+    buf = ROOT / ".setup" / "bin" / "buf"
     if not buf.exists():
-        raise GenerationError(f"{buf.relative_to(ROOT)} is missing: run 'make setup' (npm ci)")
+        raise GenerationError(f"{buf.relative_to(ROOT)} is missing: run 'make setup'")
     with descriptor_set() as imports:
         # buf would look up the imports at its registry; an image carries them already and works offline.
         image = imports.with_name("image.binpb")

@@ -83,7 +83,7 @@ install_packages() {
     "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
 }
 
-system() {
+install_system() {
     [ "$(uname -s)" = Linux ] || fail "this runs on Linux (pcscd, virtual readers); found $(uname -s)." \
         "  Use a Debian or Ubuntu machine, virtual machine or container."
     local lacking=()
@@ -111,7 +111,7 @@ once() {
 
 key() { cat "$@" | sha256sum | cut -c1-16; }
 
-environment() {
+make_environment() {
     # An environment holds absolute paths: one that was moved, or whose Python is gone, is made anew.
     if ! grep -qsF "$ROOT/.venv" .venv/bin/activate || ! .venv/bin/python -c '' 2>/dev/null; then
         local python
@@ -121,9 +121,9 @@ environment() {
     fi
 }
 
-pip() { .venv/bin/python -m pip --disable-pip-version-check --quiet "$@"; }
+pip() { .venv/bin/python -m pip --disable-pip-version-check -qq "$@"; }
 
-requirements() {
+install_requirements() {
     say "installs requirements.lock into .venv (a few minutes the first time)"
     # setuptools first: pyscard is then built with the pinned one, not with whatever an isolated build would fetch.
     sed -n '/^setuptools==/,/# via/p' requirements.lock >.venv/setuptools.lock
@@ -131,21 +131,23 @@ requirements() {
     pip install --require-hashes --no-build-isolation -r requirements.lock
 }
 
-project() {
+install_project() {
     say "installs tunggal and tunggal-protos from this directory"
-    pip install --no-deps --no-build-isolation -e ./protos -e .
+    # compat: this directory goes on the path as it is, so that new packages need no new install.
+    pip install --no-deps --no-build-isolation --config-settings editable_mode=compat -e ./protos -e .
 }
 
-buf() {
+install_buf() {
     say "installs buf"
-    npm ci --silent
+    npm ci --loglevel=error >/dev/null
+    local binary=(node_modules/@bufbuild/buf-linux-*/bin/buf)
+    ln -sfn "../../${binary[0]}" .setup/bin/buf
 }
 
 # promtool tests the alert rules. Debian's package would start a Prometheus server, so only the binary is taken out of it;
 # without it those tests are skipped.
-promtool() {
+install_promtool() {
     command -v promtool >/dev/null && return
-    mkdir -p .setup/bin
     local scratch
     scratch=$(mktemp -d)
     say "fetches promtool (tests of the alert rules)"
@@ -158,15 +160,15 @@ promtool() {
 }
 
 main() {
-    system
-    mkdir -p .setup
+    install_system
+    mkdir -p .setup/bin
     exec 9>.setup/lock # two makes at once: the second waits for the first
     flock 9
-    environment
-    once .venv/.requirements "$(key requirements.lock)" requirements
-    once .venv/.project "$(key pyproject.toml protos/pyproject.toml)" project
-    once node_modules/.setup "$(key package-lock.json)" buf
-    once .setup/promtool-tried 1 promtool
+    make_environment
+    once .venv/.requirements "$(key requirements.lock)" install_requirements
+    once .venv/.project "$(key pyproject.toml protos/pyproject.toml)" install_project
+    once node_modules/.setup "$(key package-lock.json)" install_buf
+    once .setup/promtool-tried 1 install_promtool
 }
 
 main
