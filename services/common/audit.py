@@ -1,0 +1,117 @@
+"""The audit log: who did what, when and why, as a hash chain written in the transaction of the deed itself.
+
+Each entry's hash covers its content and the hash before it (SHA-256 over canonical JSON), so a changed, removed or
+inserted row breaks the chain from there on. Triggers refuse UPDATE and DELETE, which stops mistakes; the chain finds
+what someone with rights over the database did all the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.operations import Operations
+
+from services.common.db import UtcDateTime
+
+TABLE = "audit_log"
+HEAD = "audit_head"
+GENESIS = "0" * 64
+
+
+def _columns() -> list[sa.Column[Any]]:
+    return [
+        sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("at", UtcDateTime, nullable=False),
+        sa.Column("actor", sa.String(200), nullable=False),
+        sa.Column("action", sa.String(200), nullable=False),
+        sa.Column("resource", sa.String(500), nullable=False),
+        sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("digest", sa.String(64), nullable=False),
+        sa.Column("hash", sa.String(64), nullable=False),
+    ]
+
+
+def _head_columns() -> list[sa.Column[Any]]:
+    return [
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("seq", sa.BigInteger, nullable=False),
+        sa.Column("hash", sa.String(64), nullable=False),
+    ]
+
+
+_METADATA = sa.MetaData()
+_LOG = sa.Table(TABLE, _METADATA, *_columns())
+_HEAD = sa.Table(HEAD, _METADATA, *_head_columns())
+
+
+def create_table(op: Operations) -> None:
+    """Create the log, its head and the triggers that keep it append-only; call it in a service's first migration."""
+    op.create_table(TABLE, *_columns())
+    op.create_table(HEAD, *_head_columns())
+    op.execute(sa.insert(_HEAD).values(id=1, seq=0, hash=GENESIS))
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(
+            "CREATE FUNCTION audit_log_is_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE EXCEPTION 'audit_log is append-only'; END $$"
+        )
+        op.execute(
+            f"CREATE TRIGGER audit_log_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {TABLE} "
+            "FOR EACH STATEMENT EXECUTE FUNCTION audit_log_is_append_only()"
+        )
+        return
+    for deed in ("UPDATE", "DELETE"):
+        op.execute(
+            f"CREATE TRIGGER audit_log_no_{deed.lower()} BEFORE {deed} ON {TABLE} "
+            "BEGIN SELECT RAISE(ABORT, 'audit_log is append-only'); END"
+        )
+
+
+def append(
+    conn: sa.Connection, *, actor: str, action: str, resource: str, reason: str, digest: bytes, at: datetime
+) -> int:
+    """Append an entry in ``conn``'s transaction and return its number, counted from 1 without gaps.
+
+    ``digest`` is the SHA-256 of what was decided on, usually of the request. Append last in a transaction: from here to
+    the commit no other transaction can append.
+    """
+    head = conn.execute(sa.select(_HEAD).where(_HEAD.c.id == 1).with_for_update()).one()
+    entry = {
+        "seq": head.seq + 1,
+        "at": at,
+        "actor": actor,
+        "action": action,
+        "resource": resource,
+        "reason": reason,
+        "digest": digest.hex(),
+    }
+    link = _link(head.hash, entry)
+    conn.execute(sa.insert(_LOG).values(**entry, hash=link))
+    conn.execute(sa.update(_HEAD).where(_HEAD.c.id == 1).values(seq=entry["seq"], hash=link))
+    return int(head.seq) + 1
+
+
+def verify(conn: sa.Connection) -> int | None:
+    """The number of the first entry that is missing or does not fit the chain; ``None`` when all of it holds."""
+    link, expected = GENESIS, 1
+    rows = conn.execution_options(yield_per=1000).execute(sa.select(_LOG).order_by(_LOG.c.seq))
+    for row in rows:
+        entry = dict(row._mapping)
+        found = entry.pop("hash")
+        link = _link(link, entry)
+        if row.seq != expected or found != link:
+            return expected
+        expected += 1
+    head = conn.execute(sa.select(_HEAD).where(_HEAD.c.id == 1)).first()
+    if head is None or head.seq != expected - 1 or head.hash != link:
+        return expected
+    return None
+
+
+def _link(previous: str, entry: dict[str, Any]) -> str:
+    content = {**entry, "at": entry["at"].isoformat(timespec="microseconds"), "previous": previous}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()

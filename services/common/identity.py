@@ -1,0 +1,74 @@
+"""Who is calling: the SPIFFE id in the peer's certificate, and whether it may call this method."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from fnmatch import fnmatchcase
+from weakref import WeakKeyDictionary
+
+import grpc
+
+from services.common.errors import PermissionDenied, TunggalError, Unauthenticated, abort
+from services.common.interceptors import Layer, Method
+
+_callers: WeakKeyDictionary[grpc.ServicerContext, str] = WeakKeyDictionary()
+
+
+def caller(context: grpc.ServicerContext) -> str:
+    """The SPIFFE path of the peer, such as ``service/enroll`` or ``operator/cli``, in any handler of a Tunggal server."""
+    try:
+        return _callers[context]
+    except KeyError:
+        raise Unauthenticated("NO_IDENTITY", "The caller has shown no identity.") from None
+
+
+def peer_path(context: grpc.ServicerContext, trust_domain: str) -> str:
+    """The path of the one SPIFFE id of ``trust_domain`` in the peer's certificate.
+
+    Raises :class:`Unauthenticated` where there is no certificate, no such name, or more than one of them.
+    """
+    names = [
+        name.decode(errors="replace")
+        for name in context.auth_context().get("x509_subject_alternative_name", ())
+    ]
+    prefix = f"spiffe://{trust_domain}/"
+    paths = {name.removeprefix(prefix) for name in names if name.startswith(prefix)}
+    if len(paths) != 1 or "" in paths:
+        found = ", ".join(name for name in names if name.startswith("spiffe://")) or "none"
+        raise Unauthenticated(
+            "NO_IDENTITY",
+            f"The certificate needs exactly one SPIFFE id of {trust_domain}; it has: {found}.",
+            remedy=f"Use a certificate with the URI name {prefix}service/NAME or {prefix}operator/NAME.",
+        )
+    return paths.pop()
+
+
+class IdentityLayer(Layer):
+    """Establishes the caller and holds the allow-list: patterns (fnmatch) of SPIFFE paths by full method name."""
+
+    def __init__(self, trust_domain: str, allow: Mapping[str, frozenset[str]], domain: str) -> None:
+        self._trust_domain = trust_domain
+        self._allow = dict(allow)
+        self._domain = domain
+
+    @contextmanager
+    def around(self, method: Method, context: grpc.ServicerContext) -> Iterator[None]:
+        """Refuse strangers before anything else looks at the call."""
+        try:
+            path = peer_path(context, self._trust_domain)
+            _callers[context] = path
+            self._check(path, method)
+        except TunggalError as error:
+            abort(context, error, self._domain)
+        yield
+
+    def _check(self, path: str, method: Method) -> None:
+        patterns = self._allow.get(method.full_name, frozenset())
+        if not any(fnmatchcase(path, pattern) for pattern in patterns):
+            raise PermissionDenied(
+                "CALLER_NOT_ALLOWED",
+                f"{path} may not call {method.name}.",
+                remedy=f"Call as one of: {', '.join(sorted(patterns))}.",
+                metadata={"caller": path, "method": method.full_name},
+            )

@@ -1,0 +1,62 @@
+"""Structured logs: one event per line on standard output, with the trace and RPC it belongs to."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING, cast
+
+import structlog
+from structlog.typing import FilteringBoundLogger, Processor
+
+if TYPE_CHECKING:
+    from services.common.settings import ServiceSettings
+
+
+def configure(settings: ServiceSettings) -> None:
+    """Send this process's logs, those of libraries included, to standard output in the configured format."""
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _service(settings.service),
+    ]
+    render: list[Processor] = (
+        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        if settings.log_format == "json"
+        else [structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
+    )
+    structlog.configure(
+        processors=[*shared, *render],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(sys.stdout),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(processors=[_without_meta, *render], foreign_pre_chain=shared)
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    # Libraries talk at info about what is no news; a service's own lines do not pass through here.
+    root.setLevel(max(level, logging.WARNING))
+
+
+def get_logger() -> FilteringBoundLogger:
+    """A logger whose calls take an event name and key-value pairs: ``log.info("lot_received", lot=name)``."""
+    return cast(FilteringBoundLogger, structlog.get_logger())
+
+
+def _service(name: str) -> Processor:
+    def add(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        event.setdefault("service", name)
+        return event
+
+    return add
+
+
+def _without_meta(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    event.pop("_record", None)
+    event.pop("_from_structlog", None)
+    return event
