@@ -105,14 +105,14 @@ def time_zone(code: str) -> timezone:
 @cache
 def bundled() -> Regions:
     """Returns the table that comes with the package, loaded on first use."""
-    with (files(__package__) / "data" / "regions.csv").open(encoding="utf-8", newline="") as file:
-        return Regions(
-            Region(
-                code=row["code"],
-                name=row["name"],
-                first_vintage=int(row["first_vintage"]),
-                last_vintage=int(row["last_vintage"]),
-                population=int(row["population_2025"]) if row["population_2025"] else None,
-            )
-            for row in csv.DictReader(file)
+    table = (files(__package__) / "data" / "regions.csv").read_text(encoding="utf-8")
+    return Regions(
+        Region(
+            code=row["code"],
+            name=row["name"],
+            first_vintage=int(row["first_vintage"]),
+            last_vintage=int(row["last_vintage"]),
+            population=int(row["population_2025"]) if row["population_2025"] else None,
         )
+        for row in csv.DictReader(table.splitlines())
+    )
