@@ -15,7 +15,7 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from sim.fingerprints.fields import GRID, HEIGHT, WIDTH, Field, smooth_noise
+from sim.fingerprints.fields import GRID, HEIGHT, WIDTH, Field, enlarge, smooth_noise
 
 COLUMNS: Final = 388
 ROWS: Final = 374
@@ -26,6 +26,9 @@ _CONTACT: Final = (128.0, 168.0)
 _EXPONENT: Final = 2.3
 _STICKING: Final = 0.45
 _INK_SLOPE: Final = 3.2
+_SPECKLE: Final = ((0.6, 0.6), (0.7, 1.6))
+"""Weight and correlation in pixels of the two parts of the grain: fine dust, and skin that beads the ridges.
+Dust alone looks like a noisy camera rather than like a dry finger."""
 _DRY: Final = -8.0
 """Below this level of ink a pixel stays white whatever grain and ridge say."""
 
@@ -85,6 +88,8 @@ class _Touch:
     ink: Field
     """Level of ink: 0 prints ridges and valleys equally wide, more prints fatter ridges."""
     grain: Field
+    darkness: Field
+    """How black full ink is, 0 to 1."""
 
 
 def touch_sensor(
@@ -100,10 +105,7 @@ def touch_sensor(
     chosen = rng.choice(3, p=_MIX)
     spread = _SPREADS[_LEVELS[chosen] if level is None else level]
     touch = _touch(spread, rng)
-    speckle = ndimage.gaussian_filter(
-        rng.standard_normal((ROWS, COLUMNS), dtype=np.float32), 0.8, mode="wrap", truncate=2.5
-    )
-    speckle *= np.float32(2 * np.sqrt(np.pi) * 0.8)
+    fine, coarse = (weight * smooth_noise(rng, (ROWS, COLUMNS), width) for weight, width in _SPECKLE)
     ink = np.empty((ROWS, COLUMNS), np.float32)
     print_ink(
         ridges,
@@ -112,25 +114,27 @@ def touch_sensor(
         touch.column,
         touch.ink,
         touch.grain,
-        speckle,
+        fine + coarse,
         np.float32(rng.uniform(0.2, 1.6)),
         ink,
     )
     for _ in range(rng.poisson(spread.scratches)):
         _scratch(ink, rng)
-    ink = ndimage.gaussian_filter(ink, rng.uniform(0.5, 0.7), truncate=3.0)
-    darkness = 255 * rng.uniform(0.72, 0.98)
-    white = rng.uniform(249, 255)
+    ink = ndimage.gaussian_filter(ink, rng.uniform(0.55, 0.85), truncate=2.5)
+    ink *= enlarge(touch.darkness, GRID)[:ROWS, :COLUMNS]
+    white = rng.uniform(251, 257)
     noise = 1.2 * rng.standard_normal((ROWS, COLUMNS), dtype=np.float32)
-    image: NDArray[np.uint8] = np.clip(white - darkness * ink + noise, 0, 255).astype(np.uint8)
+    image: NDArray[np.uint8] = np.clip(white - 255 * ink + noise, 0, 255).astype(np.uint8)
     return image
 
 
 def _touch(spread: _Spread, rng: np.random.Generator) -> _Touch:
     angle = np.deg2rad(_bounded(rng, spread.rotation))
-    shift = _bounded(rng, spread.shift), _bounded(rng, spread.shift)
+    shift = _bounded(rng, spread.shift), _bounded(rng, 1.6 * spread.shift)
     offset = _bounded(rng, spread.offset), _bounded(rng, spread.offset)
     size = spread.size * float(np.exp(rng.normal(0, 0.04)))
+    # A finger laid down flat touches with more of what lies below the core.
+    flat = rng.uniform(0.95, 1.3)
     slip = _bounded(rng, spread.slip), _bounded(rng, spread.slip)
     torsion = np.deg2rad(_bounded(rng, spread.torsion))
 
@@ -140,9 +144,10 @@ def _touch(spread: _Spread, rng: np.random.Generator) -> _Touch:
     # x, y: place within the contact, in the finger's own axes.
     x = np.cos(angle) * across + np.sin(angle) * up
     y = -np.sin(angle) * across + np.cos(angle) * up
-    rim = (np.abs(x / (_CONTACT[0] * size)) ** _EXPONENT + np.abs(y / (_CONTACT[1] * size)) ** _EXPONENT) ** (
-        1 / _EXPONENT
-    )
+    rim = (
+        np.abs(x / (_CONTACT[0] * size)) ** _EXPONENT
+        + np.abs(y / (_CONTACT[1] * size * np.where(y < 0, flat, 1))) ** _EXPONENT
+    ) ** (1 / _EXPONENT)
     rim = rim + 0.025 * smooth_noise(rng, _NODES, 20 / GRID)
     loose = np.clip((rim - _STICKING) / (1 - _STICKING), 0, 1)
     brake = 0.5 * (1 - np.cos(np.pi * loose))
@@ -150,16 +155,19 @@ def _touch(spread: _Spread, rng: np.random.Generator) -> _Touch:
     skin_x = x + offset[0] + brake * (slip[0] - torsion * y) + spread.displacement * strain[0]
     skin_y = y + offset[1] + brake * (slip[1] + torsion * x) + spread.displacement * strain[1]
 
-    wet = rng.normal(0, spread.wet) + 0.5 * spread.wet * smooth_noise(rng, _NODES, 40 / GRID)
+    wet = rng.normal(0, spread.wet) + 0.8 * spread.wet * smooth_noise(rng, _NODES, 36 / GRID)
     fading = np.clip((rim - 0.84) / 0.2, 0, None)
     ink = np.where(rim < 1.06, wet - 2.6 * fading * fading, 2 * _DRY)
+    # Where the skin is dry or presses less, its ridges come out paler as well as thinner.
+    darkness = rng.uniform(0.72, 1.0) + 0.25 * wet
     strength = spread.grain * np.exp(min(rng.normal(0, spread.grain_spread), 0.7))
-    patches = np.exp(0.25 * smooth_noise(rng, _NODES, 28 / GRID))
+    patches = np.exp(0.35 * smooth_noise(rng, _NODES, 28 / GRID))
     return _Touch(
         row=((HEIGHT - 1) / 2 - skin_y).astype(np.float32),
         column=(skin_x + (WIDTH - 1) / 2).astype(np.float32),
         ink=ink.astype(np.float32),
         grain=(strength * patches).astype(np.float32),
+        darkness=np.clip(darkness, 0.35, 1.0).astype(np.float32),
     )
 
 
@@ -189,7 +197,7 @@ def print_ink(
     Args:
         ridges, pores: the master, shape (HEIGHT, WIDTH).
         row_of, column_of, ink_level, grain: slow fields on the coarse grid, as in `_Touch`.
-        speckle: white noise of standard deviation 1, one number a pixel.
+        speckle: noise of standard deviation about 1, one number a pixel.
         out: (ROWS, COLUMNS), written.
     """
     height, width = ridges.shape
@@ -246,11 +254,11 @@ def print_ink(
 
 
 def _scratch(ink: Field, rng: np.random.Generator) -> None:
-    """Take the ink off along a straight line of random place, length, width and depth."""
+    """Take the ink off along a bent line of random place, length, width and depth."""
     row, column = rng.uniform(0.1, 0.9) * ROWS, rng.uniform(0.2, 0.8) * COLUMNS
     direction, half = rng.uniform(0, np.pi), rng.uniform(10, 55)
-    width, depth = rng.uniform(0.7, 1.7), rng.uniform(0.5, 1.0)
-    reach_row, reach_column = half * abs(np.sin(direction)) + 6, half * abs(np.cos(direction)) + 6
+    width, depth, bend = rng.uniform(0.8, 2.2), rng.uniform(0.4, 0.95), rng.normal(0, 0.0025)
+    reach_row, reach_column = half * abs(np.sin(direction)) + 16, half * abs(np.cos(direction)) + 16
     r0, r1 = max(int(row - reach_row), 0), min(int(row + reach_row), ROWS)
     c0, c1 = max(int(column - reach_column), 0), min(int(column + reach_column), COLUMNS)
     dy, dx = np.mgrid[r0:r1, c0:c1].astype(np.float32)
@@ -258,6 +266,7 @@ def _scratch(ink: Field, rng: np.random.Generator) -> None:
     dx -= np.float32(column)
     along = np.abs(dx * np.float32(np.cos(direction)) + dy * np.float32(np.sin(direction)))
     across = -dx * np.float32(np.sin(direction)) + dy * np.float32(np.cos(direction))
+    across += np.float32(bend) * along * along
     beyond = np.maximum(along - np.float32(half), 0)
     ink[r0:r1, c0:c1] *= 1 - np.float32(depth) * np.exp(
         -(across**2 + beyond**2) / np.float32(2 * width * width)
