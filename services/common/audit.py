@@ -1,8 +1,8 @@
 """The audit log: who did what, when and why, as a hash chain written in the transaction of the deed itself.
 
-Each entry's hash covers its content and the hash before it (SHA-256 over canonical JSON), so a changed, removed or
-inserted row breaks the chain from there on. Triggers refuse UPDATE and DELETE, which stops mistakes; the chain finds
-what someone with rights over the database did all the same.
+Each entry's hash covers its content and the hash before it (SHA-256 over canonical JSON), so a changed,
+removed or inserted row breaks the chain from there on. Triggers refuse UPDATE and DELETE, which stops
+mistakes; the chain finds what someone with rights over the database did all the same.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ _HEAD = sa.Table(HEAD, _METADATA, *_head_columns())
 
 
 def create_table(op: Operations) -> None:
-    """Create the log, its head and the triggers that keep it append-only; call it in a service's first migration."""
+    """Create the log, its head and the triggers that keep it append-only; call it in a service's first
+    migration.
+    """
     op.create_table(TABLE, *_columns())
     op.create_table(HEAD, *_head_columns())
     op.execute(sa.insert(_HEAD).values(id=1, seq=0, hash=GENESIS))
@@ -75,8 +77,8 @@ def append(
 ) -> int:
     """Append an entry in ``conn``'s transaction and return its number, counted from 1 without gaps.
 
-    ``digest`` is the SHA-256 of what was decided on, usually of the request. Append last in a transaction: from here to
-    the commit no other transaction can append.
+    ``digest`` is the SHA-256 of what was decided on, usually of the request. Append last in a transaction:
+    from here to the commit no other transaction can append.
     """
     head = conn.execute(sa.select(_HEAD).where(_HEAD.c.id == 1).with_for_update()).one()
     entry = {
@@ -95,7 +97,7 @@ def append(
 
 
 def verify(conn: sa.Connection) -> int | None:
-    """The number of the first entry that is missing or does not fit the chain; ``None`` when all of it holds."""
+    """The number of the first entry that is missing or does not fit the chain; ``None`` when all hold."""
     link, expected = GENESIS, 1
     rows = conn.execution_options(yield_per=1000).execute(sa.select(_LOG).order_by(_LOG.c.seq))
     for row in rows:

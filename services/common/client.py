@@ -1,7 +1,7 @@
 """Channels to other services: mTLS, a deadline on every call, retries, trace and metrics.
 
-Every mutating request of Tunggal carries a ``request_id``, so every unary call may be sent again: gRPC itself retries
-those that found the service unavailable.
+Every mutating request of Tunggal carries a ``request_id``, so every unary call may be sent again: gRPC itself
+retries those that found the service unavailable.
 """
 
 from __future__ import annotations
@@ -48,16 +48,18 @@ def channel(
 ) -> grpc.Channel:
     """A channel to ``endpoint`` (host:port) as ``name`` (``enroll``, ``operator-cli``).
 
-    Calls without a timeout get 30 seconds, and never more than is left of the RPC that makes them. ``server`` names the
-    service that must answer: needed where the endpoint is an address that any certificate of the CA would fit.
-    Where ``tls_dir`` holds the development CA, a missing certificate for ``name`` is made.
-    Raises :class:`ConfigurationError` naming a missing file.
+    Calls without a timeout get 30 seconds, and never more than is left of the RPC that makes them. ``server``
+    names the service that must answer: needed where the endpoint is an address that any certificate of the CA
+    would fit. Where ``tls_dir`` holds the development CA, a missing certificate for ``name`` is made. Raises
+    :class:`ConfigurationError` naming a missing file.
     """
     if (tls_dir / "ca.key").exists():
         tls.ensure_dev_ca(tls_dir, trust_domain, (name,))
     options: list[tuple[str, Any]] = [
         ("grpc.enable_retries", 1),
         ("grpc.service_config", _SERVICE_CONFIG),
+        # What has left this buffer cannot be sent again; a request with ten finger images must fit.
+        ("grpc.per_rpc_retry_buffer_size", 32 * 1024 * 1024),
         ("grpc.keepalive_time_ms", 60_000),
         ("grpc.keepalive_timeout_ms", 10_000),
         ("grpc.max_receive_message_length", MAX_ANSWER_BYTES),

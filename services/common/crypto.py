@@ -1,7 +1,7 @@
 """Encryption of data at rest: AES-256-GCM (NIST SP 800-38D) under keys that have names.
 
-The keyring is a JSON file, ``{"active": ID, "keys": {ID: base64 of 32 bytes}}``. To rotate, add a key and name it active:
-new data is sealed under it, old data still opens under the key whose id is stored beside it.
+The keyring is a JSON file, ``{"active": ID, "keys": {ID: base64 of 32 bytes}}``. To rotate, add a key and
+name it active: new data is sealed under it, old data still opens under the key whose id is stored beside it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ class KeyRing:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read the keyring at ``path``; a first start makes one with a random key (mode 0600), once for all replicas.
+        """Read the keyring at ``path``; a first start makes one with a random key (mode 0600), once for all
+        replicas.
 
         Raises :class:`ConfigurationError` when the file is damaged or readable by everyone.
         """
@@ -57,7 +58,7 @@ class KeyRing:
                 key = base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
                 text = json.dumps({"active": key_id, "keys": {key_id: key}}, indent=2)
                 write_new(path, text.encode(), mode=0o600)
-        if stat.S_IMODE(os.stat(path).st_mode) & 0o007:
+        if stat.S_IMODE(path.stat().st_mode) & 0o007:
             raise ConfigurationError(f"The keyring {path} is open to every user; set its mode to 0600.")
         try:
             content = json.loads(path.read_bytes())
@@ -70,7 +71,9 @@ class KeyRing:
         return cls(active, keys)
 
     def seal(self, plaintext: bytes, associated: bytes) -> Sealed:
-        """Encrypt under the active key, bound to ``associated`` (say, the row's name): it opens only with the same."""
+        """Encrypt under the active key, bound to ``associated`` (say, the row's name): it opens only with the
+        same.
+        """
         nonce = os.urandom(NONCE_BYTES)
         return Sealed(self._active, nonce + self._ciphers[self._active].encrypt(nonce, plaintext, associated))
 

@@ -11,7 +11,8 @@ from services.common.errors import Aborted, DataLoss, TunggalError, Unavailable
 
 CONFLICT = "TRANSACTION_CONFLICT"
 
-# Primary result codes of SQLite (https://www.sqlite.org/rescode.html); extended codes keep them in the low byte.
+# Primary result codes of SQLite (https://www.sqlite.org/rescode.html); extended codes keep them in the low
+# byte.
 _SQLITE_BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _SQLITE_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _SQLITE_UNUSABLE = frozenset(

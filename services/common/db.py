@@ -1,4 +1,5 @@
-"""One database per service: SQLite by default, PostgreSQL in production, the same SQLAlchemy Core code on both.
+"""One database per service: SQLite by default, PostgreSQL in production, the same SQLAlchemy Core code on
+both.
 
 SQLite runs in WAL mode with ``synchronous=FULL``, so that what was committed survives a power cut; its write
 transactions start with ``BEGIN IMMEDIATE``, so that they never fail half-way for want of the write lock.
@@ -34,7 +35,8 @@ _POSTGRES_OPTIONS = "-c timezone=UTC -c lock_timeout=20000 -c idle_in_transactio
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware moment in UTC to the microsecond; ``timestamptz`` on PostgreSQL, fixed-width ISO text on SQLite.
+    """An aware moment in UTC to the microsecond; ``timestamptz`` on PostgreSQL, fixed-width ISO text on
+    SQLite.
 
     The text sorts as time does. A naive datetime is refused: it would mean another moment on another machine.
     """
@@ -67,14 +69,19 @@ class Database:
     """The engine of one service's database, and the ways to use it."""
 
     def __init__(self, url: str) -> None:
+        # Parameters hold personal data, and error messages end up in logs.
+        common: dict[str, Any] = {
+            "hide_parameters": True,
+            "pool_size": 8,
+            "max_overflow": 24,
+            "pool_timeout": BUSY_SECONDS,
+        }
         if url.startswith("sqlite:///"):
             Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
             self.engine: Engine = create_engine(
                 url,
                 connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS},
-                pool_size=8,
-                max_overflow=24,
-                pool_timeout=BUSY_SECONDS,
+                **common,
             )
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
@@ -84,9 +91,7 @@ class Database:
                 connect_args={"connect_timeout": 10, "options": _POSTGRES_OPTIONS},
                 isolation_level="READ COMMITTED",
                 pool_pre_ping=True,
-                pool_size=8,
-                max_overflow=24,
-                pool_timeout=BUSY_SECONDS,
+                **common,
             )
         self._writer = _WriterTurn() if self.dialect == "sqlite" else None
 
@@ -99,8 +104,9 @@ class Database:
     def transaction(self) -> Iterator[Connection]:
         """A write transaction: committed at the end of the block, rolled back by any exception.
 
-        Raises :class:`Unavailable` when the database is full, busy or gone, :class:`Aborted` when a concurrent
-        transaction won, :class:`DataLoss` when the file is damaged. Constraint violations keep SQLAlchemy's type.
+        Raises :class:`Unavailable` when the database is full, busy or gone, :class:`Aborted` when a
+        concurrent transaction won, :class:`DataLoss` when the file is damaged. Constraint violations keep
+        SQLAlchemy's type.
         """
         with _translated(), self._writer or nullcontext(), self.engine.begin() as connection:
             yield connection
@@ -122,7 +128,8 @@ class Database:
                     yield connection
 
     def run(self, work: Callable[[Connection], T]) -> T:
-        """``work`` in a transaction, again from its start when a concurrent one won (deadlock, serialization, lock).
+        """``work`` in a transaction, again from its start when a concurrent one won (deadlock, serialization,
+        lock).
 
         ``work`` may therefore run several times and must have no effect outside of the connection.
         """
@@ -140,8 +147,8 @@ class Database:
     def migrate(self, package: str) -> None:
         """Bring the schema to the newest version in ``PACKAGE/migrations/versions``.
 
-        All or nothing, and safe when several replicas start at once: one migrates, the others wait and find it done.
-        Raises :class:`ConfigurationError` when the database is newer than this program.
+        All or nothing, and safe when several replicas start at once: one migrates, the others wait and find
+        it done. Raises :class:`ConfigurationError` when the database is newer than this program.
         """
         with self.transaction() as connection:
             lock(connection, "migrations")
@@ -178,8 +185,8 @@ def _translated() -> Iterator[None]:
 class _WriterTurn:
     """The turn to write to SQLite among the threads of this process.
 
-    SQLite's own wait polls with growing pauses; threads of one process hand over at once through this lock, and
-    SQLite's lock remains for other processes.
+    SQLite's own wait polls with growing pauses; threads of one process hand over at once through this lock,
+    and SQLite's lock remains for other processes.
     """
 
     def __init__(self) -> None:

@@ -1,6 +1,7 @@
 """Deadlines: refuse work that cannot be finished in time, and tell handlers and their own calls what is left.
 
-As in Let's Encrypt's boulder, the server keeps a little of each deadline for itself, so that its answer still arrives.
+As in Let's Encrypt's boulder, the server keeps a little of each deadline for itself, so that its answer still
+arrives.
 """
 
 from __future__ import annotations
@@ -32,13 +33,15 @@ def time_left(context: grpc.ServicerContext | None = None) -> float:
     if context is None:
         return max(_until.get() - time.monotonic(), 0.0)
     remaining = context.time_remaining()
-    if remaining is None or remaining > _NEVER_SECONDS:
+    if remaining > _NEVER_SECONDS:
         return math.inf
     return max(remaining - RESERVE_SECONDS, 0.0)
 
 
 class DeadlineLayer(Layer):
-    """Refuses an RPC that has less than 100 ms left: its answer would come too late, its work would be for nothing."""
+    """Refuses an RPC that has less than 100 ms left: its answer would come too late, its work would be for
+    nothing.
+    """
 
     def __init__(self, domain: str) -> None:
         self._domain = domain

@@ -1,10 +1,12 @@
 """The errors a service may raise, and their one translation to and from ``google.rpc.Status``.
 
-A handler raises a typed error where the fault is known; the interceptors turn it into a rich status (AIP-193); a client
-turns the rich status back into the same typed error with :func:`remote_error`. Every status carries an ``ErrorInfo``
-with a stable reason and, where there is one, the remedy.
+A handler raises a typed error where the fault is known; the interceptors turn it into a rich status
+(AIP-193); a client turns the rich status back into the same typed error with :func:`remote_error`. Every
+status carries an ``ErrorInfo`` with a stable reason and, where there is one, the remedy.
 """
 
+# The classes are named after the codes of gRPC.
+# ruff: noqa: N818
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -15,10 +17,11 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-# Statuses travel in HTTP/2 trailers, which peers limit to 8 KiB: a status that is too long is lost whole.
-MAX_MESSAGE_CHARS = 600
-MAX_VALUE_CHARS = 300
-MAX_VIOLATIONS = 12
+# Statuses travel in HTTP/2 trailers, of which every peer accepts 8 KiB: in base64, with the message beside them
+# in percent-encoding. A status that is longer is lost whole.
+MAX_MESSAGE_BYTES = 600
+MAX_VALUE_BYTES = 300
+MAX_STATUS_BYTES = 4500
 
 
 class ConfigurationError(RuntimeError):
@@ -26,7 +29,7 @@ class ConfigurationError(RuntimeError):
 
 
 class FieldViolation(NamedTuple):
-    """One field that is wrong: its dotted path (``fingers[2].position``), what is wrong, and the rule's id."""
+    """A field that is wrong: its dotted path (``fingers[2].position``), what is wrong, and the rule's id."""
 
     field: str
     description: str
@@ -34,10 +37,12 @@ class FieldViolation(NamedTuple):
 
 
 class TunggalError(Exception):
-    """A fault with a name: what is wrong (``reason``, ``message``), where (``field``) and what to do (``remedy``).
+    """A fault with a name: what is wrong (``reason``, ``message``), where (``field``) and what to do
+    (``remedy``).
 
-    ``reason`` is UPPER_SNAKE_CASE and stable, for programs; ``message`` is for people. ``domain`` is empty for an error
-    of this process and names the service (``tunggal.abis``) when the error came from another one.
+    ``reason`` is UPPER_SNAKE_CASE and stable, for programs; ``message`` is for people. ``domain`` is empty
+    for an error of this process and names the service (``tunggal.abis``) when the error came from another
+    one.
     """
 
     code: ClassVar[grpc.StatusCode]
@@ -170,24 +175,17 @@ _BY_CODE: dict[grpc.StatusCode, type[TunggalError]] = {
 
 
 def to_status(error: TunggalError, domain: str) -> status_pb2.Status:
-    """The rich status of ``error``; ``domain`` (``tunggal.<service>``) applies to errors that have none of their own."""
+    """The rich status of ``error``; ``domain`` (``tunggal.<service>``) applies to errors that have none of
+    their own.
+    """
     info = error_details_pb2.ErrorInfo(reason=error.reason, domain=error.domain or domain)
     for key, value in error.metadata.items():
-        info.metadata[key] = _clip(value, MAX_VALUE_CHARS)
+        info.metadata[key] = _clip(value, MAX_VALUE_BYTES)
     if error.remedy:
-        info.metadata["remedy"] = _clip(error.remedy, MAX_VALUE_CHARS)
-    message = _clip(error.message, MAX_MESSAGE_CHARS)
+        info.metadata["remedy"] = _clip(error.remedy, MAX_VALUE_BYTES)
+    message = _clip(error.message, MAX_MESSAGE_BYTES)
     status = status_pb2.Status(code=_number(error.code), message=message)
     status.details.append(_packed(info))
-    if error.violations:
-        bad = error_details_pb2.BadRequest()
-        for violation in error.violations[:MAX_VIOLATIONS]:
-            bad.field_violations.add(
-                field=_clip(violation.field, MAX_VALUE_CHARS),
-                description=_clip(violation.description, MAX_VALUE_CHARS),
-                reason=violation.rule,
-            )
-        status.details.append(_packed(bad))
     if isinstance(error, FailedPrecondition):
         failure = error_details_pb2.PreconditionFailure()
         failure.violations.add(type=error.reason, subject=error.field or "", description=message)
@@ -198,6 +196,8 @@ def to_status(error: TunggalError, domain: str) -> status_pb2.Status:
             int((1.0 if error.retry_after is None else error.retry_after) * 1e9)
         )
         status.details.append(_packed(retry))
+    if error.violations:
+        status.details.append(_packed(_bad_request(error.violations, MAX_STATUS_BYTES - status.ByteSize())))
     return status
 
 
@@ -210,8 +210,8 @@ def abort(context: grpc.ServicerContext, error: TunggalError, domain: str) -> No
 def remote_error(error: grpc.RpcError) -> TunggalError:
     """The typed error that a server raised, from the status its client received.
 
-    A status without details (gRPC itself refused the message, the peer is not there, the time was up) becomes a typed
-    error as well, with a reason and a remedy chosen here.
+    A status without details (gRPC itself refused the message, the peer is not there, the time was up) becomes
+    a typed error as well, with a reason and a remedy chosen here.
     """
     if not isinstance(error, grpc.Call):
         return Internal("UNKNOWN", f"The call failed without a status: {error}")
@@ -259,10 +259,10 @@ def _bare(code: grpc.StatusCode, details: str) -> TunggalError:
         return kind(
             "MESSAGE_TOO_LARGE",
             details,
-            remedy="Send fewer or smaller images in one message, or raise TUNGGAL_MAX_MESSAGE_BYTES at the server.",
+            remedy="Send less in one message, or raise TUNGGAL_MAX_MESSAGE_BYTES at the server.",
         )
     if code is grpc.StatusCode.UNAVAILABLE:
-        if any(word in text for word in ("handshake", "certificate", "ssl", "tls")):
+        if any(word in text for word in ("handshake", "certificate", "ssl", "tls", "verification check")):
             return kind(
                 "TLS_HANDSHAKE_FAILED",
                 details,
@@ -292,8 +292,24 @@ def _number(code: grpc.StatusCode) -> int:
     return int(code.value[0])
 
 
+def _bad_request(violations: Sequence[FieldViolation], space: int) -> error_details_pb2.BadRequest:
+    """As many of the violations as fit into ``space`` bytes."""
+    bad = error_details_pb2.BadRequest()
+    for violation in violations:
+        bad.field_violations.add(
+            field=_clip(violation.field, MAX_VALUE_BYTES),
+            description=_clip(violation.description, MAX_VALUE_BYTES),
+            reason=violation.rule,
+        )
+        if bad.ByteSize() > space:
+            del bad.field_violations[-1]
+            break
+    return bad
+
+
 def _clip(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    data = text.encode()
+    return text if len(data) <= limit else data[: limit - 3].decode(errors="ignore") + "…"
 
 
 def _packed(

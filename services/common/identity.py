@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
+from typing import cast
 from weakref import WeakKeyDictionary
 
 import grpc
@@ -16,7 +17,9 @@ _callers: WeakKeyDictionary[grpc.ServicerContext, str] = WeakKeyDictionary()
 
 
 def caller(context: grpc.ServicerContext) -> str:
-    """The SPIFFE path of the peer, such as ``service/enroll`` or ``operator/cli``, in any handler of a Tunggal server."""
+    """The SPIFFE path of the peer, such as ``service/enroll`` or ``operator/cli``, in any handler of a
+    Tunggal server.
+    """
     try:
         return _callers[context]
     except KeyError:
@@ -28,10 +31,7 @@ def peer_path(context: grpc.ServicerContext, trust_domain: str) -> str:
 
     Raises :class:`Unauthenticated` where there is no certificate, no such name, or more than one of them.
     """
-    names = [
-        name.decode(errors="replace")
-        for name in context.auth_context().get("x509_subject_alternative_name", ())
-    ]
+    names = _names(context)
     prefix = f"spiffe://{trust_domain}/"
     paths = {name.removeprefix(prefix) for name in names if name.startswith(prefix)}
     if len(paths) != 1 or "" in paths:
@@ -44,8 +44,16 @@ def peer_path(context: grpc.ServicerContext, trust_domain: str) -> str:
     return paths.pop()
 
 
+def _names(context: grpc.ServicerContext) -> list[str]:
+    # The stubs of grpc say int; its documentation and its code say bytes.
+    auth = cast(Mapping[str, Sequence[bytes]], context.auth_context())
+    return [name.decode(errors="replace") for name in auth.get("x509_subject_alternative_name", ())]
+
+
 class IdentityLayer(Layer):
-    """Establishes the caller and holds the allow-list: patterns (fnmatch) of SPIFFE paths by full method name."""
+    """Establishes the caller and holds the allow-list: patterns (fnmatch) of SPIFFE paths by full method
+    name.
+    """
 
     def __init__(self, trust_domain: str, allow: Mapping[str, frozenset[str]], domain: str) -> None:
         self._trust_domain = trust_domain

@@ -1,8 +1,8 @@
 """One pipeline around every RPC: layers that see the call, each request and each response, in one order.
 
-A :class:`Layer` is entered before the handler and left after its last response, in the same thread; it looks at single
-messages through :meth:`Layer.received` and :meth:`Layer.sent`. :class:`Pipeline` fits layers around unary and streaming
-handlers alike.
+A :class:`Layer` is entered before the handler and left after its last response, in the same thread; it looks
+at single messages through :meth:`Layer.received` and :meth:`Layer.sent`. :class:`Pipeline` fits layers around
+unary and streaming handlers alike.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Layer:
     """One concern around every RPC. The base class does nothing."""
 
     def around(self, method: Method, context: grpc.ServicerContext) -> AbstractContextManager[None]:
-        """Entered before the handler, left after the last response; ends the RPC with :func:`errors.abort`."""
+        """Entered before the handler, left after the last response; may end the RPC (``errors.abort``)."""
         return nullcontext()
 
     def received(self, method: Method, message: Any) -> None:
@@ -62,12 +62,21 @@ class Layer:
         """Sees each response before it is sent."""
 
 
+def status_code(context: grpc.ServicerContext) -> grpc.StatusCode | None:
+    """The code that the handler or a layer has set so far; ``None`` when none has."""
+    # Missing from the type stubs of grpc.
+    code: grpc.StatusCode | None = context.code()  # type: ignore[attr-defined]
+    return code
+
+
 class Malformed:
     """Stands for a message whose bytes are no message of its type."""
 
 
 class Pipeline(grpc.ServerInterceptor):
-    """Fits the layers, outermost first, around the handlers of a server; leaves ``exempt`` services as they are."""
+    """Fits the layers, outermost first, around the handlers of a server; leaves ``exempt`` services as they
+    are.
+    """
 
     def __init__(self, layers: Sequence[Layer], domain: str, exempt: frozenset[str] = frozenset()) -> None:
         self._layers = tuple(layers)

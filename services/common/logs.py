@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 import structlog
@@ -30,7 +31,7 @@ def configure(settings: ServiceSettings) -> None:
     structlog.configure(
         processors=[*shared, *render],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(sys.stdout),
+        logger_factory=_Output,
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(sys.stdout)
@@ -46,6 +47,21 @@ def configure(settings: ServiceSettings) -> None:
 def get_logger() -> FilteringBoundLogger:
     """A logger whose calls take an event name and key-value pairs: ``log.info("lot_received", lot=name)``."""
     return cast(FilteringBoundLogger, structlog.get_logger())
+
+
+class _Output:
+    """Where lines go. A full disk or a closed pipe must not fail the work that a line tells about."""
+
+    def __init__(self, *_: object) -> None:
+        self._stream = sys.stdout
+
+    def msg(self, line: str) -> None:
+        """Write one line."""
+        with suppress(OSError, ValueError):
+            self._stream.write(line + "\n")
+            self._stream.flush()
+
+    debug = info = warning = error = critical = msg
 
 
 def _service(name: str) -> Processor:

@@ -1,18 +1,22 @@
-"""Prometheus metrics under the names that gRPC dashboards expect (go-grpc-middleware), on a port of their own."""
+"""Prometheus metrics under the names that gRPC dashboards expect (go-grpc-middleware), on a port of their
+own.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from socketserver import ThreadingMixIn
+from threading import Thread
 from typing import Any, NamedTuple
-from wsgiref.simple_server import WSGIServer
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import grpc
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, make_wsgi_app
 
 from services.common.errors import ConfigurationError
-from services.common.interceptors import Layer, Method
+from services.common.interceptors import Layer, Method, status_code
 
 _RPC = ("grpc_type", "grpc_service", "grpc_method")
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -29,7 +33,7 @@ def code_name(code: grpc.StatusCode) -> str:
 
 def outcome(context: grpc.ServicerContext, error: BaseException | None) -> str:
     """The status code's name with which a handled RPC ended, also when the client went away."""
-    code = context.code()
+    code = status_code(context)
     if code is None and not context.is_active():
         expired = context.time_remaining() == 0
         code = grpc.StatusCode.DEADLINE_EXCEEDED if expired else grpc.StatusCode.CANCELLED
@@ -118,6 +122,15 @@ class MetricsEndpoint(NamedTuple):
         self.server.server_close()
 
 
+class _Scrapes(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _Silent(WSGIRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """A scrape every few seconds is no news."""
+
+
 def new_registry() -> CollectorRegistry:
     """A registry for one server: process figures, client calls, and whatever the service registers in it."""
     registry = CollectorRegistry()
@@ -130,11 +143,13 @@ def serve(listen: str, registry: CollectorRegistry) -> MetricsEndpoint:
     """Serve ``registry`` over HTTP at ``listen`` (host:port; port 0 takes a free one)."""
     host, _, port = listen.rpartition(":")
     try:
-        server, _ = start_http_server(int(port), addr=host.strip("[]"), registry=registry)
+        server = make_server(host.strip("[]"), int(port), make_wsgi_app(registry), _Scrapes, _Silent)
     except OSError as error:
         raise ConfigurationError(
             f"The metrics port {listen} cannot be opened: {error.strerror}. Set TUNGGAL_METRICS_LISTEN."
         ) from error
+    # A short poll keeps the end of a drain short.
+    Thread(target=server.serve_forever, args=(0.02,), name="metrics", daemon=True).start()
     return MetricsEndpoint(server, server.server_port)
 
 

@@ -1,7 +1,7 @@
 """The request-id store: a request that arrives twice is done once and answered twice (AIP-155).
 
-The claim, the work and the stored answer share one transaction: after ``kill -9`` either all of it happened or none.
-A failed request leaves no claim, so the same id may try again.
+The claim, the work and the stored answer share one transaction: after ``kill -9`` either all of it happened
+or none. A failed request leaves no claim, so the same id may try again.
 """
 
 from __future__ import annotations
@@ -63,10 +63,12 @@ def once(
     digest: bytes | None = None,
     clock: Clock,
 ) -> R:
-    """The answer of ``work``, done at most once for ``request.request_id`` and kept in ``conn``'s transaction.
+    """The answer of ``work``, done at most once for ``request.request_id`` and kept in ``conn``'s
+    transaction.
 
-    ``digest`` stands for the body where the request is a stream. A second caller with the same id waits for the first
-    one's transaction. Raises :class:`AlreadyExists` when the id was used for another body or method.
+    ``digest`` stands for the body where the request is a stream. A second caller with the same id waits for
+    the first one's transaction. Raises :class:`AlreadyExists` when the id was used for another body or
+    method.
     """
     request_id = _id_of(request)
     digest = digest_of(request) if digest is None else digest

@@ -1,7 +1,8 @@
-"""One builder for every service's server, after Let's Encrypt's boulder: settings in, a running mTLS server out.
+"""One builder for every service's server, after Let's Encrypt's boulder: settings in, a running mTLS server
+out.
 
-The layers around each RPC are always the same, outermost first: metrics, tracing, identity and allow-list, deadline,
-validation, error translation.
+The layers around each RPC are always the same, outermost first: metrics, tracing, identity and allow-list,
+deadline, validation, error translation.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
+from pydantic import ValidationError
 
 from services.common import logs, metrics, tls
 from services.common.clock import Clock
@@ -29,11 +31,12 @@ from services.common.identity import IdentityLayer
 from services.common.interceptors import Method, Pipeline
 from services.common.metrics import MetricsLayer
 from services.common.settings import ServiceSettings
-from services.common.tracing import TracingLayer
+from services.common.tracing import Hook, TracingLayer
 from services.common.translation import TranslationLayer
 from services.common.validation import ValidationLayer, compile_rules
 
-# The health of this name tells whether the process should be restarted; that of "" whether it should get work.
+# The health of this name tells whether the process should be restarted; that of "" whether it should get
+# work.
 LIVENESS = "liveness"
 _UNDER_GRPC = frozenset({health.SERVICE_NAME, reflection.SERVICE_NAME})
 _SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -57,10 +60,13 @@ class ServerBuilder:
         self.clock = clock
         # For the service's own metrics, shown beside those of its RPCs.
         self.registry: CollectorRegistry = metrics.new_registry()
+        # Set when the server begins to drain: streams that wait for news end then.
+        self.stopping = threading.Event()
         self._services: list[_Service] = []
         self._background: list[tuple[str, Callable[[threading.Event], None]]] = []
         self._on_start: list[Callable[[], None]] = []
         self._on_close: list[Callable[[], None]] = []
+        self._hook: Hook | None = None
 
     def add(
         self,
@@ -69,18 +75,23 @@ class ServerBuilder:
         servicer: object,
         allow: Mapping[str, frozenset[str]],
     ) -> Self:
-        """Serve ``servicer``. ``register`` is the generated ``add_XxxServiceServicer_to_server``; ``allow`` names for
-        **each** method the SPIFFE paths (fnmatch patterns such as ``operator/*``) that may call it."""
+        """Serve ``servicer``. ``register`` is the generated ``add_XxxServiceServicer_to_server``; ``allow``
+        names for **each** method the SPIFFE paths (fnmatch patterns such as ``operator/*``) that may call
+        it.
+        """
         self._services.append(_Service(service_descriptor, register, servicer, allow))
         return self
 
     def on_start(self, fn: Callable[[], None]) -> Self:
-        """Run ``fn`` before the port opens and health says SERVING: migrations, loading a gallery. May be slow."""
+        """Run ``fn`` before the port opens and health says SERVING: migrations, loading a gallery. May be
+        slow.
+        """
         self._on_start.append(fn)
         return self
 
     def background(self, name: str, start: Callable[[threading.Event], None]) -> Self:
-        """Run ``start(stop)`` in a thread of its own once the server serves; it returns soon after ``stop`` is set.
+        """Run ``start(stop)`` in a thread of its own once the server serves; it returns soon after ``stop``
+        is set.
 
         If it raises, the error is logged and health turns to NOT_SERVING: the process wants a restart.
         """
@@ -88,13 +99,21 @@ class ServerBuilder:
         return self
 
     def on_close(self, fn: Callable[[], None]) -> Self:
-        """Run ``fn`` after the last RPC and the last background thread have ended; last registered, first run."""
+        """Run ``fn`` after the last RPC and the last background thread have ended; last registered, first
+        run.
+        """
         self._on_close.append(fn)
         return self
 
+    def trace_with(self, hook: Hook) -> Self:
+        """Surround every RPC with ``hook(method, span, parent)``, say to make an OpenTelemetry span of it."""
+        self._hook = hook
+        return self
+
     def build(self) -> RunningServer:
-        """A server ready to start. Raises :class:`ConfigurationError` on a method without an allow-list entry, an entry
-        without a method, or a validation rule that does not compile."""
+        """A server ready to start. Raises :class:`ConfigurationError` on a method without an allow-list
+        entry, an entry without a method, or a validation rule that does not compile.
+        """
         if not self._services:
             raise ConfigurationError("A server needs at least one service.")
         allow: dict[str, frozenset[str]] = {}
@@ -103,7 +122,8 @@ class ServerBuilder:
             wrong = known.symmetric_difference(service.allow)
             if wrong:
                 raise ConfigurationError(
-                    f"The allow-list of {service.descriptor.full_name} and its methods differ in: {', '.join(sorted(wrong))}."
+                    f"The allow-list of {service.descriptor.full_name} and its methods differ in: "
+                    f"{', '.join(sorted(wrong))}."
                 )
             for method in service.descriptor.methods:
                 compile_rules(method)
@@ -136,7 +156,7 @@ class RunningServer:
         self._pipeline = Pipeline(
             (
                 counting,
-                TracingLayer(),
+                TracingLayer(builder._hook),
                 IdentityLayer(self._settings.trust_domain, allow, domain),
                 DeadlineLayer(domain),
                 ValidationLayer(),
@@ -152,7 +172,7 @@ class RunningServer:
         self._server: grpc.Server | None = None
         self._health_server: grpc.Server | None = None
         self._metrics: metrics.MetricsEndpoint | None = None
-        self._stopping = threading.Event()
+        self._crashed = threading.Event()
         self._stop_lock = threading.Lock()
         self._stopped = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -174,14 +194,16 @@ class RunningServer:
 
     def stop(self, grace: float | None = None) -> None:
         """Drain: health says NOT_SERVING, new RPCs are refused, those in flight get ``grace`` seconds
-        (``drain_seconds`` unless given), background threads are told to stop, then everything closes. Idempotent."""
+        (``drain_seconds`` unless given), background threads are told to stop, then everything closes.
+        Idempotent.
+        """
         with self._stop_lock:
             if self._stopped.is_set():
                 return
             grace = self._settings.drain_seconds if grace is None else grace
             until = time.monotonic() + grace
-            self._health.enter_graceful_shutdown()
-            self._stopping.set()
+            self._set_health(_NOT_SERVING)
+            self._builder.stopping.set()
             if self._server is not None:
                 self._server.stop(grace).wait()
             self._pool.shutdown(wait=False, cancel_futures=True)
@@ -206,8 +228,7 @@ class RunningServer:
 
     def _start(self) -> None:
         settings = self._settings
-        for name in self._names:
-            self._health.set(name, _NOT_SERVING)
+        self._set_health(_NOT_SERVING)
         self._health.set(LIVENESS, _SERVING)
         if settings.health_listen:
             self._health_server = grpc.server(self._health_pool, options=[("grpc.so_reuseport", 0)])
@@ -229,8 +250,7 @@ class RunningServer:
             thread = threading.Thread(target=self._run_background, args=(name, work), name=name, daemon=True)
             self._threads.append(thread)
             thread.start()
-        for name in self._names:
-            self._health.set(name, _SERVING)
+        self._set_health(_SERVING)
 
     def _make_server(self) -> grpc.Server:
         server = grpc.server(
@@ -253,17 +273,27 @@ class RunningServer:
 
     def _run_background(self, name: str, work: Callable[[threading.Event], None]) -> None:
         try:
-            work(self._stopping)
+            work(self._builder.stopping)
         except Exception:
             _log.exception("background_crashed", thread=name)
-            for health_name in (*self._names, LIVENESS):
-                self._health.set(health_name, _NOT_SERVING)
+            self._crashed.set()
+            self._set_health(_NOT_SERVING)
+            self._health.set(LIVENESS, _NOT_SERVING)
+
+    def _set_health(self, status: health_pb2.HealthCheckResponse.ServingStatus.ValueType) -> None:
+        # A thread may crash before the start has ended.
+        if self._crashed.is_set():
+            status = _NOT_SERVING
+        for name in self._names:
+            self._health.set(name, status)
 
 
 def run(builder: ServerBuilder | Callable[[], ServerBuilder]) -> NoReturn:
-    """The main function of a service: start, log one ``ready`` line with the bound ports, drain on SIGTERM or SIGINT.
+    """The main function of a service: start, log one ``ready`` line with the bound ports, drain on SIGTERM or
+    SIGINT.
 
-    Given a function, it also reports a :class:`ConfigurationError` of building as one line instead of a trace.
+    Given a function, it also reports a :class:`ConfigurationError` of building as one line instead of a
+    trace.
     """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -272,7 +302,7 @@ def run(builder: ServerBuilder | Callable[[], ServerBuilder]) -> NoReturn:
         builder = builder if isinstance(builder, ServerBuilder) else builder()
         logs.configure(builder.settings)
         server = builder.build().start()
-    except ConfigurationError as error:
+    except (ConfigurationError, ValidationError) as error:
         sys.exit(f"cannot start: {error}")
     _log.info("ready", port=server.port, health_port=server.health_port, metrics_port=server.metrics_port)
     stop.wait()
@@ -280,8 +310,8 @@ def run(builder: ServerBuilder | Callable[[], ServerBuilder]) -> NoReturn:
     server.stop()
     _log.info("stopped", unfinished=server.unfinished())
     sys.stdout.flush()
-    # A handler or thread that outlived the drain would keep the process for ever. What it had acknowledged is committed,
-    # so leaving it behind is no worse than a kill.
+    # A handler or thread that outlived the drain would keep the process for ever. What it had acknowledged is
+    # committed, so leaving it behind is no worse than a kill.
     os._exit(0)
 
 

@@ -13,7 +13,9 @@ SERVICES: dict[str, int] = {"inventory": 1, "abis": 2, "enroll": 3, "cardperso":
 
 
 class ServiceSettings(BaseSettings):
-    """What every service can be told. A service subclasses it, names itself in ``service`` and adds its own fields."""
+    """What every service can be told. A service subclasses it, names itself in ``service`` and adds its own
+    fields.
+    """
 
     model_config = SettingsConfigDict(env_prefix="TUNGGAL_", extra="ignore", frozen=True)
 
@@ -21,7 +23,7 @@ class ServiceSettings(BaseSettings):
 
     listen: str = Field(
         default="127.0.0.1:0",
-        description="host:port of the mTLS gRPC port. Left out: loopback only, so nobody on another machine can call.",
+        description="host:port of the mTLS gRPC port. Left out: loopback, so no other machine can call.",
     )
     health_listen: str = Field(
         default="127.0.0.1:0",
@@ -40,22 +42,23 @@ class ServiceSettings(BaseSettings):
     )
     database_url: str = Field(
         default_factory=lambda data: f"sqlite:///{data['data_dir']}/tunggal.db",
-        description="SQLAlchemy URL, sqlite:///FILE or postgresql+psycopg://…. Left out: a SQLite file in data_dir, "
-        "which serves one replica on one machine.",
+        description="SQLAlchemy URL, sqlite:///FILE or postgresql+psycopg://…. "
+        "Left out: a SQLite file in data_dir, which serves one replica on one machine.",
     )
     tls_dir: Path = Field(
         default=Path("var/tls"),
-        description="Directory with ca.pem, NAME.pem and NAME.key. Left out: var/tls below the working directory.",
+        description="Directory with ca.pem, NAME.pem and NAME.key. "
+        "Left out: var/tls below the working directory.",
     )
     dev_ca: bool = Field(
         default=True,
-        description="Make a development CA and certificates in tls_dir where missing. Left out: they are made, which "
-        "suits one machine; in production set it to false so that a missing certificate stops the start.",
+        description="Make a development CA and certificates in tls_dir where missing. Left out: they are "
+        "made, which suits one machine; in production set it to false, so that a missing file stops the start.",
     )
     trust_domain: str = Field(
         default="tunggal.local",
         min_length=1,
-        description="SPIFFE trust domain of the peers. Left out: only certificates of tunggal.local are known.",
+        description="SPIFFE trust domain of the peers. Left out: only certificates of tunggal.local count.",
     )
     key_file: Path = Field(
         default_factory=lambda data: data["data_dir"] / "keys.json",
@@ -78,13 +81,13 @@ class ServiceSettings(BaseSettings):
     drain_seconds: float = Field(
         default=10.0,
         ge=0,
-        description="Time for RPCs in flight after SIGTERM; what is not done then is cancelled. Left out: 10 seconds.",
+        description="Seconds for RPCs in flight after SIGTERM; then they are cancelled. Left out: 10.",
     )
     max_message_bytes: int = Field(
         default=4 * 1024 * 1024,
         ge=1024,
-        description="Largest message accepted; a larger one is refused with RESOURCE_EXHAUSTED. Left out: 4 MiB, "
-        "abis 16 MiB.",
+        description="Largest message accepted; a larger one is refused with RESOURCE_EXHAUSTED. "
+        "Left out: 4 MiB, abis 16 MiB.",
     )
 
     @classmethod

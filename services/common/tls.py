@@ -1,8 +1,9 @@
 """Certificates with SPIFFE names: who a process is on the wire, and a development CA that makes them.
 
-The development CA keeps its key in ``tls_dir`` beside the certificates, which is right for one machine under one
-person's hands and nowhere else: whoever reads ``ca.key`` can be any service. In production set ``TUNGGAL_DEV_CA=false``
-and mount ``ca.pem``, ``NAME.pem`` and ``NAME.key`` from the cluster's own issuer (SPIRE, cert-manager).
+The development CA keeps its key in ``tls_dir`` beside the certificates, which is right for one machine under
+one person's hands and nowhere else: whoever reads ``ca.key`` can be any service. In production set
+``TUNGGAL_DEV_CA=false`` and mount ``ca.pem``, ``NAME.pem`` and ``NAME.key`` from the cluster's own issuer
+(SPIRE, cert-manager).
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ SKEW = timedelta(hours=1)
 
 def spiffe_path(name: str) -> str:
     """The path of a SPIFFE id for a certificate's file name: ``inventory`` → ``service/inventory``,
-    ``operator-cli`` → ``operator/cli``."""
+    ``operator-cli`` → ``operator/cli``.
+    """
     if name in SERVICES:
         return f"service/{name}"
     kind, _, rest = name.partition("-")
@@ -54,8 +56,8 @@ def spiffe_path(name: str) -> str:
 def ensure_dev_ca(tls_dir: Path, trust_domain: str, names: Iterable[str] = DEV_NAMES) -> None:
     """Make what is missing in ``tls_dir``: a CA, and a certificate with its key for each of ``names``.
 
-    Processes that start at the same moment do it once. Certificates near their end are renewed. Where ``ca.pem`` came
-    without ``ca.key`` nothing can be made, and :func:`read_pair` says what is missing.
+    Processes that start at the same moment do it once. Certificates near their end are renewed. Where
+    ``ca.pem`` came without ``ca.key`` nothing can be made, and :func:`read_pair` says what is missing.
     """
     tls_dir.mkdir(parents=True, exist_ok=True)
     with file_lock(tls_dir / ".lock"):
@@ -77,7 +79,8 @@ def issue(
     lifetime: timedelta = LIFETIME,
 ) -> None:
     """Write ``NAME.pem`` and ``NAME.key`` (mode 0600): a certificate of the development CA for
-    ``spiffe://TRUST_DOMAIN/PATH``. Only services get DNS names and may act as servers."""
+    ``spiffe://TRUST_DOMAIN/PATH``. Only services get DNS names and may act as servers.
+    """
     ca, ca_key = _load_ca(tls_dir)
     key = ec.generate_private_key(ec.SECP256R1())
     is_service = path.startswith("service/")
@@ -117,7 +120,9 @@ def channel_credentials(tls_dir: Path, name: str) -> grpc.ChannelCredentials:
 
 
 def read_pair(tls_dir: Path, name: str) -> tuple[bytes, bytes]:
-    """The PEM key and certificate chain of ``name``. Raises :class:`ConfigurationError` naming a missing file."""
+    """The PEM key and certificate chain of ``name``. Raises :class:`ConfigurationError` naming a missing
+    file.
+    """
     return _read(tls_dir / f"{name}.key"), _read(tls_dir / f"{name}.pem")
 
 
@@ -126,8 +131,8 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise ConfigurationError(
-            f"The TLS file {path} cannot be read ({error.strerror}). Put it there, or set TUNGGAL_DEV_CA=true and "
-            "TUNGGAL_TLS_DIR to a writable directory for development certificates."
+            f"The TLS file {path} cannot be read ({error.strerror}). Put it there, or set "
+            "TUNGGAL_DEV_CA=true and TUNGGAL_TLS_DIR to a writable directory for development certificates."
         ) from error
 
 

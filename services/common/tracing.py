@@ -1,7 +1,7 @@
 """Traces and the access log: every RPC has a W3C trace id, in its log lines and in the calls it makes.
 
-``traceparent`` follows W3C Trace Context level 1. There is no dependency on OpenTelemetry: a process that has it
-registers a hook with :func:`use` and receives each RPC with its parent.
+``traceparent`` follows W3C Trace Context level 1. There is no dependency on OpenTelemetry:
+a process that has it passes a hook to ``ServerBuilder.trace_with``, which then surrounds every RPC.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import grpc
 import structlog
 
-from services.common.identity import caller
 from services.common.errors import Unauthenticated
+from services.common.identity import caller
 from services.common.interceptors import Layer, Method
 from services.common.logs import get_logger
 from services.common.metrics import outcome
@@ -53,32 +53,22 @@ _current: ContextVar[Trace | None] = ContextVar("tunggal_trace", default=None)
 _log = get_logger()
 
 
-def _no_hook(method: Method, span: Trace, parent: Trace | None) -> AbstractContextManager[None]:
-    return nullcontext()
-
-
-_hook: Hook = _no_hook
-
-
-def use(hook: Hook) -> None:
-    """Call ``hook(method, span, parent)`` around every RPC from now on, for OpenTelemetry or another tracer."""
-    global _hook
-    _hook = hook
-
-
 def current() -> Trace | None:
     """The span that this thread works in, if it handles an RPC."""
     return _current.get()
 
 
 def parse(header: str) -> Trace | None:
-    """The trace named by a ``traceparent`` header; ``None`` when it is not well-formed, as the standard asks."""
+    """The trace named by a ``traceparent`` header; ``None`` when it is not well-formed."""
     match = _PATTERN.fullmatch(header)
     return Trace(match[1], match[2], match[3]) if match else None
 
 
 class TracingLayer(Layer):
     """Continues or starts a trace, binds it to the log, and writes one access line when the RPC ends."""
+
+    def __init__(self, hook: Hook | None = None) -> None:
+        self._hook = hook
 
     @contextmanager
     def around(self, method: Method, context: grpc.ServicerContext) -> Iterator[None]:
@@ -91,7 +81,7 @@ class TracingLayer(Layer):
         try:
             with (
                 structlog.contextvars.bound_contextvars(trace_id=span.trace_id, rpc=method.full_name),
-                _hook(method, span, parent),
+                self._hook(method, span, parent) if self._hook else nullcontext(),
             ):
                 try:
                     yield

@@ -20,7 +20,7 @@ from services.common.errors import (
     abort,
     remote_error,
 )
-from services.common.interceptors import Layer, Method
+from services.common.interceptors import Layer, Method, status_code
 from services.common.logs import get_logger
 
 _log = get_logger()
@@ -29,7 +29,9 @@ _PASSED_ON = (Unavailable, DeadlineExceeded, ResourceExhausted)
 
 
 class TranslationLayer(Layer):
-    """Ends the RPC with the rich status of what was raised; an unexpected fault gets an incident id, never a trace."""
+    """Ends the RPC with the rich status of what was raised; an unexpected fault gets an incident id, never a
+    trace.
+    """
 
     def __init__(self, domain: str) -> None:
         self._domain = domain
@@ -67,7 +69,7 @@ def _typed(error: Exception) -> TunggalError:
 
 
 def _is_grpcs_own(error: Exception, context: grpc.ServicerContext) -> bool:
-    """Whether gRPC raised it to unwind a handler: after ``context.abort``, or because the client went away."""
+    """Whether gRPC raised it to unwind a handler: after ``context.abort``, or as the client went away."""
     if isinstance(error, grpc.RpcError) and not isinstance(error, grpc.Call):
         return True
-    return type(error) is Exception and context.code() is not None
+    return type(error) is Exception and status_code(context) is not None

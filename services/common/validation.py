@@ -23,7 +23,9 @@ class ValidationLayer(Layer):
 
 
 def check(message: Message) -> None:
-    """Raise :class:`InvalidArgument` (``INVALID_FIELD``) with each broken rule of ``message`` and its dotted path."""
+    """Raise :class:`InvalidArgument` (``INVALID_FIELD``) with each broken rule of ``message`` and its dotted
+    path.
+    """
     violations = protovalidate.collect_violations(message)
     if not violations:
         return

@@ -14,7 +14,7 @@ from services.common.errors import ConfigurationError
 
 
 def upgrade(connection: Connection, package: str) -> None:
-    """Upgrade to the newest version in ``PACKAGE/migrations/versions``, inside the connection's transaction."""
+    """Upgrade to the newest version in ``PACKAGE/migrations/versions``, in its transaction."""
     location = importlib.import_module(package).__path__[0]
     config = Config()
     config.set_main_option("script_location", _escaped(Path(__file__).parent))
