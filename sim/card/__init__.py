@@ -1,0 +1,19 @@
+"""A virtual chip card (ISO/IEC 7816-4 files in 8 KB of EEPROM) and private virtual readers for it."""
+
+from sim.card.answer import Traits
+from sim.card.faults import Faults
+from sim.card.memory import CAPACITY, CardMemory
+from sim.card.reader import PcscMissingError, ReaderBank, VirtualReader
+from sim.card.virtual import VPCD_PORT, VirtualCard
+
+__all__ = [
+    "CAPACITY",
+    "VPCD_PORT",
+    "CardMemory",
+    "Faults",
+    "PcscMissingError",
+    "ReaderBank",
+    "Traits",
+    "VirtualCard",
+    "VirtualReader",
+]
