@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 ROOT=$PWD
 PYTHONS=(python3 /usr/bin/python3 python3.13 python3.12 python3.11 python3.14)
 
-say() { printf '\033[1m%s\033[0m\n' "set-up: $*"; }
+say() { if [ -t 1 ]; then printf '\033[1mset-up: %s\033[0m\n' "$*"; else echo "set-up: $*"; fi; }
 fail() { printf 'set-up: %s\n' "$@" >&2; exit 1; }
 
 # ---- system packages ------------------------------------------------------------------------------------------------
