@@ -7,6 +7,7 @@ import functools
 import numpy as np
 
 from services.abis.fingerprint import grid
+from services.abis.fingerprint.mask import Mask
 from services.abis.fingerprint.parameters import (
     BLOCK,
     GABOR_RADIUS,
@@ -96,17 +97,17 @@ def block_power(image: F32) -> F32:
     return out / np.float32(BLOCK * BLOCK)
 
 
-def gabor(image: F32, c: F32, s: F32, frequency: F32, mask: U8) -> tuple[F32, F32]:
-    """Enhance ridges; return (the response with local RMS 1 inside the mask, its power grid before that).
+def gabor(image: F32, c: F32, s: F32, frequency: F32, area: Mask) -> tuple[F32, F32]:
+    """Enhance ridges; return (the answer with local RMS 1 inside the area, its power grid before that).
 
-    The power is high where the print really looks like ridges of the estimated orientation and period, so it is
-    the quality by which minutiae are ranked.
+    The power is high where the print really looks like ridges of the estimated orientation and period, so it tells
+    ridges from background and is the quality by which minutiae are ranked.
     """
-    response = apply(image, c, s, frequency, mask, bank())
-    inside = mask.astype(np.float32)
-    weight = np.maximum(grid.blur(inside, _POWER), 1e-3)
-    power = grid.blur(np.ascontiguousarray(block_power(response) * inside), _POWER) / weight
+    inside = area.astype(np.uint8)
+    answer = apply(image, c, s, frequency, inside, bank())
+    weight = np.maximum(grid.blur(inside.astype(np.float32), _POWER), 1e-3)
+    power = grid.blur(np.ascontiguousarray(block_power(answer) * inside), _POWER) / weight
     height, width = image.shape
     root = np.sqrt(np.maximum(power, 1e-4)).astype(np.float32)
-    enhanced = response / grid.upsample(root, height, width)
+    enhanced = answer / grid.upsample(root, height, width)
     return np.ascontiguousarray(enhanced, dtype=np.float32), np.ascontiguousarray(power, dtype=np.float32)

@@ -22,14 +22,17 @@ def extract(data: bytes, dpi: float | None = None, *, field: str = "image") -> T
 def extract_pixels(pixels: U8, *, field: str = "image") -> Template:
     """Template of grey values at 500 dpi, ridges dark, shape (height, width)."""
     valid, mean, contrast = frame.fill(pixels)
-    area = mask.ridges(contrast)
-    _require_ridges(area, field)
     level = frame.level(pixels, valid, mean, contrast)
-    c, s, _ = orientation.estimate(level, np.ones_like(contrast))
+    area = mask.candidates(contrast)
+    c, s = orientation.estimate(level, np.ones_like(contrast), orientation.COARSE)
     wave = frequency.estimate(level, orientation.angles(c, s), area)
-    enhanced, _ = enhance.gabor(level, c, s, wave, area.astype(np.uint8))
-    c, s, _ = orientation.estimate(enhanced, area.astype(np.float32), fine=True)
-    enhanced, power = enhance.gabor(level, c, s, wave, area.astype(np.uint8))
+    enhanced, power = enhance.gabor(level, c, s, wave, area)
+    # The first pass shows where the ridges are; the second takes their orientation from the enhanced image.
+    area = mask.ridges(power, contrast)
+    _require_ridges(area, field)
+    c, s = orientation.estimate(enhanced, area.astype(np.float32), orientation.FINE)
+    wave = frequency.estimate(level, orientation.angles(c, s), area)
+    enhanced, power = enhance.gabor(level, c, s, wave, area)
     found = minutiae.detect(enhanced)
     found = minutiae.away_from_border(found, area)
     found = minutiae.along_ridges(found, c, s)

@@ -1,13 +1,16 @@
-"""Which blocks carry ridges: Otsu's threshold on the local contrast, then one clean connected area."""
+"""Which blocks carry ridges: those that answer to the ridge filters, as one clean connected area."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from services.abis.fingerprint import grid
+from services.abis.fingerprint.parameters import FLAT_CONTRAST, RIDGE_POWER
 from services.abis.kernels import F32
 
 Mask = NDArray[np.bool_]
+_SMOOTH = grid.gaussian(2.0)
 
 
 def otsu(values: F32) -> float:
@@ -25,10 +28,19 @@ def otsu(values: F32) -> float:
     return float(edges[int(np.nanargmax(np.where(above > 0, between, -1.0))) + 1])
 
 
-def ridges(contrast: F32) -> Mask:
-    """Blocks with ridges: contrast above 0.8 of Otsu's threshold, smoothed, largest area, holes filled."""
-    raw = contrast > 0.8 * otsu(contrast)
-    return clean(raw)
+def candidates(contrast: F32) -> Mask:
+    """Blocks that may carry ridges: everything that is not plainly flat. Wet and dry areas stay in."""
+    return np.asarray(contrast > max(FLAT_CONTRAST, 0.1 * otsu(contrast)))
+
+
+def ridges(power: F32, contrast: F32) -> Mask:
+    """Blocks with ridges: where the Gabor filters answered, and the contrast is not that of the background.
+
+    Contrast alone loses dry areas beside wet ones; the answer of the filters alone sees faint residue of the
+    finger before. The product of both is smoothed, cut, and reduced to its largest area without holes.
+    """
+    sure = np.clip(contrast / (0.3 * otsu(contrast) + 1e-6), 0.0, 1.0) ** 2
+    return clean(grid.blur(np.ascontiguousarray(power * sure, dtype=np.float32), _SMOOTH) > RIDGE_POWER)
 
 
 def clean(raw: Mask) -> Mask:

@@ -1,7 +1,7 @@
 """Ridge orientation: the direction across which grey values change least, from averaged squared gradients.
 
 Orientations are those of the ridge tangent, in [0, pi), counter-clockwise from the right as seen on the screen.
-They are kept as doubled-angle vectors (cos 2θ, sin 2θ), which can be averaged, times a coherence in [0, 1].
+They are kept as doubled-angle vectors (cos 2θ, sin 2θ), which can be averaged.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from services.abis.fingerprint import grid
 from services.abis.fingerprint.parameters import BLOCK
 from services.abis.kernels import F32, kernel
 
-_COARSE = grid.gaussian(2.0)
-_FINE = grid.gaussian(1.0)
+COARSE = grid.gaussian(2.0)
+FINE = grid.gaussian(1.0)
 
 
 @kernel("float32[:,:,::1](float32[:,::1])")
 def tensor(image: F32) -> F32:
-    """Per block the sums of gx² - gy², 2 gx gy (y up) and gx² + gy² of Sobel gradients, shape (3, rows, columns)."""
+    """Per block the sums of gx² - gy² and 2 gx gy (y up) of Sobel gradients, shape (2, rows, columns)."""
     height, width = image.shape
     rows = (height + BLOCK - 1) // BLOCK
     columns = (width + BLOCK - 1) // BLOCK
-    out = np.zeros((3, rows, columns), np.float32)
+    out = np.zeros((2, rows, columns), np.float32)
     for y in range(1, height - 1):
         i = y // BLOCK
         for x in range(1, width - 1):
@@ -35,32 +35,24 @@ def tensor(image: F32) -> F32:
             j = x // BLOCK
             out[0, i, j] += gx * gx - gy * gy
             out[1, i, j] += 2 * gx * gy
-            out[2, i, j] += gx * gx + gy * gy
     return out
 
 
-def estimate(image: F32, weight: F32, *, fine: bool = False) -> tuple[F32, F32, F32]:
-    """Orientation field of an image: grids (cos 2θ, sin 2θ, coherence in [0, 1]).
+def estimate(image: F32, weight: F32, smoothing: F32) -> tuple[F32, F32]:
+    """Orientation field of an image: grids (cos 2θ, sin 2θ) of unit length.
 
     Parameters
     ----------
     image: levelled or enhanced grey values, shape (height, width).
     weight: how much each block may speak (the mask, or zero where nothing is known), shape (rows, columns).
-    fine: smooth over 8 px instead of 16 px: for enhanced images, which carry little noise.
+    smoothing: COARSE for raw images, FINE for enhanced ones, which carry little noise.
     """
-    taps = _FINE if fine else _COARSE
     sums = tensor(image)
-    c = grid.blur(np.ascontiguousarray(sums[0] * weight), taps)
-    s = grid.blur(np.ascontiguousarray(sums[1] * weight), taps)
-    energy = grid.blur(np.ascontiguousarray(sums[2] * weight), taps)
+    c = grid.blur(np.ascontiguousarray(sums[0] * weight), smoothing)
+    s = grid.blur(np.ascontiguousarray(sums[1] * weight), smoothing)
     length = np.hypot(c, s) + 1e-9
     # The gradient points across the ridge: turn by a quarter, which flips the sign of the doubled angle.
-    coherence = np.minimum(length / (energy + 1e-9), 1.0)
-    return (
-        np.ascontiguousarray(-c / length, dtype=np.float32),
-        np.ascontiguousarray(-s / length, dtype=np.float32),
-        np.ascontiguousarray(coherence, dtype=np.float32),
-    )
+    return np.ascontiguousarray(-c / length), np.ascontiguousarray(-s / length)
 
 
 def angles(c: F32, s: F32) -> F32:

@@ -22,6 +22,10 @@ BLOCK: Final = 8
 FLAT_WINDOW: Final = 13
 """A window of one grey value this wide lies outside of the sensor's frame: wider than any valley."""
 FLAT_TOLERANCE: Final = 2
+FLAT_CONTRAST: Final = 3.0
+"""Standard deviation of the grey values below which a block is flat."""
+RIDGE_POWER: Final = 0.065
+"""Mean square of the filters' answer (to a levelled image) above which a block carries ridges."""
 FRAME_EDGE: Final = 2
 """Pixels next to the image border that sensors fill with artefacts."""
 MIN_MASK_BLOCKS: Final = 80

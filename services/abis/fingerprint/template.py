@@ -127,3 +127,14 @@ def _hull(points: F32, shape: tuple[int, int], margin: float = 24.0) -> U8:
         support = np.maximum(support, x * normal[0] + y * normal[1] - edge)
     inside[support <= margin] = 1
     return inside
+
+
+def minutiae_only(template: Template) -> Template:
+    """The template as it would be after a journey through an interchange format that carries minutiae only."""
+    step = np.pi / 128
+    points = template.points.copy()
+    points[:, :2] = np.round(points[:, :2])
+    points[:, 2] = np.round(points[:, 2] / step) % 256 * step
+    x, y, angle, quality = (np.ascontiguousarray(column) for column in points.T)
+    minutiae = Minutiae(x, y, angle, template.kind, quality)
+    return from_minutiae(minutiae, template.width, template.height)

@@ -1,0 +1,101 @@
+"""What the two aligned fingers have in common: features of one comparison, from which the score is computed.
+
+Every ratio is shrunk by n / (n + n0), n the size of the overlap it was seen on: small overlaps otherwise look
+perfect.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from services.abis.fingerprint.align import place
+from services.abis.kernels import F32, F64, I32, U8, kernel
+
+FEATURES = ("local", "weight", "density", "ratio", "orientation", "frequency", "overlap")
+"""Names of the features, in the order of the arrays below."""
+COUNT = len(FEATURES)
+_CELL = 16
+_SHRINK_CELLS = 60.0
+_SHRINK_MINUTIAE = 6.0
+
+
+@kernel(
+    "float64[::1](float32[:,::1], uint8[:,::1], uint8[:,::1], float32[:,::1], uint8[:,::1], uint8[:,::1],"
+    " float64[::1], float64[:,::1], int32[:,::1], float64[::1], float64)"
+)
+def features(
+    a: F32,
+    orientation_a: U8,
+    frequency_a: U8,
+    b: F32,
+    orientation_b: U8,
+    frequency_b: U8,
+    motion: F64,
+    field: F64,
+    pairs: I32,
+    closeness: F64,
+    local: float,
+) -> F64:
+    """Features of one alignment, in the order of FEATURES.
+
+    Parameters
+    ----------
+    a, b: minutiae (n, 4), (m, 4). orientation_*, frequency_*: coarse fields as templates keep them.
+    motion, field, pairs, closeness: from `align`. local: the LSSR score.
+    """
+    out = np.zeros(COUNT)
+    rows_a, columns_a = frequency_a.shape
+    rows_b, columns_b = frequency_b.shape
+    angle = np.arctan2(motion[1], motion[0])
+    # Fields over the overlap, cell by cell of a.
+    cells, agree, stretch, power = 0.0, 0.0, 0.0, 0.0
+    for i in range(rows_a):
+        for j in range(columns_a):
+            if frequency_a[i, j] == 0:
+                continue
+            x, y = place((j + 0.5) * _CELL - 0.5, (i + 0.5) * _CELL - 0.5, motion, field)
+            r, c = int(np.floor((y + 0.5) / _CELL)), int(np.floor((x + 0.5) / _CELL))
+            if r < 0 or c < 0 or r >= rows_b or c >= columns_b or frequency_b[r, c] == 0:
+                continue
+            cells += 1.0
+            off = (np.float64(orientation_a[i, j]) - np.float64(orientation_b[r, c])) * (np.pi / 256) + angle
+            agree += np.cos(2 * off)
+            log = np.log(np.float64(frequency_a[i, j]) / np.float64(frequency_b[r, c]))
+            stretch += abs(log)
+            power += 1.0
+    # Minutiae that lie where the other finger was seen.
+    seen_a, seen_b = 0.0, 0.0
+    count_a, count_b = 0, 0
+    for i in range(a.shape[0]):
+        x, y = place(a[i, 0], a[i, 1], motion, field)
+        r, c = int(np.floor((y + 0.5) / _CELL)), int(np.floor((x + 0.5) / _CELL))
+        if 0 <= r < rows_b and 0 <= c < columns_b and frequency_b[r, c] != 0:
+            seen_a += a[i, 3]
+            count_a += 1
+    # The field is small and smooth, so the inverse motion is close enough the other way round.
+    for j in range(b.shape[0]):
+        u, v = b[j, 0] - motion[2], b[j, 1] - motion[3]
+        x = motion[0] * u - motion[1] * v
+        y = motion[1] * u + motion[0] * v
+        r, c = int(np.floor((y + 0.5) / _CELL)), int(np.floor((x + 0.5) / _CELL))
+        if 0 <= r < rows_a and 0 <= c < columns_a and frequency_a[r, c] != 0:
+            seen_b += b[j, 3]
+            count_b += 1
+    weight, matched = 0.0, 0.0
+    for k in range(pairs.shape[0]):
+        q = np.sqrt(np.float64(a[pairs[k, 0], 3]) * np.float64(b[pairs[k, 1], 3]))
+        weight += closeness[k] * q
+        matched += closeness[k] * q
+    n = 0.5 * (count_a + count_b)
+    seen = 0.5 * (seen_a + seen_b) + 1e-6
+    trust = cells / (cells + _SHRINK_CELLS)
+    trust_minutiae = n / (n + _SHRINK_MINUTIAE)
+    out[0] = local
+    out[1] = weight
+    out[2] = weight * weight / (n + 1.0)
+    out[3] = matched / seen * trust_minutiae
+    if cells > 0:
+        out[4] = agree / cells * trust
+        out[5] = stretch / cells
+    out[6] = np.log(cells + 1.0)
+    return out

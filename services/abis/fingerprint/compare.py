@@ -1,0 +1,55 @@
+"""Comparing two templates: a calibrated score, and the minutiae that speak for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.abis.fingerprint import weights
+from services.abis.fingerprint.template import Template
+from services.abis.fingerprint.verify import verify
+from services.abis.kernels import F32, F64, I32, U8, U64
+
+WEIGHTS_IMAGE = np.array(weights.IMAGE, dtype=np.float64)
+"""Both templates come from images: orientation and ridge frequency speak too."""
+WEIGHTS_MINUTIAE = np.array(weights.MINUTIAE, dtype=np.float64)
+"""At least one template holds minutiae only."""
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Outcome of one comparison.
+
+    score: natural log-likelihood ratio, above 0 speaks for the same finger. pairs: (k, 2) indices of corresponding
+    minutiae (probe, reference), closest first; closeness: (k) in (0, 1]. features: what the score was computed from,
+    in the order of `agreement.FEATURES`.
+    """
+
+    score: float
+    pairs: I32
+    closeness: F64
+    features: F64
+
+
+Arrays = tuple[F32, U64, U64, U8, U8, U8]
+
+
+def arrays(template: Template) -> Arrays:
+    """The arrays of a template in the order in which the kernels take them."""
+    return (template.points, *template.cylinders, template.orientation, template.frequency)
+
+
+def compare(probe: Template, reference: Template) -> Comparison:
+    """Compare two fingers. Exactly symmetric, deterministic, and independent of how either finger was turned.
+
+    The score is 0 (no evidence) where either template has fewer than MIN_MINUTIAE minutiae.
+    """
+    # Both orders compute the same thing, so that the score is the same to the last bit.
+    swapped = probe.digest > reference.digest
+    first, second = (reference, probe) if swapped else (probe, reference)
+    chosen = WEIGHTS_IMAGE if probe.from_image and reference.from_image else WEIGHTS_MINUTIAE
+    score, found, _, _, pairs, closeness = verify(*arrays(first), *arrays(second), chosen)
+    order = np.argsort(-closeness, kind="stable")
+    pairs = np.ascontiguousarray(pairs[order, ::-1] if swapped else pairs[order])
+    return Comparison(float(score), pairs, closeness[order], found)
