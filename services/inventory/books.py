@@ -1,0 +1,254 @@
+"""The SQL of ledger and custody: balances, holdings and transfers, changed in one transaction.
+
+Locks. :meth:`Books.shift` locks the two accounts of a movement in the order of their codes; whoever holds an
+account's row may change its holdings. So two movements never wait for each other in a circle, and the serials
+picked after ``shift`` are still there when they are taken. SQLite has one writer at a time and needs none of
+it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from services.inventory import tables
+from services.inventory.custody import CustodyStep
+from services.inventory.ledger import STOCK, Account, Condition, Kind, OverdrawnError, Transfer
+from services.inventory.location import CENTRE, Location
+from services.inventory.serials import SerialRange, lowest
+
+_account, _holding, _line, _transfer = tables.account, tables.holding, tables.line, tables.transfer
+
+#: Longest range is a lot of a whole contract, at most 10⁹ blanks: 30 bits.
+_WIDTHS = range(31)
+
+
+class Books:
+    """Ledger and custody over one open transaction."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self.connection = connection
+        #: Kinds of the transfers recorded so far, for the metrics.
+        self.recorded: list[Kind] = []
+
+    def shift(self, source: Account, target: Account, quantity: int) -> None:
+        """Move ``quantity`` from one balance to the other and lock both accounts.
+
+        Raises :class:`OverdrawnError` when ``source`` has less; only ``contracted`` may go below zero.
+        """
+        for account, change in sorted(
+            ((source, -quantity), (target, quantity)), key=lambda side: side[0].code
+        ):
+            if change > 0 or account.condition is Condition.CONTRACTED:
+                self._add(account, change)
+            else:
+                self._subtract(account, -change)
+
+    def put(self, ranges: Iterable[SerialRange], account: Account, holder: str | None = None) -> None:
+        """Give ``ranges``, which nobody has, to ``account``. Free ranges grow together with neighbours."""
+        for serials in ranges:
+            if holder is None:
+                self._merge(serials, account)
+            else:
+                self._insert(serials, account, holder)
+
+    def take(self, ranges: Iterable[SerialRange], account: Account, holder: str) -> None:
+        """Take from ``account`` the ranges that were put there for ``holder``.
+
+        Raises :class:`RuntimeError` when they are not there: ledger and custody would disagree.
+        """
+        for serials in ranges:
+            gone = self.connection.execute(
+                sa.delete(_holding).where(
+                    _holding.c.first == serials.first,
+                    _holding.c.last == serials.last,
+                    _holding.c.account == account.code,
+                    _holding.c.holder == holder,
+                )
+            )
+            if gone.rowcount != 1:
+                raise RuntimeError(f"{serials} of {holder} are not in {account.code}")
+
+    def take_lowest(self, account: Account, quantity: int) -> list[SerialRange]:
+        """Take the ``quantity`` lowest free serials of ``account`` and return them, ascending."""
+        rows = self.connection.execute(
+            sa.select(_holding.c.first, _holding.c.last)
+            .where(_holding.c.account == account.code, _holding.c.holder.is_(None))
+            .order_by(_holding.c.first)
+            .limit(quantity)
+        )
+        held = [SerialRange(first, last) for first, last in rows]
+        taken = lowest(held, quantity)
+        whole, cut = taken, held[len(taken) - 1]
+        if cut != taken[-1]:
+            whole = taken[:-1]
+            self.connection.execute(
+                sa.update(_holding).where(_holding.c.first == cut.first).values(first=taken[-1].last + 1)
+            )
+        if whole:
+            self.connection.execute(
+                sa.delete(_holding).where(
+                    _holding.c.account == account.code,
+                    _holding.c.holder.is_(None),
+                    _holding.c.first.between(whole[0].first, whole[-1].last),
+                )
+            )
+        return taken
+
+    def record(self, transfer: Transfer) -> None:
+        """Write the transfer with its lines; call it after :meth:`shift`, so that entries rise with time per
+        account.
+        """
+        entry = self.connection.execute(
+            sa.insert(_transfer).values(
+                transfer_id=transfer.transfer_id,
+                kind=transfer.kind,
+                subject=transfer.subject,
+                actor=transfer.actor,
+                reason=transfer.reason,
+                book_time=transfer.book_time,
+            )
+        ).inserted_primary_key
+        assert entry is not None
+        self.connection.execute(
+            sa.insert(_line),
+            [
+                {
+                    "entry": entry[0],
+                    "number": number,
+                    "source": line.source.code,
+                    "target": line.target.code,
+                    "quantity": line.quantity,
+                    "first": line.serials.first if line.serials else None,
+                    "last": line.serials.last if line.serials else None,
+                    "width": (len(line.serials) - 1).bit_length() if line.serials else None,
+                }
+                for number, line in enumerate(transfer.lines)
+            ],
+        )
+        self.recorded.append(transfer.kind)
+
+    def serials_of(self, transfer_ids: Sequence[str]) -> dict[str, tuple[SerialRange, ...]]:
+        """The serials that each of the transfers moved, ascending."""
+        rows = self.connection.execute(
+            sa.select(_transfer.c.transfer_id, _line.c.first, _line.c.last)
+            .join_from(_transfer, _line)
+            .where(_transfer.c.transfer_id.in_(transfer_ids))
+            .order_by(_line.c.first)
+        )
+        found: dict[str, list[SerialRange]] = {transfer_id: [] for transfer_id in transfer_ids}
+        for transfer_id, first, last in rows:
+            found[transfer_id].append(SerialRange(first, last))
+        return {transfer_id: tuple(ranges) for transfer_id, ranges in found.items()}
+
+    def account_of(self, serial: int) -> Account | None:
+        """The account that has ``serial`` now; ``None`` for a serial that was never delivered."""
+        row = self.connection.execute(
+            sa.select(_holding).where(_holding.c.first <= serial).order_by(_holding.c.first.desc()).limit(1)
+        ).first()
+        return None if row is None or row.last < serial else Account.parse(row.account)
+
+    def custody(self, serial: int) -> list[CustodyStep]:
+        """Every transfer that moved ``serial``, oldest first."""
+        may_contain = (
+            sa.and_(_line.c.width == width, _line.c.first.between(serial - (1 << width) + 1, serial))
+            for width in _WIDTHS
+        )
+        rows = self.connection.execute(
+            sa.select(_transfer, _line.c.source, _line.c.target)
+            .join_from(_line, _transfer)
+            .where(sa.or_(*may_contain), _line.c.last >= serial)
+            .order_by(_line.c.entry)
+        )
+        return [
+            CustodyStep(
+                row.transfer_id,
+                Kind(row.kind),
+                Account.parse(row.source),
+                Account.parse(row.target),
+                row.actor,
+                row.reason,
+                row.book_time,
+            )
+            for row in rows
+        ]
+
+    def balances(self, region: Location = CENTRE) -> dict[Account, int]:
+        """Balances of the stock accounts of ``region`` and everything below it, ordered by location code.
+
+        The centre stands for the whole country.
+        """
+        query = sa.select(_account).where(_account.c.condition.in_(STOCK))
+        if region != CENTRE:
+            place = _account.c.place
+            query = query.where(
+                sa.or_(place == region, place.startswith(f"{region}."), place.startswith(f"{region}:"))
+            )
+        rows = self.connection.execute(query)
+        found = {Account(row.place, Condition(row.condition)): row.balance for row in rows}
+        # Sorted here, because collations of PostgreSQL pass over punctuation.
+        return dict(sorted(found.items()))
+
+    def promised(self) -> tuple[int, int]:
+        """Blanks contracted and blanks outstanding, over all contracts."""
+        rows = self.connection.execute(
+            sa.select(_account.c.condition, sa.func.sum(_account.c.balance))
+            .where(_account.c.condition.in_((Condition.CONTRACTED, Condition.OUTSTANDING)))
+            .group_by(_account.c.condition)
+        )
+        sums = {condition: int(total) for condition, total in rows}
+        return -sums.get(Condition.CONTRACTED, 0), sums.get(Condition.OUTSTANDING, 0)
+
+    def _add(self, account: Account, change: int) -> None:
+        insert = postgresql.insert if self.connection.dialect.name == "postgresql" else sqlite.insert
+        statement = insert(_account).values(
+            code=account.code, place=account.place, condition=account.condition, balance=change
+        )
+        self.connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=[_account.c.code],
+                set_={"balance": _account.c.balance + statement.excluded.balance},
+            )
+        )
+
+    def _subtract(self, account: Account, quantity: int) -> None:
+        enough = self.connection.execute(
+            sa.update(_account)
+            .where(_account.c.code == account.code, _account.c.balance >= quantity)
+            .values(balance=_account.c.balance - quantity)
+        )
+        if enough.rowcount == 0:
+            balance = self.connection.scalar(
+                sa.select(_account.c.balance).where(_account.c.code == account.code)
+            )
+            raise OverdrawnError(account, balance or 0, quantity)
+
+    def _merge(self, serials: SerialRange, account: Account) -> None:
+        free = sa.and_(_holding.c.account == account.code, _holding.c.holder.is_(None))
+        before = self.connection.execute(
+            sa.select(_holding.c.first, _holding.c.last)
+            .where(free, _holding.c.first < serials.first)
+            .order_by(_holding.c.first.desc())
+            .limit(1)
+        ).first()
+        after = self.connection.execute(
+            sa.select(_holding.c.first, _holding.c.last).where(free, _holding.c.first == serials.last + 1)
+        ).first()
+        last = after.last if after else serials.last
+        if after:
+            self.connection.execute(sa.delete(_holding).where(_holding.c.first == after.first))
+        if before and before.last == serials.first - 1:
+            self.connection.execute(
+                sa.update(_holding).where(_holding.c.first == before.first).values(last=last)
+            )
+        else:
+            self._insert(SerialRange(serials.first, last), account, None)
+
+    def _insert(self, serials: SerialRange, account: Account, holder: str | None) -> None:
+        self.connection.execute(
+            sa.insert(_holding).values(
+                first=serials.first, last=serials.last, account=account.code, holder=holder
+            )
+        )

@@ -1,0 +1,254 @@
+"""The SQL of contracts, lots, allocations, reservations and chips, over one open transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from services.inventory import tables
+from services.inventory.allocation import Allocation, AllocationState
+from services.inventory.blank import Blank
+from services.inventory.books import Books
+from services.inventory.contract import Contract, Lot
+from services.inventory.ledger import Condition
+from services.inventory.location import Location
+from services.inventory.reservation import Reservation, ReservationState
+from services.inventory.serials import SerialRange
+
+T = TypeVar("T")
+
+_allocation, _chip, _contract = tables.allocation, tables.chip, tables.contract
+_lot, _reservation = tables.lot, tables.reservation
+
+
+class Page(NamedTuple, Generic[T]):
+    """Part of a list in order of entry; ``next_after`` is where the next part begins, ``None`` at the end."""
+
+    items: list[T]
+    next_after: int | None
+
+
+class Store:
+    """What the inventory remembers, beside the ``books`` of where the blanks are."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self.connection = connection
+        self.books = Books(connection)
+
+    def add_contract(self, contract: Contract) -> bool:
+        """Add a contract; ``False`` when its number is taken."""
+        return self._insert_new(
+            _contract.c.contract_id,
+            contract_id=contract.contract_id,
+            supplier=contract.supplier,
+            quantity=contract.quantity,
+            create_time=contract.create_time,
+        )
+
+    def contract(self, contract_id: str) -> Contract | None:
+        """The contract with what is outstanding at this moment."""
+        row = self.connection.execute(_contracts().where(_contract.c.contract_id == contract_id)).first()
+        return None if row is None else _to_contract(row)
+
+    def contracts(self, after: int, limit: int) -> Page[Contract]:
+        """Contracts in order of entry."""
+        rows = self._page(_contracts(), _contract, after, limit)
+        return _paged(rows, [_to_contract(row) for row in rows], limit)
+
+    def add_lot(self, lot: Lot) -> None:
+        """Add a lot, whose serials are known to be new."""
+        self.connection.execute(
+            sa.insert(_lot).values(
+                lot_id=lot.lot_id,
+                contract_id=lot.contract_id,
+                delivery_note=lot.delivery_note,
+                first=lot.serials.first,
+                last=lot.serials.last,
+                receive_time=lot.receive_time,
+            )
+        )
+
+    def lot_overlapping(self, serials: SerialRange) -> Lot | None:
+        """The last lot that shares a serial with ``serials``. Lots never overlap, so the last one to begin
+        decides.
+        """
+        row = self.connection.execute(
+            sa.select(_lot).where(_lot.c.first <= serials.last).order_by(_lot.c.first.desc()).limit(1)
+        ).first()
+        return None if row is None or row.last < serials.first else _to_lot(row)
+
+    def lots(self, contract_id: str, after: int, limit: int) -> Page[Lot]:
+        """Lots in order of receipt, of one contract unless ``contract_id`` is empty."""
+        query = sa.select(_lot)
+        if contract_id:
+            query = query.where(_lot.c.contract_id == contract_id)
+        rows = self._page(query, _lot, after, limit)
+        return _paged(rows, [_to_lot(row) for row in rows], limit)
+
+    def add_allocation(self, allocation: Allocation, transfer_id: str) -> None:
+        """Add an allocation; its serials are on the lines of the transfer that set them aside."""
+        self.connection.execute(
+            sa.insert(_allocation).values(
+                allocation_id=allocation.allocation_id,
+                source=allocation.source,
+                target=allocation.target,
+                quantity=allocation.quantity,
+                reason=allocation.reason,
+                state=allocation.state,
+                transfer_id=transfer_id,
+                create_time=allocation.create_time,
+            )
+        )
+
+    def allocation(self, allocation_id: str, *, lock: bool = False) -> Allocation | None:
+        """One allocation; with ``lock`` nobody else changes it before the transaction ends."""
+        query = sa.select(_allocation).where(_allocation.c.allocation_id == allocation_id)
+        rows = self.connection.execute(query.with_for_update() if lock else query).all()
+        return next(iter(self._to_allocations(rows)), None)
+
+    def allocations(
+        self, location: Location | None, state: AllocationState | None, after: int, limit: int
+    ) -> Page[Allocation]:
+        """Allocations in order of decision: from or to ``location`` and in ``state``, if given."""
+        query = sa.select(_allocation)
+        if location is not None:
+            query = query.where(sa.or_(_allocation.c.source == location, _allocation.c.target == location))
+        if state is not None:
+            query = query.where(_allocation.c.state == state)
+        rows = self._page(query, _allocation, after, limit)
+        return _paged(rows, self._to_allocations(rows), limit)
+
+    def save_allocation(self, allocation: Allocation) -> None:
+        """Keep how far a locked allocation has come."""
+        self.connection.execute(
+            sa.update(_allocation)
+            .where(_allocation.c.allocation_id == allocation.allocation_id)
+            .values(
+                state=allocation.state,
+                dispatch_time=allocation.dispatch_time,
+                receive_time=allocation.receive_time,
+            )
+        )
+
+    def add_reservation(self, reservation: Reservation) -> None:
+        """Add a reservation."""
+        self.connection.execute(
+            sa.insert(_reservation).values(
+                reservation_id=reservation.reservation_id,
+                serial=reservation.serial,
+                location=reservation.location,
+                purpose=reservation.purpose,
+                state=reservation.state,
+                reserve_time=reservation.reserve_time,
+                end_reason=reservation.end_reason,
+            )
+        )
+
+    def lock_reservation(self, reservation_id: str) -> Reservation | None:
+        """One reservation, which nobody else changes before the transaction ends."""
+        row = self.connection.execute(
+            sa.select(_reservation).where(_reservation.c.reservation_id == reservation_id).with_for_update()
+        ).first()
+        return None if row is None else _to_reservation(row)
+
+    def save_reservation(self, reservation: Reservation) -> None:
+        """Keep how a locked reservation ended."""
+        self.connection.execute(
+            sa.update(_reservation)
+            .where(_reservation.c.reservation_id == reservation.reservation_id)
+            .values(state=reservation.state, end_time=reservation.end_time, end_reason=reservation.end_reason)
+        )
+
+    def bind_chip(self, chip_uid: str, reservation: Reservation) -> int | None:
+        """Bind the chip to the reservation's blank for ever; the blank that has it already, if one has."""
+        bound = self._insert_new(
+            _chip.c.chip_uid, chip_uid=chip_uid, serial=reservation.serial, bind_time=reservation.end_time
+        )
+        if bound:
+            return None
+        return self.connection.scalar(sa.select(_chip.c.serial).where(_chip.c.chip_uid == chip_uid))
+
+    def blank(self, serial: int) -> Blank | None:
+        """The blank as it is now; ``None`` for a serial that was never delivered."""
+        account = self.books.account_of(serial)
+        lot = self.lot_overlapping(SerialRange(serial, serial))
+        if account is None or lot is None:
+            return None
+        chip_uid = self.connection.scalar(sa.select(_chip.c.chip_uid).where(_chip.c.serial == serial))
+        return Blank(serial, lot.lot_id, account, self._latest_reservation(serial), chip_uid or "")
+
+    def _latest_reservation(self, serial: int) -> Reservation | None:
+        row = self.connection.execute(
+            sa.select(_reservation)
+            .where(_reservation.c.serial == serial)
+            .order_by(_reservation.c.entry.desc())
+            .limit(1)
+        ).first()
+        return None if row is None else _to_reservation(row)
+
+    def _insert_new(self, key: sa.Column[Any], **values: Any) -> bool:
+        insert = postgresql.insert if self.connection.dialect.name == "postgresql" else sqlite.insert
+        statement = insert(key.table).values(**values).on_conflict_do_nothing(index_elements=[key])
+        return self.connection.execute(statement.returning(key)).first() is not None
+
+    def _page(self, query: sa.Select[Any], table: sa.Table, after: int, limit: int) -> list[sa.Row[Any]]:
+        """One row more than the page has tells whether there is a next page."""
+        page = query.where(table.c.entry > after).order_by(table.c.entry).limit(limit + 1)
+        return list(self.connection.execute(page))
+
+    def _to_allocations(self, rows: Sequence[sa.Row[Any]]) -> list[Allocation]:
+        serials = self.books.serials_of([row.transfer_id for row in rows])
+        return [
+            Allocation(
+                allocation_id=row.allocation_id,
+                source=Location(row.source),
+                target=Location(row.target),
+                quantity=row.quantity,
+                reason=row.reason,
+                state=AllocationState(row.state),
+                serials=serials[row.transfer_id],
+                create_time=row.create_time,
+                dispatch_time=row.dispatch_time,
+                receive_time=row.receive_time,
+            )
+            for row in rows
+        ]
+
+
+def _contracts() -> sa.Select[Any]:
+    owed = tables.account
+    return sa.select(_contract, owed.c.balance.label("outstanding")).join_from(
+        _contract,
+        owed,
+        sa.and_(owed.c.place == _contract.c.contract_id, owed.c.condition == Condition.OUTSTANDING),
+    )
+
+
+def _to_contract(row: sa.Row[Any]) -> Contract:
+    return Contract(row.contract_id, row.supplier, row.quantity, row.outstanding, row.create_time)
+
+
+def _to_lot(row: sa.Row[Any]) -> Lot:
+    return Lot(
+        row.lot_id, row.contract_id, row.delivery_note, SerialRange(row.first, row.last), row.receive_time
+    )
+
+
+def _to_reservation(row: sa.Row[Any]) -> Reservation:
+    return Reservation(
+        reservation_id=row.reservation_id,
+        serial=row.serial,
+        location=Location(row.location),
+        purpose=row.purpose,
+        state=ReservationState(row.state),
+        reserve_time=row.reserve_time,
+        end_time=row.end_time,
+        end_reason=row.end_reason,
+    )
+
+
+def _paged(rows: list[sa.Row[Any]], items: list[T], limit: int) -> Page[T]:
+    return Page(items[:limit], rows[limit - 1].entry if len(rows) > limit else None)

@@ -1,0 +1,130 @@
+"""The numbers of 2015–2020 as stories: contract, delivery, allocation, dispatch, receipt."""
+
+from __future__ import annotations
+
+import pytest
+from tunggal.inventory.v1 import inventory_pb2 as pb
+
+from services.common.errors import FailedPrecondition
+from services.inventory import tables
+from tests.inventory.inventory_office import BEKASI, CENTRE, CONTRACT, DKI, Office
+
+SEVEN_MILLION = 7_000_000
+
+
+def contract_of(office: Office) -> tuple[int, int]:
+    found = office.send(pb.GetContractRequest(contract_id=CONTRACT)).contract
+    return found.delivered_quantity, found.outstanding_quantity
+
+
+def test_seven_million_blanks_are_owed_until_they_are_delivered(office: Office) -> None:
+    office.sign(SEVEN_MILLION)
+    assert contract_of(office) == (0, SEVEN_MILLION)
+    office.deliver(1, 500_000)
+    assert contract_of(office) == (500_000, 6_500_000)
+    office.deliver(500_001, 3_000_000)
+    assert contract_of(office) == (3_000_000, 4_000_000)
+    office.deliver(3_000_001, SEVEN_MILLION)
+    assert contract_of(office) == (SEVEN_MILLION, 0)
+    assert office.level(CENTRE) == {"on_hand": SEVEN_MILLION}
+    office.check_books()
+
+
+def test_blank_number_seven_million_and_one_is_refused(office: Office) -> None:
+    office.sign(SEVEN_MILLION)
+    office.deliver(1, SEVEN_MILLION)
+    with pytest.raises(FailedPrecondition) as refused:
+        office.deliver(SEVEN_MILLION + 1, SEVEN_MILLION + 1)
+    assert refused.value.reason == "MORE_THAN_OUTSTANDING"
+    assert refused.value.field == "serials"
+    assert refused.value.metadata["outstanding"] == "0"
+    assert office.level(CENTRE) == {"on_hand": SEVEN_MILLION}
+    office.check_books()
+
+
+def test_a_lot_larger_than_what_is_owed_is_refused_as_a_whole(office: Office) -> None:
+    office.sign(SEVEN_MILLION)
+    with pytest.raises(FailedPrecondition, match="7000000 outstanding"):
+        office.deliver(1, SEVEN_MILLION + 1)
+    assert contract_of(office) == (0, SEVEN_MILLION)
+    assert office.stock().total.on_hand == 0
+
+
+def test_jakarta_goes_up_only_when_it_confirms_the_receipt(office: Office) -> None:
+    office.sign(SEVEN_MILLION)
+    office.deliver(1, SEVEN_MILLION)
+
+    allocation = office.allocate(CENTRE, DKI, 200_000, "end of March, capital first to be ready")
+    assert office.level(CENTRE) == {"on_hand": 6_800_000, "allocated": 200_000}
+    assert office.level(DKI) == {}
+
+    office.dispatch(allocation.allocation_id)
+    assert office.level(CENTRE) == {"on_hand": 6_800_000}
+    assert office.level(DKI) == {"in_transit": 200_000}
+
+    received = office.receive(allocation.allocation_id)
+    assert office.level(CENTRE) == {"on_hand": 6_800_000}
+    assert office.level(DKI) == {"on_hand": 200_000}
+    assert received.reason == "end of March, capital first to be ready"
+    assert [(serials.first, serials.last) for serials in received.serials] == [(1, 200_000)]
+    office.check_books()
+
+
+def test_an_allocation_withdrawn_before_dispatch_is_free_stock_again(office: Office) -> None:
+    office.sign(SEVEN_MILLION)
+    office.deliver(1, SEVEN_MILLION)
+    office.cancel(office.allocate(CENTRE, DKI, 200_000).allocation_id)
+    assert office.level(CENTRE) == {"on_hand": SEVEN_MILLION}
+    assert office.holdings() == [(1, SEVEN_MILLION, "ID/on-hand")]
+    office.check_books()
+
+
+def test_blanks_in_transit_can_be_used_by_nobody(office: Office) -> None:
+    office.sign(1000)
+    office.deliver(1, 1000)
+    office.dispatch(office.allocate(CENTRE, DKI, 1000).allocation_id)
+    for location in (CENTRE, DKI):
+        with pytest.raises(FailedPrecondition) as refused:
+            office.reserve(location)
+        assert refused.value.reason == "INSUFFICIENT_STOCK"
+
+
+def test_191442_blanks_reach_bekasi_and_its_event_site(office: Office) -> None:
+    office.sign(SEVEN_MILLION)
+    office.deliver(1, SEVEN_MILLION)
+    office.move(CENTRE, "32", 191_442)
+    office.move("32", BEKASI, 191_442)
+    office.move(BEKASI, f"{BEKASI}:mall-01", 1_442)
+    west_java = office.stock("32")
+    assert [(level.location, level.on_hand) for level in west_java.levels] == [
+        ("32", 0),
+        (BEKASI, 190_000),
+        (f"{BEKASI}:mall-01", 1_442),
+    ]
+    assert west_java.total.on_hand == 191_442
+    assert office.stock(BEKASI).total.on_hand == 191_442
+    assert office.stock(f"{BEKASI}:mall-01").total.on_hand == 1_442
+
+
+def test_empty_with_23000_in_stock_cannot_be_said(office: Office) -> None:
+    office.sign(23_000)
+    office.deliver(1, 23_000)
+    office.move(CENTRE, BEKASI, 23_000)
+    assert office.reserve(BEKASI).serial == 1
+    with pytest.raises(FailedPrecondition) as refused:
+        office.allocate(BEKASI, "32", 23_000)
+    assert refused.value.metadata == {"location": BEKASI, "has": "22999", "asked": "23000"}
+    assert "32.16 has 22999 free blanks, asked for 23000" in refused.value.message
+
+
+def test_seven_million_blanks_cost_rows_by_movement_and_not_by_card(office: Office) -> None:
+    office.sign(SEVEN_MILLION)
+    office.deliver(1, SEVEN_MILLION)
+    provinces = [f"{code:02}" for code in range(11, 45)]
+    for province in provinces:
+        office.move(CENTRE, province, 200_000)
+    assert office.rows(tables.transfer) == 2 + 3 * len(provinces)
+    assert office.rows(tables.line) == 2 + 3 * len(provinces)
+    assert office.rows(tables.holding) == len(provinces) + 1
+    assert office.stock().total.on_hand == SEVEN_MILLION
+    office.check_books()
