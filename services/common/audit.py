@@ -99,14 +99,15 @@ def append(
 def verify(conn: sa.Connection) -> int | None:
     """The number of the first entry that is missing or does not fit the chain; ``None`` when all hold."""
     link, expected = GENESIS, 1
-    rows = conn.execution_options(yield_per=1000).execute(sa.select(_LOG).order_by(_LOG.c.seq))
-    for row in rows:
-        entry = dict(row._mapping)
-        found = entry.pop("hash")
-        link = _link(link, entry)
-        if row.seq != expected or found != link:
-            return expected
-        expected += 1
+    entries = sa.select(_LOG).order_by(_LOG.c.seq)
+    with conn.execute(entries, execution_options={"yield_per": 1000}) as rows:
+        for row in rows:
+            entry = dict(row._mapping)
+            found = entry.pop("hash")
+            link = _link(link, entry)
+            if row.seq != expected or found != link:
+                return expected
+            expected += 1
     head = conn.execute(sa.select(_HEAD).where(_HEAD.c.id == 1)).first()
     if head is None or head.seq != expected - 1 or head.hash != link:
         return expected

@@ -10,6 +10,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from services.common.errors import Aborted, DataLoss, TunggalError, Unavailable
 
 CONFLICT = "TRANSACTION_CONFLICT"
+UNUSABLE = "DATABASE_UNUSABLE"
 
 # Primary result codes of SQLite (https://www.sqlite.org/rescode.html); extended codes keep them in the low
 # byte.
@@ -55,7 +56,7 @@ def _of_sqlite(error: sqlite3.Error) -> TunggalError | None:
         return _damaged()
     if primary in _SQLITE_UNUSABLE:
         return Unavailable(
-            "DATABASE_UNUSABLE",
+            UNUSABLE,
             "The database file cannot be read or written.",
             remedy="Check that data_dir exists, is writable and that its disk works.",
             retry_after=5,

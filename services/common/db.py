@@ -24,7 +24,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import DateTime, TypeDecorator, TypeEngine
 
 from services.common import migrations
-from services.common.database_errors import is_conflict, typed
+from services.common.database_errors import UNUSABLE, is_conflict, typed
 from services.common.errors import Aborted, TunggalError, Unavailable
 
 T = TypeVar("T")
@@ -114,7 +114,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A consistent snapshot to read from; writing in it fails. Never waits for a writer."""
-        with _translated():
+        with _translated(reading=True):
             if self.dialect == "sqlite":
                 with self.engine.connect().execution_options(tunggal_read_only=True) as connection:
                     connection.exec_driver_sql("PRAGMA query_only = ON")
@@ -170,14 +170,15 @@ def lock(connection: Connection, name: str) -> None:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translated(*, reading: bool = False) -> Iterator[None]:
     try:
         yield
     except TunggalError:
         raise
     except (SQLAlchemyError, sqlite3.Error) as error:
         known = typed(error)
-        if known is None:
+        # Writing while reading is a mistake in the program, which SQLite tells like a read-only disk.
+        if known is None or (reading and known.reason == UNUSABLE):
             raise
         raise known from error
 

@@ -23,6 +23,7 @@ class ServiceSettings(BaseSettings):
 
     listen: str = Field(
         default="127.0.0.1:0",
+        min_length=1,
         description="host:port of the mTLS gRPC port. Left out: loopback, so no other machine can call.",
     )
     health_listen: str = Field(

@@ -69,5 +69,3 @@ def start(settings: Settings, clock: FixedClock) -> Iterator[Start]:
         for channel in echo.channels:
             channel.close()
         echo.server.stop(grace=0)
-
-

@@ -1,13 +1,14 @@
 """A small service of the tests' own, with every kind of RPC.
 
-Its contract is built here from descriptors, so that the tests of ``services.common`` depend on no service's contract.
+Its contract is built here from descriptors, so that the tests of ``services.common`` depend on no service's
+contract.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -37,7 +38,9 @@ def _contract() -> tuple[ServiceDescriptor, type[Message], type[Message]]:
     position = part.field.add(name="position", number=1, type=types.TYPE_INT32, label=types.LABEL_OPTIONAL)
     position.options.Extensions[validate_pb2.field].int32.lte = 10
     request = file.message_type.add(name="SayRequest")
-    request_id = request.field.add(name="request_id", number=1, type=types.TYPE_STRING, label=types.LABEL_OPTIONAL)
+    request_id = request.field.add(
+        name="request_id", number=1, type=types.TYPE_STRING, label=types.LABEL_OPTIONAL
+    )
     request_id.options.Extensions[validate_pb2.field].string.uuid = True
     text = request.field.add(name="text", number=2, type=types.TYPE_STRING, label=types.LABEL_OPTIONAL)
     text.options.Extensions[validate_pb2.field].string.max_len = 100
@@ -130,7 +133,9 @@ class EchoStub:
             kind = f"{'stream' if streams_in else 'unary'}_{'stream' if streams_out else 'unary'}"
             call = getattr(channel, kind)(
                 f"/{SERVICE.full_name}/{name}",
-                request_serializer=lambda message: message if isinstance(message, bytes) else message.SerializeToString(),
+                request_serializer=lambda message: (
+                    message if isinstance(message, bytes) else message.SerializeToString()
+                ),
                 response_deserializer=Response.FromString,
             )
             setattr(self, name, call)
@@ -162,5 +167,3 @@ def eventually(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
             pytest.fail("the condition did not come true in time")
         pause.wait(0.01)
     return value
-
-

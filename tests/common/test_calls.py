@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -35,7 +34,10 @@ def test_every_kind_of_rpc_reaches_its_handler(start: Start) -> None:
     assert stub.Say(request(text="one")).text == "one"
     assert stub.Gather(iter([request(text="one"), request(text="two")])).text == "one two"
     assert [answer.text for answer in stub.Follow(request(text="one two"))] == ["one", "two"]
-    assert [answer.text for answer in stub.Chat(iter([request(text="one"), request(text="two")]))] == ["one", "two"]
+    assert [answer.text for answer in stub.Chat(iter([request(text="one"), request(text="two")]))] == [
+        "one",
+        "two",
+    ]
 
 
 def test_the_handler_knows_its_caller(start: Start) -> None:
@@ -64,7 +66,9 @@ def test_the_list_holds_for_each_method_on_its_own(start: Start) -> None:
 
 def test_each_broken_rule_is_named_with_its_path(start: Start) -> None:
     echo = start()
-    error = failure(lambda: echo.stub().Say(request(text="x" * 101, parts=[{"position": 1}, {"position": 11}])))
+    error = failure(
+        lambda: echo.stub().Say(request(text="x" * 101, parts=[{"position": 1}, {"position": 11}]))
+    )
     assert isinstance(error, errors.InvalidArgument)
     assert error.reason == "INVALID_FIELD"
     assert [(violation.field, violation.rule) for violation in error.violations] == [
@@ -85,7 +89,9 @@ def test_a_bad_message_in_the_middle_of_a_stream_ends_it_there(start: Start) -> 
     answers: list[str] = []
 
     def talk() -> None:
-        for answer in echo.stub().Chat(iter([request(text="good"), request(text="x" * 101), request(text="late")])):
+        for answer in echo.stub().Chat(
+            iter([request(text="good"), request(text="x" * 101), request(text="late")])
+        ):
             answers.append(answer.text)
 
     assert failure(talk).field == "text"
@@ -108,7 +114,11 @@ def test_a_method_that_does_not_exist_is_refused_with_a_reason(start: Start) -> 
     with channel(f"localhost:{echo.server.port}", echo.settings.tls_dir, "operator-cli") as plain:
         sing = plain.unary_unary(f"/{SERVICE.full_name}/Sing", Request.SerializeToString, Response.FromString)
         error = failure(lambda: sing(request()))
-    assert (type(error), error.reason, error.domain) == (errors.Unimplemented, "METHOD_UNKNOWN", "tunggal.inventory")
+    assert (type(error), error.reason, error.domain) == (
+        errors.Unimplemented,
+        "METHOD_UNKNOWN",
+        "tunggal.inventory",
+    )
 
 
 def test_an_oversize_message_is_refused_with_a_remedy(start: Start) -> None:
@@ -161,7 +171,11 @@ def test_a_typed_error_reaches_the_client_as_it_was_raised(start: Start) -> None
 
     def refuse(*_: object) -> Any:
         raise errors.FailedPrecondition(
-            "STOCK_EMPTY", "No blanks at 32.16.", field="location", remedy="Allocate some.", metadata={"left": "0"}
+            "STOCK_EMPTY",
+            "No blanks at 32.16.",
+            field="location",
+            remedy="Allocate some.",
+            metadata={"left": "0"},
         )
 
     echo.servicer.say = refuse
@@ -243,7 +257,9 @@ def test_a_client_does_not_retry_a_refusal(start: Start) -> None:
     assert len(tries) == 1
 
 
-def test_a_client_that_leaves_a_stream_ends_its_handler(start: Start, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_client_that_leaves_a_stream_ends_its_handler(
+    start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
     echo = start()
     words: list[str] = []
 
@@ -256,12 +272,15 @@ def test_a_client_that_leaves_a_stream_ends_its_handler(start: Start, capsys: py
     echo.servicer.say = say
     answers = echo.stub().Follow(request(text="one two three"))
     assert next(answers).text == "one"
+    eventually(lambda: "two" in words)
     answers.cancel()
     assert access_lines(capsys, 1)[0]["code"] == "Canceled"
     assert words == ["one", "two"]
 
 
-def test_a_certificate_of_another_ca_does_not_connect(start: Start, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_certificate_of_another_ca_does_not_connect(
+    start: Start, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     echo = start()
     foreign = tmp_path_factory.mktemp("foreign")
     tls.ensure_dev_ca(foreign, "tunggal.local", ("operator-cli",))
@@ -272,7 +291,9 @@ def test_a_certificate_of_another_ca_does_not_connect(start: Start, tmp_path_fac
     assert echo.servicer.heard == []
 
 
-def test_an_expired_certificate_does_not_connect(start: Start, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_an_expired_certificate_does_not_connect(
+    start: Start, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     echo = start()
     directory = copy_of_ca(echo.settings.tls_dir, tmp_path_factory.mktemp("expired"))
     tls.issue(directory, "operator-cli", "operator/cli", lifetime=timedelta(seconds=-60))
@@ -308,7 +329,9 @@ def test_a_server_with_the_name_of_another_service_is_not_trusted(start: Start) 
     assert (type(error), error.reason) == (errors.Unavailable, "TLS_HANDSHAKE_FAILED")
 
 
-def test_each_rpc_leaves_one_line_without_its_payload(start: Start, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_rpc_leaves_one_line_without_its_payload(
+    start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
     echo = start()
     trace = "4bf92f3577b34da6a3ce929d0e0e4736"
     echo.stub().Say(request(text="private"), metadata=(("traceparent", f"00-{trace}-00f067aa0ba902b7-01"),))

@@ -20,7 +20,9 @@ short = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_siz
     reason=st.from_regex(r"[A-Z][A-Z_]{2,30}", fullmatch=True),
     message=short,
     remedy=st.none() | short,
-    metadata=st.dictionaries(st.from_regex(r"[a-z_]{1,20}", fullmatch=True).filter("remedy".__ne__), short, max_size=4),
+    metadata=st.dictionaries(
+        st.from_regex(r"[a-z_]{1,20}", fullmatch=True).filter("remedy".__ne__), short, max_size=4
+    ),
     violations=st.lists(st.builds(FieldViolation, short, short, short), max_size=4),
 )
 def test_every_error_survives_the_way_to_the_client(
@@ -42,7 +44,10 @@ def test_every_error_survives_the_way_to_the_client(
 
 
 def test_there_is_one_error_for_each_status_code_but_ok_and_unknown() -> None:
-    assert {kind.code for kind in KINDS} == set(grpc.StatusCode) - {grpc.StatusCode.OK, grpc.StatusCode.UNKNOWN}
+    assert {kind.code for kind in KINDS} == set(grpc.StatusCode) - {
+        grpc.StatusCode.OK,
+        grpc.StatusCode.UNKNOWN,
+    }
 
 
 def test_a_field_given_alone_becomes_a_field_violation() -> None:
@@ -53,7 +58,9 @@ def test_a_field_given_alone_becomes_a_field_violation() -> None:
 
 
 def test_a_failed_precondition_names_what_is_not_fulfilled() -> None:
-    status = to_status(errors.FailedPrecondition("LOT_CLOSED", "The lot is closed.", field="lot"), "tunggal.inventory")
+    status = to_status(
+        errors.FailedPrecondition("LOT_CLOSED", "The lot is closed.", field="lot"), "tunggal.inventory"
+    )
     failure = error_details_pb2.PreconditionFailure()
     assert any(detail.Unpack(failure) for detail in status.details)
     assert (failure.violations[0].type, failure.violations[0].subject) == ("LOT_CLOSED", "lot")
@@ -72,7 +79,9 @@ def test_an_error_of_a_service_behind_keeps_its_domain() -> None:
 @pytest.mark.parametrize("letter", ["x", "ü", "🂡"])
 def test_the_longest_error_fits_into_the_trailers_of_http2(letter: str) -> None:
     violations = [FieldViolation(letter * 5000, letter * 5000, "string.pattern") for _ in range(1000)]
-    error = errors.InvalidArgument("INVALID_FIELD", letter * 9000, remedy=letter * 9000, violations=violations)
+    error = errors.InvalidArgument(
+        "INVALID_FIELD", letter * 9000, remedy=letter * 9000, violations=violations
+    )
     status = to_status(error, "tunggal.enroll")
     in_percent_encoding, in_base64 = 3 * len(status.message.encode()), status.ByteSize() * 4 / 3
     assert in_percent_encoding + in_base64 < 8192
@@ -89,7 +98,9 @@ def test_an_error_reads_as_reason_message_field_and_remedy(kind: type[TunggalErr
 class _Bare(grpc.RpcError, grpc.Call):  # type: ignore[misc]
     """What a client gets when gRPC itself ended the call."""
 
-    def __init__(self, code: grpc.StatusCode, details: str, trailers: tuple[tuple[str, bytes], ...] = ()) -> None:
+    def __init__(
+        self, code: grpc.StatusCode, details: str, trailers: tuple[tuple[str, bytes], ...] = ()
+    ) -> None:
         self._code, self._details, self._trailers = code, details, trailers
 
     def code(self) -> grpc.StatusCode:
@@ -111,7 +122,12 @@ _Bare.__abstractmethods__ = frozenset()
 @pytest.mark.parametrize(
     ("code", "details", "kind", "reason"),
     [
-        ("RESOURCE_EXHAUSTED", "Received message larger than max (2 vs. 1)", errors.ResourceExhausted, "MESSAGE_TOO_LARGE"),
+        (
+            "RESOURCE_EXHAUSTED",
+            "Received message larger than max (2 vs. 1)",
+            errors.ResourceExhausted,
+            "MESSAGE_TOO_LARGE",
+        ),
         ("RESOURCE_EXHAUSTED", "out of memory", errors.ResourceExhausted, "RESOURCE_EXHAUSTED"),
         ("UNAVAILABLE", "failed to connect to all addresses", errors.Unavailable, "UNREACHABLE"),
         ("UNAVAILABLE", "Ssl handshake failed", errors.Unavailable, "TLS_HANDSHAKE_FAILED"),
@@ -132,7 +148,9 @@ def test_a_bare_status_becomes_a_typed_error_with_a_remedy(
 
 def test_a_status_that_a_proxy_changed_is_taken_as_bare() -> None:
     rich = status_pb2.Status(code=5, message="There is no lot.").SerializeToString()
-    error = remote_error(_Bare(grpc.StatusCode.UNAVAILABLE, "bad gateway", (("grpc-status-details-bin", rich),)))
+    error = remote_error(
+        _Bare(grpc.StatusCode.UNAVAILABLE, "bad gateway", (("grpc-status-details-bin", rich),))
+    )
     assert (type(error), error.reason) == (errors.Unavailable, "UNREACHABLE")
 
 

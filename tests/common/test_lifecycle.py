@@ -43,7 +43,9 @@ Status = health_pb2.HealthCheckResponse
 def health(port: int, service: str = "") -> int:
     """What the plaintext health port says."""
     with grpc.insecure_channel(f"127.0.0.1:{port}") as plain:
-        answer = health_pb2_grpc.HealthStub(plain).Check(health_pb2.HealthCheckRequest(service=service), timeout=5)
+        answer = health_pb2_grpc.HealthStub(plain).Check(
+            health_pb2.HealthCheckRequest(service=service), timeout=5
+        )
     return int(answer.status)
 
 
@@ -117,7 +119,9 @@ def test_reflection_lists_the_services_over_mtls_only(start: Start) -> None:
     echo = start()
     ask = reflection_pb2.ServerReflectionRequest(list_services="")
     with secure(echo, "operator-cli") as channel:
-        (answer,) = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(iter([ask]), timeout=5)
+        (answer,) = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(
+            iter([ask]), timeout=5
+        )
     names = {service.name for service in answer.list_services_response.service}
     assert {SERVICE.full_name, "grpc.health.v1.Health"} <= names
     with grpc.insecure_channel(f"127.0.0.1:{echo.server.health_port}") as plain:
@@ -138,7 +142,9 @@ def test_a_taken_port_stops_the_start_and_names_its_variable(
     start: Start, settings: Settings, clock: FixedClock, field: str
 ) -> None:
     first = start().server
-    port = {"listen": first.port, "health_listen": first.health_port, "metrics_listen": first.metrics_port}[field]
+    port = {"listen": first.port, "health_listen": first.health_port, "metrics_listen": first.metrics_port}[
+        field
+    ]
     own = settings.model_copy(update={field: f"127.0.0.1:{port}"})
     with pytest.raises(ConfigurationError, match=f"TUNGGAL_{field.upper()}"):
         builder_of(own, clock, **ALLOW).build().start()
@@ -240,7 +246,9 @@ def test_calls_are_counted_and_timed_by_method_and_code(start: Start) -> None:
     list(echo.stub().Chat(iter([request(), request()])))
     with pytest.raises(grpc.RpcError):
         echo.stub("abis").Say(request())
-    eventually(lambda: f'grpc_server_handled_total{{grpc_code="PermissionDenied",{say}}} 1.0' in metrics_of(echo))
+    eventually(
+        lambda: f'grpc_server_handled_total{{grpc_code="PermissionDenied",{say}}} 1.0' in metrics_of(echo)
+    )
     page = metrics_of(echo)
     for line in (
         f'grpc_server_handled_total{{grpc_code="OK",{say}}} 1.0',
@@ -257,7 +265,9 @@ def test_calls_are_counted_and_timed_by_method_and_code(start: Start) -> None:
 def test_two_servers_in_one_process_count_apart(start: Start) -> None:
     one, other = start(), start()
     one.stub().Say(request())
-    started = f'grpc_server_started_total{{grpc_method="Say",grpc_service="{SERVICE.full_name}",grpc_type="unary"}}'
+    started = (
+        f'grpc_server_started_total{{grpc_method="Say",grpc_service="{SERVICE.full_name}",grpc_type="unary"}}'
+    )
     assert f"{started} 1.0" in metrics_of(one)
     assert f"{started} 0.0" in metrics_of(other)
 
@@ -303,7 +313,11 @@ def contract_with_wrong_rule() -> ServiceDescriptor:
     name = message.field.add(name="name", number=1, type=types.TYPE_STRING, label=types.LABEL_OPTIONAL)
     name.options.Extensions[validate_pb2.field].int32.gt = 3
     service = file.service.add(name="WrongService")
-    service.method.add(name="Do", input_type=".tunggal.test.wrong.v1.DoRequest", output_type=".tunggal.test.wrong.v1.DoRequest")
+    service.method.add(
+        name="Do",
+        input_type=".tunggal.test.wrong.v1.DoRequest",
+        output_type=".tunggal.test.wrong.v1.DoRequest",
+    )
     pool = descriptor_pool.Default()
     pool.Add(file)
     return pool.FindFileByName(file.name).services_by_name["WrongService"]

@@ -1,0 +1,1 @@
+"""A package with migrations of its own, as a service has them."""
