@@ -31,15 +31,15 @@ find_python() {
     return 1
 }
 
-# The packages that give a usable Python; needs an up-to-date package list where there is none at all.
+# The packages that give a usable Python, a line each; needs an up-to-date package list where there is none at all.
 python_packages() {
     local version minor
-    if [ -x /usr/bin/python3 ] && supported /usr/bin/python3; then echo python3-venv python3-dev; return; fi
+    if [ -x /usr/bin/python3 ] && supported /usr/bin/python3; then printf '%s\n' python3-venv python3-dev; return; fi
     version=$(apt-cache policy python3 | sed -n 's/^  Candidate: \(3\.[0-9]*\).*/\1/p')
-    case $version in 3.11 | 3.12 | 3.13 | 3.14) echo python3 python3-venv python3-dev; return ;; esac
+    case $version in 3.11 | 3.12 | 3.13 | 3.14) printf '%s\n' python3 python3-venv python3-dev; return ;; esac
     for minor in 13 12 11; do
         if [ -n "$(apt-cache policy "python3.$minor-venv" | sed -n 's/^  Candidate: [0-9]/&/p')" ]; then
-            echo "python3.$minor" "python3.$minor-venv" "python3.$minor-dev"
+            printf '%s\n' "python3.$minor" "python3.$minor-venv" "python3.$minor-dev"
             return
         fi
     done
@@ -73,14 +73,15 @@ install_packages() {
     local packages
     mapfile -t packages < <(for package in "${wanted[@]}"; do
         if [ "$package" = python ]; then python_packages; else echo "$package"; fi
-    done | tr ' ' '\n')
+    done)
     for package in "${packages[@]}"; do
         [ -n "$(apt-cache policy "$package" | sed -n 's/^  Candidate: [0-9]/&/p')" ] || fail \
             "apt knows no package '$package' here." \
             "  Ubuntu keeps vsmartcard-vpcd in 'universe': sudo add-apt-repository universe" \
             "  Debian 12, Ubuntu 24.04 and newer have everything."
     done
-    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${packages[@]}" \
+        >.setup/apt.log 2>&1 || fail "apt failed:" "$(tail -n 15 .setup/apt.log)"
 }
 
 install_system() {
@@ -160,8 +161,8 @@ install_promtool() {
 }
 
 main() {
-    install_system
     mkdir -p .setup/bin
+    install_system
     exec 9>.setup/lock # two makes at once: the second waits for the first
     flock 9
     make_environment
