@@ -1,0 +1,1 @@
+"""Card personalization: from a print-ready record to a verified chip card."""
