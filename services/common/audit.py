@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import datetime
+from types import ModuleType
 from typing import Any
 
 import sqlalchemy as sa
-from alembic.operations import Operations
 
 from services.common.db import UtcDateTime
 
@@ -48,7 +48,7 @@ _LOG = sa.Table(TABLE, _METADATA, *_columns())
 _HEAD = sa.Table(HEAD, _METADATA, *_head_columns())
 
 
-def create_table(op: Operations) -> None:
+def create_table(op: ModuleType) -> None:
     """Create the log, its head and the triggers that keep it append-only; call it in a service's first
     migration.
     """

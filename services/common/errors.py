@@ -17,8 +17,8 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-# Statuses travel in HTTP/2 trailers, of which every peer accepts 8 KiB: in base64, with the message beside them
-# in percent-encoding. A status that is longer is lost whole.
+# Statuses travel in HTTP/2 trailers, of which every peer accepts 8 KiB: in base64, with the message beside
+# them in percent-encoding. A status that is longer is lost whole.
 MAX_MESSAGE_BYTES = 600
 MAX_VALUE_BYTES = 300
 MAX_STATUS_BYTES = 4500

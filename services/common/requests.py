@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from alembic.operations import Operations
 from google.protobuf.message import Message
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -35,8 +35,8 @@ def _columns() -> list[sa.Column[Any]]:
     ]
 
 
-def create_table(op: Operations) -> None:
-    """Create the table; call it in a service's first migration."""
+def create_table(op: ModuleType) -> None:
+    """Create the table; call it in a service's first migration with ``alembic.op``."""
     op.create_table(TABLE, *_columns())
 
 

@@ -280,7 +280,7 @@ class RunningServer:
             self._set_health(_NOT_SERVING)
             self._health.set(LIVENESS, _NOT_SERVING)
 
-    def _set_health(self, status: health_pb2.HealthCheckResponse.ServingStatus.ValueType) -> None:
+    def _set_health(self, status: int) -> None:
         # A thread may crash before the start has ended.
         if self._crashed.is_set():
             status = _NOT_SERVING

@@ -54,7 +54,7 @@ class ServiceSettings(BaseSettings):
     dev_ca: bool = Field(
         default=True,
         description="Make a development CA and certificates in tls_dir where missing. Left out: they are "
-        "made, which suits one machine; in production set it to false, so that a missing file stops the start.",
+        "made, which suits one machine; in production set it to false: a missing file stops the start.",
     )
     trust_domain: str = Field(
         default="tunggal.local",

@@ -1,4 +1,4 @@
-"""A process of the tests that works on the ledger's database; run as ``python ledger_process.py DEED URL``."""
+"""A process that works on the ledger's database; run as ``python ledger_process.py DEED URL``."""
 
 from __future__ import annotations
 

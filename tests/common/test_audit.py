@@ -71,9 +71,14 @@ def test_an_untouched_log_holds(database: Database) -> None:
 def test_entries_are_numbered_from_one_without_gaps_also_after_a_rollback(database: Database) -> None:
     with database.transaction() as connection:
         assert [append(connection), append(connection)] == [1, 2]
-    with pytest.raises(errors.Aborted), database.transaction() as connection:
-        append(connection)
-        raise errors.Aborted("NO", "No.")
+
+    def fail() -> None:
+        with database.transaction() as connection:
+            append(connection)
+            raise errors.Aborted("NO", "No.")
+
+    with pytest.raises(errors.Aborted):
+        fail()
     with database.transaction() as connection:
         assert append(connection) == 3
     assert verify(database) is None

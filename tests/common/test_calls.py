@@ -87,12 +87,10 @@ def test_a_missing_request_id_is_refused(start: Start) -> None:
 def test_a_bad_message_in_the_middle_of_a_stream_ends_it_there(start: Start) -> None:
     echo = start()
     answers: list[str] = []
+    messages = iter([request(text="good"), request(text="x" * 101), request(text="late")])
 
     def talk() -> None:
-        for answer in echo.stub().Chat(
-            iter([request(text="good"), request(text="x" * 101), request(text="late")])
-        ):
-            answers.append(answer.text)
+        answers.extend(answer.text for answer in echo.stub().Chat(messages))
 
     assert failure(talk).field == "text"
     assert answers == ["good"]

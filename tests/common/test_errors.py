@@ -95,7 +95,7 @@ def test_an_error_reads_as_reason_message_field_and_remedy(kind: type[TunggalErr
     )
 
 
-class _Bare(grpc.RpcError, grpc.Call):  # type: ignore[misc]
+class _Bare(grpc.RpcError, grpc.Call):
     """What a client gets when gRPC itself ended the call."""
 
     def __init__(
@@ -112,11 +112,20 @@ class _Bare(grpc.RpcError, grpc.Call):  # type: ignore[misc]
     def trailing_metadata(self) -> tuple[tuple[str, bytes], ...]:  # type: ignore[override]
         return self._trailers
 
-    def __getattr__(self, name: str) -> object:
-        raise AttributeError(name)
+    def initial_metadata(self) -> tuple[tuple[str, bytes], ...]:
+        return ()
 
+    def is_active(self) -> bool:
+        return False
 
-_Bare.__abstractmethods__ = frozenset()
+    def time_remaining(self) -> float:
+        return 0.0
+
+    def cancel(self) -> bool:
+        return False
+
+    def add_callback(self, callback: object) -> bool:
+        return False
 
 
 @pytest.mark.parametrize(

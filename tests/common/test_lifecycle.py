@@ -38,14 +38,15 @@ from tests.common.echo_service import (
 )
 
 Status = health_pb2.HealthCheckResponse
+# The type stubs of both packages do not know the methods.
+HealthStub: Any = health_pb2_grpc.HealthStub
+ReflectionStub: Any = reflection_pb2_grpc.ServerReflectionStub
 
 
 def health(port: int, service: str = "") -> int:
     """What the plaintext health port says."""
     with grpc.insecure_channel(f"127.0.0.1:{port}") as plain:
-        answer = health_pb2_grpc.HealthStub(plain).Check(
-            health_pb2.HealthCheckRequest(service=service), timeout=5
-        )
+        answer = HealthStub(plain).Check(health_pb2.HealthCheckRequest(service=service), timeout=5)
     return int(answer.status)
 
 
@@ -111,7 +112,7 @@ def test_a_start_hook_that_fails_leaves_no_port_open(settings: Settings, clock: 
 def test_health_is_also_there_over_mtls_for_any_known_peer(start: Start) -> None:
     echo = start()
     with secure(echo, "abis") as channel:
-        answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=5)
+        answer = HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=5)
     assert answer.status == Status.SERVING
 
 
@@ -119,13 +120,11 @@ def test_reflection_lists_the_services_over_mtls_only(start: Start) -> None:
     echo = start()
     ask = reflection_pb2.ServerReflectionRequest(list_services="")
     with secure(echo, "operator-cli") as channel:
-        (answer,) = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(
-            iter([ask]), timeout=5
-        )
+        (answer,) = ReflectionStub(channel).ServerReflectionInfo(iter([ask]), timeout=5)
     names = {service.name for service in answer.list_services_response.service}
     assert {SERVICE.full_name, "grpc.health.v1.Health"} <= names
     with grpc.insecure_channel(f"127.0.0.1:{echo.server.health_port}") as plain:
-        stub = reflection_pb2_grpc.ServerReflectionStub(plain)
+        stub = ReflectionStub(plain)
         with pytest.raises(grpc.RpcError) as refused:
             list(stub.ServerReflectionInfo(iter([ask]), timeout=5))
     assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
