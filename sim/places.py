@@ -1,5 +1,6 @@
 """Where synthetic people live: streets, hamlets and villages that sound right, districts that are real."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -67,7 +68,7 @@ def birth_place(code: str) -> str:
     """Name of a regency as a place of birth: in capitals, without "Kabupaten" or "Kota"."""
     region = bundled().get(code)
     assert region is not None
-    return region.name.upper().removeprefix("KABUPATEN ").removeprefix("KOTA ").removeprefix("ADMINISTRASI ")
+    return re.sub(r"^(KABUPATEN|KAB\.|KOTA)( ADMINISTRASI)? ", "", region.name.upper())
 
 
 def former_district(rng: np.random.Generator) -> str:
