@@ -6,7 +6,7 @@ from services.cardperso.pcsc.errors import (
     CardRemoved,
     CardStatusError,
     CardTimeout,
-    PcscError,
+    PcscFault,
     PcscUnavailable,
     ReaderGone,
 )
@@ -22,7 +22,7 @@ __all__ = [
     "CardTimeout",
     "CardTraits",
     "CommandApdu",
-    "PcscError",
+    "PcscFault",
     "PcscUnavailable",
     "ReaderGone",
     "ReaderState",

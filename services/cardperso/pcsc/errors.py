@@ -5,7 +5,7 @@ from __future__ import annotations
 from services.common.errors import Aborted, DeadlineExceeded, FailedPrecondition, TunggalError, Unavailable
 
 
-class PcscError(TunggalError):
+class PcscFault(TunggalError):  # noqa: N818 - as gRPC and PC/SC name their errors
     """Any fault of the card, the reader or the PC/SC service; `reader` names where."""
 
     def __init__(self, reason: str, message: str, reader: str, remedy: str) -> None:
@@ -13,7 +13,7 @@ class PcscError(TunggalError):
         self.reader = reader
 
 
-class CardRemoved(PcscError, Aborted):
+class CardRemoved(PcscFault, Aborted):
     """The card left the field, lost power or no longer answers."""
 
     def __init__(self, reader: str) -> None:
@@ -25,7 +25,7 @@ class CardRemoved(PcscError, Aborted):
         )
 
 
-class CardChanged(PcscError, Aborted):
+class CardChanged(PcscFault, Aborted):
     """The reader holds another card than the one that the session began with, or that card was reset by
     others.
     """
@@ -39,7 +39,7 @@ class CardChanged(PcscError, Aborted):
         )
 
 
-class ReaderGone(PcscError, Unavailable):
+class ReaderGone(PcscFault, Unavailable):
     """PC/SC does not know the reader (any more)."""
 
     def __init__(self, reader: str) -> None:
@@ -48,7 +48,7 @@ class ReaderGone(PcscError, Unavailable):
         )
 
 
-class PcscUnavailable(PcscError, Unavailable):
+class PcscUnavailable(PcscFault, Unavailable):
     """The PC/SC service does not answer; it may come back without this process being restarted."""
 
     def __init__(self, reader: str = "") -> None:
@@ -60,7 +60,7 @@ class PcscUnavailable(PcscError, Unavailable):
         )
 
 
-class CardTimeout(PcscError, DeadlineExceeded):
+class CardTimeout(PcscFault, DeadlineExceeded):
     """No card, or no answer from it, within our deadline."""
 
     def __init__(self, reader: str, what: str, seconds: float) -> None:
@@ -69,7 +69,7 @@ class CardTimeout(PcscError, DeadlineExceeded):
         )
 
 
-class CardStatusError(PcscError, FailedPrecondition):
+class CardStatusError(PcscFault, FailedPrecondition):
     """The card answered with a status word that is not what the command should give (7816-4, 5.6)."""
 
     def __init__(self, reader: str, command: str, sw: int) -> None:

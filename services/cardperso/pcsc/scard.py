@@ -14,7 +14,7 @@ import smartcard.scard as pcsc
 from services.cardperso.pcsc.errors import (
     CardChanged,
     CardRemoved,
-    PcscError,
+    PcscFault,
     PcscUnavailable,
     ReaderGone,
 )
@@ -50,7 +50,7 @@ class ReaderState:
         return bool(self.flags & pcsc.SCARD_STATE_MUTE)
 
 
-def fault(code: int, reader: str) -> PcscError:
+def fault(code: int, reader: str) -> PcscFault:
     """The error behind a result code."""
     if code in _READER:
         return ReaderGone(reader)
