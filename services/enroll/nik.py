@@ -84,7 +84,8 @@ def parse(number: str, regions: Regions) -> Nik:
         regions: Table of the districts of any vintage.
 
     Raises:
-        InvalidArgument: ``NIK_MALFORMED``, ``UNKNOWN_REGION``, ``IMPOSSIBLE_BIRTH_DATE``, ``NIK_SERIAL_ZERO``.
+        InvalidArgument: ``NIK_MALFORMED``, ``UNKNOWN_REGION``, ``IMPOSSIBLE_BIRTH_DATE`` or
+            ``NIK_SERIAL_ZERO``.
     """
     if len(number) != 16 or not (number.isascii() and number.isdecimal()):
         _refuse("NIK_MALFORMED", "A NIK has exactly 16 digits.", "Send the 16 digits without spaces or dots.")
