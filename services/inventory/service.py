@@ -313,7 +313,7 @@ class InventoryService(inventory_pb2_grpc.InventoryServiceServicer):
 
 def _after(page_token: str) -> int:
     after = paging.decode_token(page_token).get("after", 0)
-    if not isinstance(after, int):
+    if not isinstance(after, int) or not 0 <= after < 1 << 63:
         raise InvalidArgument(
             "PAGE_TOKEN_BROKEN",
             "The page token was not made by this service.",

@@ -51,7 +51,7 @@ transfer = sa.Table(
 line = sa.Table(
     "transfer_line",
     METADATA,
-    sa.Column("entry", sa.ForeignKey("transfer.entry"), primary_key=True),
+    sa.Column("entry", sa.BigInteger, sa.ForeignKey("transfer.entry"), primary_key=True),
     sa.Column("number", sa.Integer, primary_key=True),
     sa.Column("source", _CODE, nullable=False),
     sa.Column("target", _CODE, nullable=False),

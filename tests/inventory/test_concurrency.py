@@ -1,0 +1,168 @@
+"""Two replicas and many threads at once: no blank twice, nothing negative, no deadlock, no lost request."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, cycle
+from threading import Barrier
+from typing import Any, TypeVar
+
+import pytest
+from tunggal.inventory.v1 import inventory_pb2 as pb
+from tunggal.inventory.v1 import stock_pb2
+
+from services.common.clock import FixedClock
+from services.common.errors import TunggalError
+from tests.inventory.inventory_office import BEKASI, CENTRE, DKI, Office, new_id
+
+T = TypeVar("T")
+THREADS = 8
+
+
+@pytest.fixture
+def replicas(office: Office, database_url: str, clock: FixedClock) -> Iterator[list[Office]]:
+    """Two replicas on one database."""
+    second = Office(database_url, clock)
+    yield [office, second]
+    second.database.dispose()
+
+
+def all_at_once(
+    replicas: Sequence[Office], work: Callable[[Office, int], T], threads: int = THREADS
+) -> list[T]:
+    """``work(replica, number)`` in every thread, all released at the same moment."""
+    barrier = Barrier(threads)
+
+    def task(replica: Office, number: int) -> T:
+        barrier.wait(timeout=30)
+        return work(replica, number)
+
+    with ThreadPoolExecutor(threads) as pool:
+        started = [
+            pool.submit(task, replica, number)
+            for replica, number in zip(cycle(replicas), range(threads), strict=False)
+        ]
+        return [future.result(timeout=90) for future in started]
+
+
+def outcome(call: Callable[[], Any]) -> str:
+    """``done``, or the reason of the refusal."""
+    try:
+        call()
+    except TunggalError as error:
+        return error.reason
+    return "done"
+
+
+def test_the_last_blanks_go_to_one_job_each_and_the_rest_is_refused(replicas: list[Office]) -> None:
+    replicas[0].sign(30)
+    replicas[0].deliver(1, 30)
+
+    serials: list[int] = []
+
+    def take_ten(office: Office, number: int) -> list[str]:
+        def take() -> None:
+            serials.append(office.reserve(CENTRE, f"job-{number}").serial)
+
+        return [outcome(take) for _ in range(10)]
+
+    outcomes = Counter(chain.from_iterable(all_at_once(replicas, take_ten)))
+    assert outcomes == {"done": 30, "INSUFFICIENT_STOCK": 10 * THREADS - 30}
+    assert sorted(serials) == list(range(1, 31))
+    assert replicas[1].level(CENTRE) == {"reserved": 30}
+    replicas[0].check_books()
+
+
+def test_one_request_sent_by_eight_threads_is_done_once(replicas: list[Office]) -> None:
+    replicas[0].sign(100)
+    replicas[0].deliver(1, 100)
+    request = pb.ReserveBlankRequest(request_id=new_id(), location=CENTRE, purpose="job")
+    answers = all_at_once(replicas, lambda office, _: office.send(request))
+    assert len({answer.SerializeToString(deterministic=True) for answer in answers}) == 1
+    assert replicas[0].level(CENTRE) == {"on_hand": 99, "reserved": 1}
+
+
+def test_blanks_sent_to_and_fro_between_two_regencies_never_block_each_other(replicas: list[Office]) -> None:
+    replicas[0].sign(200)
+    replicas[0].deliver(1, 200)
+    replicas[0].move(CENTRE, DKI, 100)
+    replicas[0].move(CENTRE, BEKASI, 100)
+
+    def swap(office: Office, number: int) -> None:
+        source, target = (DKI, BEKASI) if number % 2 else (BEKASI, DKI)
+        for _ in range(4):
+            office.move(source, target, 5)
+            blank = office.reserve(target)
+            office.release(blank.reservation_id)
+
+    all_at_once(replicas, swap)
+    assert replicas[0].stock().total.on_hand == 200
+    replicas[0].check_books()
+
+
+def test_one_chip_is_bound_to_one_blank(replicas: list[Office]) -> None:
+    replicas[0].sign(THREADS)
+    replicas[0].deliver(1, THREADS)
+    held = [replicas[0].reserve(CENTRE).reservation_id for _ in range(THREADS)]
+    outcomes = all_at_once(
+        replicas, lambda office, number: outcome(lambda: office.consume(held[number], "04A1B2C3D4E5F6"))
+    )
+    assert Counter(outcomes) == {"done": 1, "CHIP_UID_BOUND": THREADS - 1}
+    assert replicas[0].level(CENTRE) == {"reserved": THREADS - 1, "consumed": 1}
+    replicas[0].check_books()
+
+
+def test_a_reservation_ends_once_however_many_try(replicas: list[Office]) -> None:
+    replicas[0].sign(10)
+    replicas[0].deliver(1, 10)
+    held = replicas[0].reserve(CENTRE).reservation_id
+    outcomes = all_at_once(
+        replicas, lambda office, number: outcome(lambda: office.consume(held, f"04A1B2C{number}"))
+    )
+    assert Counter(outcomes) == {"done": 1, "RESERVATION_CONSUMED": THREADS - 1}
+    replicas[0].check_books()
+
+
+def test_a_receipt_counts_once_however_many_confirm_it(replicas: list[Office]) -> None:
+    replicas[0].sign(10)
+    replicas[0].deliver(1, 10)
+    sent = replicas[0].dispatch(replicas[0].allocate(CENTRE, DKI, 10).allocation_id).allocation_id
+    outcomes = all_at_once(replicas, lambda office, _: outcome(lambda: office.receive(sent)))
+    assert Counter(outcomes) == {"done": 1, "ALLOCATION_ALREADY_RECEIVED": THREADS - 1}
+    assert replicas[0].level(DKI) == {"on_hand": 10}
+
+
+def test_lots_that_share_serials_cannot_slip_past_each_other(replicas: list[Office]) -> None:
+    for number in range(THREADS):
+        replicas[0].sign(1000, f"KTP-{number}")
+    outcomes = all_at_once(
+        replicas,
+        lambda office, number: outcome(
+            lambda: office.deliver(1 + 50 * number, 100 + 50 * number, f"KTP-{number}")
+        ),
+    )
+    assert set(outcomes) == {"done", "SERIALS_KNOWN"}
+    replicas[0].check_books()
+
+
+def test_a_contract_is_never_overdelivered(replicas: list[Office]) -> None:
+    replicas[0].sign(500)
+    outcomes = all_at_once(
+        replicas, lambda office, number: outcome(lambda: office.deliver(1 + 100 * number, 100 + 100 * number))
+    )
+    assert Counter(outcomes) == {"done": 5, "MORE_THAN_OUTSTANDING": 3}
+    assert replicas[0].stock().total.on_hand == 500
+
+
+def test_locations_seen_for_the_first_time_by_all_at_once(replicas: list[Office]) -> None:
+    replicas[0].sign(THREADS * 10)
+    replicas[0].deliver(1, THREADS * 10)
+
+    def first_receipts(office: Office, number: int) -> stock_pb2.Allocation:
+        return office.move(CENTRE, (DKI, BEKASI)[number % 2], 10)
+
+    all_at_once(replicas, first_receipts)
+    assert replicas[0].level(DKI) == replicas[0].level(BEKASI) == {"on_hand": THREADS * 5}
+    replicas[0].check_books()

@@ -1,0 +1,129 @@
+"""Where is serial N, who held it, and when?"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from random import Random
+
+import pytest
+from tunggal.inventory.v1 import stock_pb2
+
+from services.common.clock import FixedClock
+from services.common.errors import NotFound
+from services.inventory.books import Books
+from services.inventory.ledger import Account, Condition, Kind, Line, Transfer
+from services.inventory.serials import SerialRange
+from tests.inventory.inventory_office import BEKASI, CENTRE, CONTRACT, Office
+
+
+def test_the_custody_of_a_card_goes_from_the_contract_to_its_chip(office: Office, clock: FixedClock) -> None:
+    office.sign(7_000_000)
+    lot = office.deliver(1, 7_000_000)
+    clock.advance(timedelta(days=1))
+    office.move(CENTRE, "32", 191_442)
+    clock.advance(timedelta(days=1))
+    office.move("32", BEKASI, 1_000)
+    clock.advance(timedelta(days=1))
+    held = office.reserve(BEKASI, "job-7")
+    office.consume(held.reservation_id, "04A1B2C3D4E5F6")
+
+    found = office.blank(held.serial)
+
+    assert found.blank.lot_id == lot.lot_id
+    assert found.blank.location == BEKASI
+    assert found.blank.state == stock_pb2.BLANK_STATE_CONSUMED
+    assert found.blank.chip_uid == "04A1B2C3D4E5F6"
+    assert [(step.kind, step.from_account, step.to_account) for step in found.custody] == [
+        ("lot.received", f"{CONTRACT}/outstanding", "ID/on-hand"),
+        ("allocation.created", "ID/on-hand", "ID/allocated"),
+        ("allocation.dispatched", "ID/allocated", "32/in-transit"),
+        ("allocation.received", "32/in-transit", "32/on-hand"),
+        ("allocation.created", "32/on-hand", "32/allocated"),
+        ("allocation.dispatched", "32/allocated", "32.16/in-transit"),
+        ("allocation.received", "32.16/in-transit", "32.16/on-hand"),
+        ("blank.reserved", "32.16/on-hand", "32.16/reserved"),
+        ("blank.consumed", "32.16/reserved", "32.16/consumed"),
+    ]
+    times = [step.book_time.ToDatetime() for step in found.custody]
+    assert times == sorted(times)
+    assert times[-1] - times[0] == timedelta(days=3)
+    assert {step.actor for step in found.custody} == {"operator/cli"}
+    assert found.custody[-1].reason == "job-7"
+
+
+def test_a_neighbour_that_stayed_behind_has_a_custody_of_its_own(office: Office) -> None:
+    office.sign(100)
+    office.deliver(1, 100)
+    office.move(CENTRE, "32", 50)
+    assert [step.kind for step in office.blank(51).custody] == ["lot.received"]
+    assert len(office.blank(50).custody) == 4
+
+
+def test_a_blank_on_its_way_is_found_where_it_is_going(office: Office) -> None:
+    office.sign(100)
+    office.deliver(1, 100)
+    office.dispatch(office.allocate(CENTRE, "32", 50).allocation_id)
+    assert office.blank(50).blank.location == "32"
+    assert office.blank(50).blank.state == stock_pb2.BLANK_STATE_IN_TRANSIT
+
+
+def test_a_released_blank_is_the_next_to_go_and_remembers_its_reservation(office: Office) -> None:
+    office.sign(100)
+    office.deliver(1, 100)
+    first, second = office.reserve(CENTRE), office.reserve(CENTRE)
+    assert (first.serial, second.serial) == (1, 2)
+    released = office.release(first.reservation_id)
+    assert released.state == stock_pb2.BLANK_STATE_ON_HAND
+    assert office.blank(1).blank.reservation_id == first.reservation_id
+    again = office.reserve(CENTRE)
+    assert again.serial == 1
+    assert office.blank(1).blank.reservation_id == again.reservation_id
+
+
+def test_a_spoiled_blank_keeps_its_reason_and_its_readable_chip(office: Office) -> None:
+    office.sign(10)
+    office.deliver(1, 10)
+    office.spoil(office.reserve(CENTRE).reservation_id, "printed askew", "0A0B0C0D")
+    office.spoil(office.reserve(CENTRE).reservation_id, "bent")
+    first, second = office.blank(1).blank, office.blank(2).blank
+    assert first.state == second.state == stock_pb2.BLANK_STATE_SPOILED
+    assert (first.spoil_reason, first.chip_uid) == ("printed askew", "0A0B0C0D")
+    assert (second.spoil_reason, second.chip_uid) == ("bent", "")
+
+
+def test_consumed_neighbours_grow_together_again(office: Office) -> None:
+    office.sign(100)
+    office.deliver(1, 100)
+    held = [office.reserve(CENTRE) for _ in range(5)]
+    for number in (0, 2, 4, 3, 1):
+        office.consume(held[number].reservation_id, f"0000000{number}")
+    assert office.holdings() == [(1, 5, "ID/consumed"), (6, 100, "ID/on-hand")]
+
+
+def test_a_serial_that_was_never_delivered_is_unknown(office: Office) -> None:
+    office.sign(100)
+    office.deliver(11, 20)
+    for serial in (10, 21):
+        with pytest.raises(NotFound) as refused:
+            office.blank(serial)
+        assert refused.value.reason == "BLANK_UNKNOWN"
+
+
+def test_custody_finds_exactly_the_lines_that_contain_a_serial(office: Office, clock: FixedClock) -> None:
+    """Against a scan of all lines, over ranges of every width."""
+    random = Random(7)
+    ranges = []
+    for _ in range(400):
+        length = random.randint(1, 1 << random.randrange(31))
+        first = random.randrange(1, 1 << 31)
+        ranges.append(SerialRange(first, first + length - 1))
+    source, target = Account(CENTRE, Condition.ON_HAND), Account(CENTRE, Condition.ALLOCATED)
+    lines = tuple(Line(source, target, len(serials), serials) for serials in ranges)
+    with office.database.transaction() as connection:
+        books = Books(connection)
+        books.record(Transfer("t", Kind.ALLOCATION_CREATED, "a", "operator/cli", "r", clock.now(), lines))
+        for serial in [
+            n for some in ranges[:40] for n in (some.first - 1, some.first, some.last, some.last + 1)
+        ]:
+            expected = sum(serials.first <= serial <= serials.last for serials in ranges)
+            assert len(books.custody(serial)) == expected
