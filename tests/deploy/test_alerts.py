@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tunggal.enroll.v1 import record_pb2
 
 from services.common.settings import SERVICES
 
@@ -46,6 +47,16 @@ def test_alerts_read_only_metrics_that_the_services_export(rules: list[dict[str,
     for rule in rules:
         for metric in set(re.findall(r"\b(tunggal_\w+)\{", rule["expr"])):
             assert f'"{metric}"' in sources, metric
+
+
+def test_the_waiting_alert_names_statuses_of_the_contract(rules: list[dict[str, Any]]) -> None:
+    (waiting,) = (rule["expr"] for rule in rules if rule["alert"] == "TunggalOldestWaitingRecord")
+    match = re.search(r'status=~"([A-Z_|]+)"', waiting)
+    assert match is not None
+    known = {
+        name.removeprefix("RECORD_STATUS_") for name in record_pb2.RecordStatus.DESCRIPTOR.values_by_name
+    }
+    assert set(match[1].split("|")) <= known
 
 
 def test_no_service_can_vanish_unnoticed(rules: list[dict[str, Any]]) -> None:
