@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Dialect, Engine, String, create_engine, event, text
+from sqlalchemy import Connection, Dialect, Engine, ExceptionContext, String, create_engine, event, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import DateTime, TypeDecorator, TypeEngine
@@ -93,6 +93,7 @@ class Database:
                 pool_pre_ping=True,
                 **common,
             )
+            event.listen(self.engine, "handle_error", _without_row)
         self._writer = _WriterTurn() if self.dialect == "sqlite" else None
 
     @property
@@ -212,6 +213,16 @@ def _prepare_sqlite(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> N
     connection.isolation_level = None  # sqlite3 must not start transactions of its own
     for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _without_row(context: ExceptionContext) -> None:
+    """Leave out what PostgreSQL adds to a message in DETAIL: the values of the row."""
+    original = context.original_exception
+    primary = getattr(getattr(original, "diag", None), "message_primary", None)
+    if primary:
+        original.args = (primary,)
+        if context.sqlalchemy_exception is not None:
+            context.sqlalchemy_exception.args = (f"({type(original).__name__}) {primary}",)
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -34,7 +34,7 @@ def configure(settings: ServiceSettings) -> None:
         logger_factory=_Output,
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = _Records()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(processors=[_without_meta, *render], foreign_pre_chain=shared)
     )
@@ -62,6 +62,14 @@ class _Output:
             self._stream.flush()
 
     debug = info = warning = error = critical = msg
+
+
+class _Records(logging.Handler):
+    """Writes the records of libraries to the same place."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record."""
+        _Output().msg(self.format(record))
 
 
 def _service(name: str) -> Processor:

@@ -4,6 +4,7 @@ own.
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -126,6 +127,10 @@ class _Scrapes(ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
 
+class _ScrapesOverIpv6(_Scrapes):
+    address_family = socket.AF_INET6
+
+
 class _Silent(WSGIRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
         """A scrape every few seconds is no news."""
@@ -143,7 +148,8 @@ def serve(listen: str, registry: CollectorRegistry) -> MetricsEndpoint:
     """Serve ``registry`` over HTTP at ``listen`` (host:port; port 0 takes a free one)."""
     host, _, port = listen.rpartition(":")
     try:
-        server = make_server(host.strip("[]"), int(port), make_wsgi_app(registry), _Scrapes, _Silent)
+        kind = _ScrapesOverIpv6 if ":" in host else _Scrapes
+        server = make_server(host.strip("[]"), int(port), make_wsgi_app(registry), kind, _Silent)
     except OSError as error:
         raise ConfigurationError(
             f"The metrics port {listen} cannot be opened: {error.strerror}. Set TUNGGAL_METRICS_LISTEN."

@@ -26,7 +26,7 @@ from pydantic import ValidationError
 from services.common import logs, metrics, tls
 from services.common.clock import Clock
 from services.common.deadline import DeadlineLayer
-from services.common.errors import ConfigurationError
+from services.common.errors import ConfigurationError, TunggalError
 from services.common.identity import IdentityLayer
 from services.common.interceptors import Method, Pipeline
 from services.common.metrics import MetricsLayer
@@ -292,8 +292,7 @@ def run(builder: ServerBuilder | Callable[[], ServerBuilder]) -> NoReturn:
     """The main function of a service: start, log one ``ready`` line with the bound ports, drain on SIGTERM or
     SIGINT.
 
-    Given a function, it also reports a :class:`ConfigurationError` of building as one line instead of a
-    trace.
+    Given a function that builds, it tells what keeps it from building in one line, as it does for the start.
     """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -302,7 +301,7 @@ def run(builder: ServerBuilder | Callable[[], ServerBuilder]) -> NoReturn:
         builder = builder if isinstance(builder, ServerBuilder) else builder()
         logs.configure(builder.settings)
         server = builder.build().start()
-    except (ConfigurationError, ValidationError) as error:
+    except (ConfigurationError, TunggalError, ValidationError, OSError) as error:
         sys.exit(f"cannot start: {error}")
     _log.info("ready", port=server.port, health_port=server.health_port, metrics_port=server.metrics_port)
     stop.wait()

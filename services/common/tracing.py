@@ -29,6 +29,10 @@ _PATTERN = re.compile(
 )
 
 
+# Of version 00; a later version may append fields.
+_LENGTH = 55
+
+
 @dataclass(frozen=True)
 class Trace:
     """A span's place: the trace it belongs to (32 hex digits), its own id (16), and the caller's flags."""
@@ -61,6 +65,8 @@ def current() -> Trace | None:
 def parse(header: str) -> Trace | None:
     """The trace named by a ``traceparent`` header; ``None`` when it is not well-formed."""
     match = _PATTERN.fullmatch(header)
+    if match and header.startswith("00") and len(header) != _LENGTH:
+        return None
     return Trace(match[1], match[2], match[3]) if match else None
 
 
