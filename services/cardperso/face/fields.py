@@ -1,0 +1,88 @@
+"""What is printed: the texts of the card, by the names that templates use."""
+
+from __future__ import annotations
+
+import json
+from base64 import urlsafe_b64encode
+from hashlib import sha256
+
+from services.cardperso.holder import BloodType, Holder, MaritalStatus, Religion, Sex
+
+_SEX = {Sex.MALE: "LAKI-LAKI", Sex.FEMALE: "PEREMPUAN"}
+_RELIGION = {
+    Religion.UNKNOWN: "-",
+    Religion.ISLAM: "ISLAM",
+    Religion.PROTESTANT: "KRISTEN",
+    Religion.CATHOLIC: "KATOLIK",
+    Religion.HINDU: "HINDU",
+    Religion.BUDDHIST: "BUDDHA",
+    Religion.CONFUCIAN: "KHONGHUCU",
+    Religion.BELIEF: "KEPERCAYAAN",
+}
+_MARITAL_STATUS = {
+    MaritalStatus.SINGLE: "BELUM KAWIN",
+    MaritalStatus.MARRIED: "KAWIN",
+    MaritalStatus.DIVORCED: "CERAI HIDUP",
+    MaritalStatus.WIDOWED: "CERAI MATI",
+}
+_CITIZEN = "WNI"
+
+
+def texts(holder: Holder, chip_uid: str) -> dict[str, str]:
+    """Texts of a card as the civil registry writes them: capitals, day-month-year, a dash for what is not
+    known.
+    """
+    return {
+        "province": f"PROVINSI {_bare(holder.province, 'PROVINSI').upper()}",
+        "regency": _regency(holder.regency),
+        "nik": holder.nik,
+        "full_name": holder.full_name.upper(),
+        "birth": f"{holder.birth_place.upper()}, {holder.birth_date:%d-%m-%Y}",
+        "sex": _SEX[holder.sex],
+        "blood_type": "-" if holder.blood_type is BloodType.UNKNOWN else holder.blood_type.name,
+        "street": holder.street.upper(),
+        "rt_rw": f"{holder.rt}/{holder.rw}",
+        "village": holder.village.upper(),
+        "district": holder.district.upper(),
+        "religion": _RELIGION[holder.religion],
+        "marital_status": _MARITAL_STATUS[holder.marital_status],
+        "occupation": holder.occupation.upper(),
+        "nationality": holder.nationality,
+        "valid_until": "SEUMUR HIDUP" if holder.nationality == _CITIZEN else "SESUAI IZIN TINGGAL",
+        "issue_place": _bare(_regency(holder.regency), "KABUPATEN"),
+        "issue_date": f"{holder.issue_date:%d-%m-%Y}",
+        "chip_uid": " ".join(chip_uid[at : at + 2] for at in range(0, len(chip_uid), 2)),
+    }
+
+
+def qr_text(holder: Holder, chip_uid: str, hashes: bytes) -> str:
+    """Content of the QR code: who issued which chip when, and the digest of what is on it. Nothing of the
+    person.
+
+    The names are those of JSON Web Tokens (RFC 7519): issuer, issued at, identifier; `chip` is the chip's UID
+    and `dg` the first 128 bits of SHA-256 over the chip's file of hashes.
+    """
+    digest = urlsafe_b64encode(sha256(hashes).digest()[:16]).decode().rstrip("=")
+    return json.dumps(
+        {
+            "iss": f"tunggal/{holder.issue_region}",
+            "iat": holder.issue_date.isoformat(),
+            "jti": holder.record_id,
+            "chip": chip_uid,
+            "dg": digest,
+        },
+        separators=(",", ":"),
+    )
+
+
+def _regency(name: str) -> str:
+    """A regency with its kind in front: tables of regions write "KAB. BEKASI", cards "KABUPATEN BEKASI"."""
+    upper = name.upper()
+    for short in ("KAB. ", "KAB "):
+        if upper.startswith(short):
+            return "KABUPATEN " + upper.removeprefix(short)
+    return upper
+
+
+def _bare(name: str, kind: str) -> str:
+    return name.upper().removeprefix(kind + " ")
