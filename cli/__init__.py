@@ -1,0 +1,1 @@
+"""`tunggal`: what an operator or an engineer does from a shell."""

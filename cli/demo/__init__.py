@@ -1,0 +1,1 @@
+"""`tunggal demo`: one day of a regency, lived by the real services as processes."""

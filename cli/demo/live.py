@@ -1,0 +1,168 @@
+"""The day itself, stage by stage, from an empty directory to the facts that it is judged by."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from tunggal.abis.v1.abis_pb2_grpc import AbisServiceStub
+from tunggal.cardperso.v1.cardperso_pb2_grpc import CardPersoServiceStub
+from tunggal.enroll.v1.enroll_pb2_grpc import EnrollServiceStub
+from tunggal.inventory.v1.inventory_pb2_grpc import InventoryServiceStub
+
+from cli.demo import counter, supply
+from cli.demo.calls import Stopwatch
+from cli.demo.checks import MADE
+from cli.demo.chip import inspect_chip
+from cli.demo.console import Screen
+from cli.demo.outcome import UNIQUE
+from cli.demo.pair import compare_record, matched_pair
+from cli.demo.result import DayResult, Faces
+from cli.demo.station import Station
+from cli.demo.steps import REGION, REGION_NAME, RequestIds, Services
+from cli.demo.suite import Suite
+from cli.options import connect
+from services.common.errors import FailedPrecondition
+from sim.card import PcscMissingError, ReaderBank
+from sim.demo.day import Day
+from sim.demo.feeder import CardFeeder
+
+MakeDay = Callable[[Callable[[str], None]], Day]
+"""Makes the images of the day and tells the name of each visitor as it goes."""
+
+
+def live(
+    home: Path, make_day: MakeDay, visits: int, *, seed: int, source: str, supervise: bool, screen: Screen
+) -> DayResult:
+    """Live the day in the empty directory `home`.
+
+    Args:
+        home: everything of this day.
+        make_day: the images.
+        visits: how many submissions that will be, for the progress bar.
+        seed: of all request ids and chip UIDs.
+        source: where real fingerprints come from; empty for synthetic ones.
+        supervise: start services again that die.
+        screen: what the visitor sees.
+    """
+    ids = RequestIds(seed)
+    stopwatch = Stopwatch()
+    started = datetime.now().astimezone()
+    screen.begin("start")
+    screen.stage("Services: pcscd, inventory, abis, enroll, cardperso", 5)
+    with _readers(home) as bank, _suite(home, bank, supervise, screen) as suite:
+        screen.advance("pcscd with a virtual reader")
+        for service in suite.restarts:
+            suite.wait_ready(service)
+            screen.advance(f"{service} at {suite.endpoint(service)}")
+        with _services(suite, stopwatch) as services:
+            screen.begin("people")
+            screen.stage("People: fingers, faces, signatures", visits)
+            day = make_day(screen.advance)
+
+            screen.begin("stock")
+            supplied = supply.supply(services.inventory, ids, day.people, screen)
+
+            screen.begin("enrol")
+            outcomes = counter.submit(services.enroll, ids, day, screen)
+            by_key = {submission.key: submission for submission in day.submissions}
+            submissions = {outcome.record_id: by_key[outcome.key] for outcome in outcomes}
+
+            screen.begin("deduplicate")
+            outcomes = counter.follow(services.enroll, outcomes, screen)
+
+            screen.begin("cards")
+            feeder = CardFeeder(bank.readers[0].port, home / "cards", seed)
+            inspect = partial(inspect_chip, compare=partial(compare_record, services.abis))
+            station = Station(services, ids, bank.readers[0].name, feeder, inspect, submissions)
+            production = station.serve_queue(sum(o.status == UNIQUE for o in outcomes), screen)
+
+            screen.begin("reconcile")
+            screen.stage("Reconciliation: stock, custody, records", 4)
+            stock = supply.take_stock(services.inventory, supplied)
+            screen.advance("stock")
+            made = [card for card in production.cards if card.state in MADE]
+            bound = supply.bindings(services.inventory, [card.serial for card in made])
+            screen.advance("custody of every blank used")
+            spoiled = [card.serial for card in production.cards if card.state == "SPOILED" and card.serial]
+            custody = supply.custody(services.inventory, spoiled[0]) if spoiled else ()
+            final = counter.statuses(services.enroll, outcomes)
+            screen.advance("records")
+            matched = matched_pair(services.abis, outcomes, submissions)
+            screen.advance("a duplicate to look at")
+            _keep_faces(home / "faces", production.faces)
+            screen.finish()
+    return DayResult(
+        region=REGION,
+        region_name=REGION_NAME,
+        seed=seed,
+        fingerprints=source,
+        started=f"{started:%-d %B %Y, %H:%M}",
+        machine=f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
+        people=day.people,
+        outcomes=tuple(outcomes),
+        cards=production.cards,
+        bindings=bound,
+        final_status=final,
+        stock=stock,
+        spoiled_custody=custody,
+        matched=matched,
+        faces=production.faces,
+        seconds=dict(screen.seconds),
+        rpc=stopwatch.summary(),
+        restarts=suite.restarts,
+    )
+
+
+@contextlib.contextmanager
+def _readers(home: Path) -> Iterator[ReaderBank]:
+    try:
+        bank = ReaderBank(1)
+        bank.start()
+    except PcscMissingError as error:
+        raise FailedPrecondition(
+            "PCSC_MISSING", str(error), remedy="'make setup' installs what is needed."
+        ) from error
+    try:
+        yield bank
+    finally:
+        with contextlib.suppress(OSError):
+            (home / "logs").mkdir(exist_ok=True)
+            (home / "logs" / "pcscd.log").write_bytes(bank.log.read_bytes())
+        bank.stop()
+
+
+@contextlib.contextmanager
+def _suite(home: Path, bank: ReaderBank, supervise: bool, screen: Screen) -> Iterator[Suite]:
+    suite = Suite(home, supervise=supervise, environment=bank.environment, say=screen.say)
+    try:
+        yield suite.start()
+    finally:
+        suite.stop()
+
+
+@contextlib.contextmanager
+def _services(suite: Suite, stopwatch: Stopwatch) -> Iterator[Services]:
+    with contextlib.ExitStack() as channels:
+        inventory, abis, enroll, cardperso = (
+            stopwatch.watch(channels.enter_context(connect(name, suite.endpoint(name), suite.tls_dir)))
+            for name in ("inventory", "abis", "enroll", "cardperso")
+        )
+        yield Services(
+            InventoryServiceStub(inventory),
+            AbisServiceStub(abis),
+            EnrollServiceStub(enroll),
+            CardPersoServiceStub(cardperso),
+        )
+
+
+def _keep_faces(directory: Path, faces: tuple[Faces, ...]) -> None:
+    directory.mkdir(exist_ok=True)
+    for face in faces:
+        (directory / f"{face.serial}-front.png").write_bytes(face.front)
+        (directory / f"{face.serial}-back.png").write_bytes(face.back)

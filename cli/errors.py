@@ -1,0 +1,86 @@
+"""Every expected fault ends a command with one clear line and exit code 1, never with a traceback."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+import grpc
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from services.common.errors import ConfigurationError, TunggalError, remote_error
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def readable(command: Callable[P, R]) -> Callable[P, R]:
+    """Decorate a command: typed errors, gRPC errors, wrong settings become one line on stderr, exit code 1.
+
+    A command that was asked for JSON gets its error as one JSON object, on stderr as well.
+    """
+
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except TunggalError as error:
+            fault = error
+        except grpc.RpcError as error:
+            fault = remote_error(error)
+        except ValidationError as error:
+            fault = _of_settings(error)
+        except ConfigurationError as error:
+            fault = _SetupError("NOT_CONFIGURED", str(error))
+        except OSError as error:
+            fault = _SetupError("FILE_UNUSABLE", f"{error.strerror or error}: {error.filename or '?'}")
+        as_json = kwargs.get("as_json") is True
+        Console(stderr=True, soft_wrap=True, highlight=False).print(
+            json.dumps(as_dict(fault)) if as_json else line(fault), markup=False
+        )
+        raise typer.Exit(1)
+
+    return wrapped
+
+
+def line(error: TunggalError) -> str:
+    """The fault as one line: reason, message, field and remedy."""
+    origin = f" [{error.domain}]" if error.domain else ""
+    field = f" (field {error.field})" if error.field else ""
+    remedy = f" → {error.remedy}" if error.remedy else ""
+    return re.sub(r"\s+", " ", f"error: {error.reason}{origin}: {error.message}{field}{remedy}")
+
+
+def as_dict(error: TunggalError) -> dict[str, dict[str, str | None]]:
+    """The fault for programs."""
+    return {
+        "error": {
+            "code": error.code.name,
+            "reason": error.reason,
+            "service": error.domain or None,
+            "message": error.message,
+            "field": error.field,
+            "remedy": error.remedy,
+        }
+    }
+
+
+class _SetupError(TunggalError):
+    code = grpc.StatusCode.FAILED_PRECONDITION
+
+
+def _of_settings(error: ValidationError) -> TunggalError:
+    first = error.errors()[0]
+    name = "TUNGGAL_" + "_".join(str(part) for part in first["loc"]).upper()
+    more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return _SetupError(
+        "SETTING_INVALID",
+        f"{first['msg']}{more}",
+        field=name,
+        remedy=f"Set {name} in the environment; the README lists every setting and its default.",
+    )

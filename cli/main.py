@@ -1,0 +1,31 @@
+"""`tunggal`: the command line of the suite. Each command is a module of its own, imported when it is used."""
+
+from __future__ import annotations
+
+import typer
+
+from cli.certificate import certificate
+from cli.demo.command import demo
+from cli.readers import readers
+from cli.serve import serve
+from cli.status import status
+from cli.stock import stock
+
+app = typer.Typer(
+    name="tunggal",
+    help="From enrolment to the issued chip card: every person one identity, every identity one card, "
+    "every blank accounted for.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+app.command(rich_help_panel="Start here")(demo)
+app.command(rich_help_panel="Services")(serve)
+app.command(rich_help_panel="Ask")(status)
+app.command(rich_help_panel="Ask")(stock)
+app.command(rich_help_panel="Ask")(readers)
+app.command(rich_help_panel="Services")(certificate)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,51 @@
+"""Options that several commands share: where the services are, and whose certificate calls them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import grpc
+import typer
+
+from services.common.client import channel
+from services.common.settings import SERVICES
+
+OPERATOR = "operator-cli"
+
+
+def default_endpoint(service: str) -> str:
+    """Where a service listens unless it is told otherwise."""
+    return f"127.0.0.1:{7100 + SERVICES[service]}"
+
+
+def _endpoint(service: str) -> typer.models.OptionInfo:
+    option: typer.models.OptionInfo = typer.Option(
+        f"--{service}",
+        metavar="HOST:PORT",
+        envvar=f"TUNGGAL_{service.upper()}_ENDPOINT",
+        help=f"Where {service} listens.",
+    )
+    return option
+
+
+InventoryEndpoint = Annotated[str, _endpoint("inventory")]
+EnrollEndpoint = Annotated[str, _endpoint("enroll")]
+CardPersoEndpoint = Annotated[str, _endpoint("cardperso")]
+TlsDir = Annotated[
+    Path,
+    typer.Option(
+        "--tls-dir", envvar="TUNGGAL_TLS_DIR", help="Directory with ca.pem, operator-cli.pem and .key."
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
+
+DEFAULT_TLS_DIR = Path("var/tls")
+INVENTORY = default_endpoint("inventory")
+ENROLL = default_endpoint("enroll")
+CARDPERSO = default_endpoint("cardperso")
+
+
+def connect(service: str, endpoint: str, tls_dir: Path) -> grpc.Channel:
+    """A channel with the operator's certificate to a service, which must show the certificate of its name."""
+    return channel(endpoint, tls_dir, OPERATOR, server=service)
