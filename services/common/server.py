@@ -58,6 +58,9 @@ class ServerBuilder:
     def __init__(self, settings: ServiceSettings, clock: Clock) -> None:
         self.settings = settings
         self.clock = clock
+        # Now and not at the start: what is built next may open channels to other services.
+        if settings.dev_ca:
+            tls.ensure_dev_ca(settings.tls_dir, settings.trust_domain)
         # For the service's own metrics, shown beside those of its RPCs.
         self.registry: CollectorRegistry = metrics.new_registry()
         # Set when the server begins to drain: streams that wait for news end then.
@@ -210,7 +213,10 @@ class RunningServer:
             for thread in self._threads:
                 thread.join(max(until - time.monotonic(), 0.1))
             for fn in reversed(self._builder._on_close):
-                fn()
+                try:
+                    fn()
+                except Exception:
+                    _log.exception("close_hook_failed")
             if self._health_server is not None:
                 self._health_server.stop(0).wait()
             self._health_pool.shutdown(wait=False, cancel_futures=True)

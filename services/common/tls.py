@@ -59,7 +59,17 @@ def ensure_dev_ca(tls_dir: Path, trust_domain: str, names: Iterable[str] = DEV_N
     Processes that start at the same moment do it once. Certificates near their end are renewed. Where
     ``ca.pem`` came without ``ca.key`` nothing can be made, and :func:`read_pair` says what is missing.
     """
-    tls_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        tls_dir.mkdir(parents=True, exist_ok=True)
+        _ensure(tls_dir, trust_domain, names)
+    except OSError as error:
+        raise ConfigurationError(
+            f"No development certificates can be made in {tls_dir} ({error.strerror}). "
+            "Set TUNGGAL_TLS_DIR to a writable directory, or TUNGGAL_DEV_CA=false."
+        ) from error
+
+
+def _ensure(tls_dir: Path, trust_domain: str, names: Iterable[str]) -> None:
     with file_lock(tls_dir / ".lock"):
         if not (tls_dir / "ca.pem").exists():
             _make_ca(tls_dir, trust_domain)
@@ -105,8 +115,6 @@ def issue(
 
 def server_credentials(settings: ServiceSettings) -> grpc.ServerCredentials:
     """Credentials that show this service's certificate and ask every client for one of the same CA."""
-    if settings.dev_ca:
-        ensure_dev_ca(settings.tls_dir, settings.trust_domain)
     root = _read(settings.tls_dir / "ca.pem")
     return grpc.ssl_server_credentials(
         [read_pair(settings.tls_dir, settings.service)], root_certificates=root, require_client_auth=True
@@ -160,13 +168,13 @@ def _load_ca(tls_dir: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKe
 def _is_current(tls_dir: Path, name: str) -> bool:
     try:
         certificate = x509.load_pem_x509_certificate((tls_dir / f"{name}.pem").read_bytes())
-        ca, _ = _load_ca(tls_dir)
-        certificate.verify_directly_issued_by(ca)
+        key = load_pem_private_key((tls_dir / f"{name}.key").read_bytes(), password=None)
+        certificate.verify_directly_issued_by(_load_ca(tls_dir)[0])
     except (FileNotFoundError, ValueError, InvalidSignature):
         return False
-    return (
-        tls_dir / f"{name}.key"
-    ).exists() and certificate.not_valid_after_utc - RENEW_BEFORE > datetime.now(UTC)
+    # A kill between the two files of a renewal leaves the new key beside the old certificate.
+    belong_together = certificate.public_key() == key.public_key()
+    return belong_together and certificate.not_valid_after_utc - RENEW_BEFORE > datetime.now(UTC)
 
 
 def _builder(

@@ -19,7 +19,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from services.common import tls
+from services.common import client, tls
 from services.common.clock import FixedClock
 from services.common.errors import ConfigurationError
 from services.common.interceptors import Method
@@ -74,6 +74,14 @@ def test_an_allow_list_entry_without_a_method_stops_the_start(settings: Settings
 def test_a_server_without_services_is_a_mistake(settings: Settings, clock: FixedClock) -> None:
     with pytest.raises(ConfigurationError, match="at least one service"):
         ServerBuilder(settings, clock).build()
+
+
+def test_a_service_may_open_channels_while_it_is_built_for_the_first_time(
+    settings: Settings, clock: FixedClock, tmp_path: Path
+) -> None:
+    own = settings.model_copy(update={"tls_dir": tmp_path / "tls"})
+    ServerBuilder(own, clock)
+    client.channel("localhost:1", own.tls_dir, own.service, server="abis").close()
 
 
 def test_a_rule_that_does_not_compile_stops_the_start(settings: Settings, clock: FixedClock) -> None:
@@ -222,6 +230,18 @@ def test_background_threads_and_streams_learn_of_the_drain_and_close_hooks_run_l
     echo.server.stop()
     assert order == ["working", "worker ended", "second hook", "first hook"]
     assert echo.server.unfinished() == []
+
+
+def test_a_close_hook_that_fails_does_not_keep_the_others_from_running(start: Start) -> None:
+    closed: list[str] = []
+
+    def fail() -> None:
+        raise OSError("already gone")
+
+    echo = start(lambda builder: builder.on_close(lambda: closed.append("database")).on_close(fail))
+    echo.server.stop()
+    assert closed == ["database"]
+    assert echo.server.wait(0)
 
 
 def test_a_crashed_background_thread_makes_the_service_unhealthy(

@@ -92,6 +92,14 @@ def test_a_certificate_near_or_past_its_end_is_renewed(tmp_path: Path, lifetime:
     assert certificate(tmp_path, "abis").not_valid_after_utc > datetime.now(UTC) + timedelta(days=300)
 
 
+def test_a_key_left_beside_an_older_certificate_by_a_kill_is_made_anew(tmp_path: Path) -> None:
+    tls.ensure_dev_ca(tmp_path, TD, ("abis", "enroll"))
+    (tmp_path / "abis.key").write_bytes((tmp_path / "enroll.key").read_bytes())
+    before = certificate(tmp_path, "abis")
+    tls.ensure_dev_ca(tmp_path, TD, ("abis", "enroll"))
+    assert certificate(tmp_path, "abis") != before
+
+
 def test_certificates_of_a_ca_that_was_removed_are_made_anew(tmp_path: Path) -> None:
     tls.ensure_dev_ca(tmp_path, TD, ("abis",))
     for name in ("ca.pem", "ca.key"):
@@ -115,6 +123,12 @@ def test_a_client_gets_its_certificate_from_the_development_ca(tmp_path: Path) -
     channel("localhost:1", tmp_path, "station-0042").close()
     found = certificate(tmp_path, "station-0042")
     assert names(found, x509.UniformResourceIdentifier) == ["spiffe://tunggal.local/station/0042"]
+
+
+def test_a_place_where_nothing_can_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(ConfigurationError, match="TUNGGAL_TLS_DIR"):
+        tls.ensure_dev_ca(tmp_path / "file" / "tls", TD)
 
 
 def test_a_name_of_no_known_form_is_refused() -> None:
