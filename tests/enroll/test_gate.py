@@ -1,0 +1,131 @@
+"""The gate: an ABIS out of reach holds everybody up, visibly, and nobody loses their place."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from services.common import errors
+from services.enroll import worklist
+from services.enroll.record import Record, Status
+from tests.enroll.enroll_office import Office
+
+DOWN = errors.Unavailable("UNREACHABLE", "Connection refused.")
+
+
+def seen(office: Office, record: Record) -> Record:
+    """The record as GetRecord shows it."""
+    with office.db.read() as conn:
+        return worklist.as_seen(office.store.get(conn, record.record_id), worklist.gate(conn))
+
+
+def submit_many(office: Office, count: int) -> list[Record]:
+    return [office.submit(f"person {number}", nik=f"{number:016}") for number in range(count)]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        DOWN,
+        errors.PermissionDenied("CALLER_NOT_ALLOWED", "Not you."),
+        errors.ResourceExhausted("BUSY", "Too many."),
+    ],
+)
+def test_every_record_waits_with_the_reason_and_the_next_attempt(
+    office: Office, error: errors.TunggalError
+) -> None:
+    office.abis.down = error
+    records = submit_many(office, 3)
+    office.run()
+    for record in records:
+        waiting = seen(office, record)
+        assert waiting.status is Status.SENT_FOR_ENROLLMENT
+        assert waiting.reason == f"ABIS_UNAVAILABLE: {error.reason}: {error.message}"
+        assert waiting.next_attempt_time is not None
+        assert waiting.next_attempt_time > office.clock.now()
+    assert seen(office, records[0]).attempts == 1
+
+
+def test_one_try_at_a_time_is_made_however_many_wait(office: Office) -> None:
+    office.abis.down = DOWN
+    submit_many(office, 5)
+    office.run()
+    with office.db.read() as conn:
+        first = worklist.gate(conn)
+    assert first is not None
+    assert first.attempts == 1
+    office.clock.advance(timedelta(seconds=0.6))
+    office.run()
+    with office.db.read() as conn:
+        second = worklist.gate(conn)
+    assert second is not None
+    assert second.attempts == 2
+
+
+def test_when_it_opens_the_records_go_on_in_order_of_arrival(office: Office) -> None:
+    office.abis.down = DOWN
+    records = submit_many(office, 4)
+    for _ in range(12):
+        office.run()
+        office.clock.advance(timedelta(minutes=1))
+    office.abis.down = None
+    office.abis.calls.clear()
+    office.run()
+    tried_first, *rest = office.abis.calls
+    in_order = [record.record_id for record in records]
+    in_order.remove(tried_first)
+    assert rest == in_order
+    assert all(office.read(record).status is Status.PRINT_READY_RECORD for record in records)
+    with office.db.read() as conn:
+        assert worklist.gate(conn) is None
+
+
+def test_nothing_is_failed_however_long_it_lasts(office: Office) -> None:
+    office.abis.down = DOWN
+    record = office.submit("Sri")
+    for _ in range(40):
+        office.run()
+        office.clock.advance(timedelta(minutes=2))
+    assert office.read(record).status is Status.SENT_FOR_ENROLLMENT
+    assert office.read(record).attempts == 40
+    office.abis.down = None
+    office.run()
+    assert office.read(record).status is Status.PRINT_READY_RECORD
+
+
+def test_a_record_that_brings_the_abis_down_does_not_keep_everybody_out(office: Office) -> None:
+    records = submit_many(office, 4)
+    poison = records[0].record_id
+    answer = office.abis.deduplicate
+
+    def crash(request_id: str, subject_id: str, fingers: object) -> object:
+        if subject_id == poison:
+            raise DOWN
+        return answer(request_id, subject_id, fingers)  # type: ignore[arg-type]
+
+    office.abis.deduplicate = crash  # type: ignore[method-assign, assignment]
+    for _ in range(10):
+        office.run()
+        office.clock.advance(timedelta(seconds=0.3))
+    assert [office.read(record).status for record in records[1:]] == [Status.PRINT_READY_RECORD] * 3
+    assert seen(office, records[0]).reason.startswith("ABIS_UNAVAILABLE: ")
+
+
+def test_capture_goes_on_while_the_gate_is_shut(office: Office) -> None:
+    office.abis.down = DOWN
+    office.submit("Sri")
+    office.run()
+    late = office.submit("Budi", nik="3216010503900002")
+    office.run()
+    assert office.statuses(late) == [Status.BIO_CAPTURED, Status.PROCESSING, Status.SENT_FOR_ENROLLMENT]
+    assert seen(office, late).reason.startswith("ABIS_UNAVAILABLE: ")
+
+
+def test_a_record_beyond_the_gate_is_shown_as_it_is(office: Office) -> None:
+    done = office.submit("Sri")
+    office.run()
+    office.abis.down = DOWN
+    office.submit("Budi", nik="3216010503900002")
+    office.run()
+    assert seen(office, done).reason == ""
