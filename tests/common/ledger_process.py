@@ -11,7 +11,6 @@ from google.protobuf.wrappers_pb2 import StringValue
 from services.common import audit, requests
 from services.common.clock import SystemClock
 from services.common.db import Database
-from tests.common.echo_service import request
 
 LEDGER = "tests.common.ledger"
 
@@ -23,6 +22,7 @@ def migrate(database: Database) -> None:
 
 def hang(database: Database) -> None:
     """Do everything of a request but its commit, say so, and wait to be killed."""
+    from tests.common.echo_service import request
 
     def work() -> StringValue:
         connection.execute(sa.text("INSERT INTO entry (id, amount) VALUES (1, 5)"))
