@@ -8,6 +8,7 @@ same impression number are fingers of one visit.
 from __future__ import annotations
 
 import csv
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -105,15 +106,18 @@ def _row(directory: Path, line: int, record: dict[str, str | None]) -> Row:
             f"{where}: {values['path']} has {path.stat().st_size} bytes, not 1 to {_MAX_FILE_BYTES}",
             "IMAGE_SIZE",
         )
-    if not values["dpi"].isdecimal() or not 200 <= int(values["dpi"]) <= 2000:
+    dpi = _number(values["dpi"])
+    if not 200 <= dpi <= 2000:
         raise _bad(f"{where}: dpi is {values['dpi']!r}, not a number from 200 to 2000", "MANIFEST_INVALID")
-    return Row(
-        path,
-        values["subject"],
-        _position(values["position"], where),
-        values["impression"],
-        int(values["dpi"]),
-    )
+    position = _position(values["position"], where)
+    return Row(path, values["subject"], position, values["impression"], round(dpi))
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def _position(text: str, where: str) -> int:

@@ -20,6 +20,8 @@ POSITIONS = (1, 2, 6, 7)
 TWICE_SHARE = 0.2
 """Share of people who come a second time under another name."""
 TWICE_AT_LEAST = 2
+_SECOND_COUNTER = 0
+"""In place of the number of a visit; those count from 1."""
 
 
 def visits(number: int) -> int:
@@ -39,13 +41,15 @@ def synthetic_day(
     everyone = people(number, seed, region)
     quick = rng.randrange(number)
     again = _again(everyone, quick, rng)
-    visits = [(person, 1, str(person.human)) for person in everyone]
-    visits += [(person.other_identity(time), time + 1, str(person.human)) for person, time in again]
-    # The one at two counters: a print of its own at each, under two identities.
-    visits.append((everyone[quick].other_identity(0), 2, str(everyone[quick].human)))
+    captures = [(person, 1, str(person.human)) for person in everyone]
+    captures += [(person.other_identity(time), time + 1, str(person.human)) for person, time in again]
+    # The one at two counters: other prints at the second one, under another identity.
+    captures.append(
+        (everyone[quick].other_identity(_SECOND_COUNTER), _SECOND_COUNTER, str(everyone[quick].human))
+    )
     with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="capture") as pool:
         submissions = []
-        for submission in pool.map(lambda visit: _capture(*visit), visits):
+        for submission in pool.map(lambda each: _capture(*each), captures):
             submissions.append(submission)
             captured(submission.biodata.full_name)
     firsts = [(submission,) for submission in submissions[:number]]
