@@ -133,6 +133,7 @@ def people(n: int, seed: int, region: str = "32.16") -> list[Person]:
     """
     if not 0 <= n <= PEOPLE_PER_SEED or seed < 0:
         raise ValueError(f"0 to {PEOPLE_PER_SEED} people with a seed from 0 on, not {n} with {seed}")
+    places.districts(region)
     taken: dict[str, int] = {}
     return [_person(seed * PEOPLE_PER_SEED + index, region, taken) for index in range(n)]
 

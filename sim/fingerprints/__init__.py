@@ -4,7 +4,7 @@
     image = impression(finger, seed=1)             # uint8, 374 × 388, 500 dpi, ridges dark on white
 
 The same seeds give the same pixels in every process. The steps are one file each, in this order: `traits`,
-`orientation`, `frequency`, `growth`, `pores`, `impression`; masters are kept by `cache`.
+`orientation`, `frequency`, `growth`, `pores`, `touch`; masters are kept by `cache`.
 """
 
 from dataclasses import dataclass
@@ -18,12 +18,23 @@ from sim.fingerprints import cache
 from sim.fingerprints.fields import Field
 from sim.fingerprints.frequency import ridge_period
 from sim.fingerprints.growth import grow
-from sim.fingerprints.impression import COLUMNS, ROWS, Level, touch_sensor
-from sim.fingerprints.orientation import orientation
-from sim.fingerprints.pores import pores
-from sim.fingerprints.traits import POSITIONS, Pattern, finger_traits, person_traits
+from sim.fingerprints.orientation import orientation_field
+from sim.fingerprints.pores import pore_depth
+from sim.fingerprints.touch import COLUMNS, ROWS, Level, touch_sensor
+from sim.fingerprints.traits import POSITIONS, FingerTraits, Pattern, finger_traits, person_traits
 
-__all__ = ["COLUMNS", "DPI", "POSITIONS", "ROWS", "Level", "Master", "Pattern", "impression", "master"]
+__all__ = [
+    "COLUMNS",
+    "DPI",
+    "POSITIONS",
+    "ROWS",
+    "Level",
+    "Master",
+    "Pattern",
+    "impression",
+    "master",
+    "pattern_of",
+]
 
 DPI: Final = 500
 
@@ -88,14 +99,24 @@ def impression(finger: Master, seed: int, level: Level | None = None) -> NDArray
     return touch_sensor(finger.ridges, finger.pores, level, rng)
 
 
-def _grow(person_seed: int, position: int) -> cache.Stored:
+def pattern_of(person_seed: int, position: int) -> Pattern:
+    """The class that `master` will have, without growing it."""
+    return _traits(person_seed, position)[0].pattern
+
+
+def _traits(person_seed: int, position: int) -> tuple[FingerTraits, np.random.Generator]:
+    """What the finger is, and the generator from which its random fields follow."""
     # Position 0 is no finger: it seeds what the ten have in common.
     person = person_traits(np.random.default_rng(np.random.SeedSequence((person_seed, 0))))
     rng = np.random.default_rng(np.random.SeedSequence((person_seed, position)))
-    finger = finger_traits(person, position, rng)
-    theta = orientation(finger, rng)
+    return finger_traits(person, position, rng), rng
+
+
+def _grow(person_seed: int, position: int) -> cache.Stored:
+    finger, rng = _traits(person_seed, position)
+    theta = orientation_field(finger, rng)
     ridges = grow(finger, theta, ridge_period(finger, theta, rng), rng)
-    holes = pores(ridges, rng)
+    holes = pore_depth(ridges, rng)
     # Rounded the same way whether it goes through the disk or not, so that both give the same prints.
     return (
         finger.pattern,

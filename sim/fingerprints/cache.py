@@ -29,8 +29,12 @@ Stored = tuple[Pattern, NDArray[np.int8], NDArray[np.uint8]]
 def load(directory: Path, person_seed: int, position: int) -> Stored | None:
     """The stored master of a finger; None when there is none that can be read."""
     try:
-        with np.load(_path(directory, person_seed, position), allow_pickle=False) as file:
-            pattern, ridges, pores = Pattern(str(file["pattern"])), file["ridges"], file["pores"]
+        # Opened here because NumPy forgets to close a file that turns out to be damaged.
+        with (
+            _path(directory, person_seed, position).open("rb") as file,
+            np.load(file, allow_pickle=False) as stored,
+        ):
+            pattern, ridges, pores = Pattern(str(stored["pattern"])), stored["ridges"], stored["pores"]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
         return None
     if ridges.shape != (HEIGHT, WIDTH) or pores.shape != (HEIGHT, WIDTH):

@@ -30,7 +30,7 @@ _DELTA_REACH: Final = 130.0
 _KNOTS: Final = 8
 
 
-def orientation(finger: FingerTraits, rng: np.random.Generator) -> Field:
+def orientation_field(finger: FingerTraits, rng: np.random.Generator) -> Field:
     """Ridge orientation in radians (mod π, counter-clockwise from the x axis) at half resolution."""
     x, y = half_resolution_axes()
     grid_x, grid_y = np.meshgrid(x, y)

@@ -12,7 +12,7 @@ _SHARE: Final = 0.6
 _REACH: Final = 2
 
 
-def pores(ridges: Field, rng: np.random.Generator) -> Field:
+def pore_depth(ridges: Field, rng: np.random.Generator) -> Field:
     """Depth of the pores, 0 to 1, on the plane of `ridges`: at most one on the crest in each 8 × 8 cell."""
     rows, columns = HEIGHT // GRID, WIDTH // GRID
     cells = ridges.reshape(rows, GRID, columns, GRID).transpose(0, 2, 1, 3).reshape(rows, columns, -1)

@@ -99,7 +99,7 @@ def touch_sensor(
 
     Args:
         ridges: as `growth.grow` returns them.
-        pores: as `pores.pores` returns them.
+        pores: as `pores.pore_depth` returns them.
         level: how carefully the finger was placed; None mixes the three as FVC's volunteers did.
     """
     chosen = rng.choice(3, p=_MIX)
