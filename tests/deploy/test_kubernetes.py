@@ -162,4 +162,8 @@ def _environment(manifests: list[Manifest], service: str) -> dict[str, str]:
     variables: dict[str, str] = {}
     for source in container["envFrom"]:
         variables |= _one(manifests, "ConfigMap", source["configMapRef"]["name"])["data"]
-    return variables | {variable["name"]: variable["value"] for variable in container.get("env", [])}
+    # A field of the pod is known in the cluster only; its path stands for it.
+    for variable in container.get("env", []):
+        known = variable.get("value") or variable["valueFrom"]["fieldRef"]["fieldPath"]
+        variables[variable["name"]] = known
+    return variables
