@@ -56,8 +56,8 @@ protos: ## Regenerate the Python stubs of the contracts
 	@$(BIN)/python scripts/protos.py
 
 .PHONY: bench
-bench: setup ## Measure; results under var/bench
-	@$(BIN)/tunggal bench all
+bench: setup ## Accuracy and speed on synthetic fingers; results in var/bench
+	@$(BIN)/tunggal bench synthetic --dir var/bench/synthetic --sheet var/bench/synthetic.png --json var/bench/synthetic.json
 
 .PHONY: lock
 lock: ## Resolve the Python dependencies again into requirements.lock
