@@ -20,7 +20,9 @@ class Det:
 
 
 def det(genuine: ArrayLike, impostor: ArrayLike) -> Det:
-    """DET curve. A score at or above the threshold is a match; a failure to extract is a score of minus infinity."""
+    """DET curve. A score at or above the threshold is a match; a failure to extract is a score of minus
+    infinity.
+    """
     mated = np.sort(np.asarray(genuine, dtype=np.float64))
     other = np.sort(np.asarray(impostor, dtype=np.float64))
     if not mated.size or not other.size:

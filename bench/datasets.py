@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Sample:
-    """One image of a set. `finger` is the subject and position: two samples of one finger are a genuine pair."""
+    """One image of a set. `finger` is the subject and position: two samples of one are a genuine pair."""
 
     path: Path
     name: str
@@ -25,7 +25,7 @@ class Sample:
 
 
 def read(folder: Path) -> list[Sample]:
-    """Samples of a set in the order of its manifest; ValueError where the manifest is missing or incomplete."""
+    """Samples of a set in the order of its manifest; ValueError where that is missing or incomplete."""
     manifest = folder / "manifest.csv"
     if not manifest.is_file():
         raise ValueError(f"{folder} has no manifest.csv (columns path, subject, position, impression, dpi).")

@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 F64 = NDArray[np.float64]
 
 
-def fit(features: F64, genuine: NDArray[np.bool_], ridge: float, rounds: int = 40) -> F64:
+def fit(
+    features: F64, genuine: NDArray[np.bool_], ridge: float, share: F64 | None = None, rounds: int = 40
+) -> F64:
     """Weights (bias first) so that bias + features @ weights is a log-likelihood ratio.
 
     Genuine and impostor comparisons weigh the same in total, so the odds that come out are likelihood ratios.
@@ -16,10 +18,12 @@ def fit(features: F64, genuine: NDArray[np.bool_], ridge: float, rounds: int = 4
     Parameters
     ----------
     features: (n, f). genuine: (n). ridge: penalty on the squared weights of the standardised features.
+    share: (n) weight of each comparison, where the rows are a selection from a larger set.
     """
     mean, spread = features.mean(axis=0), features.std(axis=0) + 1e-9
     design = np.column_stack([np.ones(len(features)), (features - mean) / spread])
-    share = np.where(genuine, 0.5 / genuine.sum(), 0.5 / (~genuine).sum())
+    if share is None:
+        share = np.where(genuine, 0.5 / genuine.sum(), 0.5 / (~genuine).sum())
     penalty = ridge * np.r_[0.0, np.ones(features.shape[1])]
     weights = np.zeros(design.shape[1])
     for _ in range(rounds):
@@ -28,4 +32,4 @@ def fit(features: F64, genuine: NDArray[np.bool_], ridge: float, rounds: int = 4
         curvature = (design * (share * odds * (1.0 - odds))[:, None]).T @ design + np.diag(penalty + 1e-9)
         weights -= np.linalg.solve(curvature, gradient)
     slopes = weights[1:] / spread
-    return np.r_[weights[0] - slopes @ mean, slopes]
+    return np.asarray(np.r_[weights[0] - slopes @ mean, slopes], dtype=np.float64)

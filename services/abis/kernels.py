@@ -1,9 +1,9 @@
 """How every numerical kernel of this service is compiled, and the array types they speak.
 
-The flags are literals in this one place: Numba's disk cache does not notice a changed flag, so they must never
-depend on configuration. `nogil` lets the threads of the RPC server compare templates side by side; without it one
-search blocks the health check. Signatures are explicit, so importing a module compiles its kernels (once a machine,
-then from the disk cache) and no request ever pays for that.
+The flags are literals in this one place: Numba's disk cache does not notice a changed flag, so they must
+never depend on configuration. `nogil` lets the threads of the RPC server compare templates side by side;
+without it one search blocks the health check. Signatures are explicit, so importing a module compiles its
+kernels (once a machine, then from the disk cache) and no request ever pays for that.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 def kernel(*signatures: str) -> Callable[[_Function], _Function]:
     """Compile a function for the given Numba signatures, releasing the GIL, cached on disk.
 
-    Sums may be reassociated (that is what lets LLVM use vector registers); NaN and infinity keep their meaning.
+    Sums may be reassociated (that is what lets LLVM use vector registers); NaN and infinity keep their
+    meaning.
     """
 
     def compile_(function: _Function) -> _Function:
@@ -46,11 +47,13 @@ def kernel(*signatures: str) -> Callable[[_Function], _Function]:
     return compile_
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def popcount(_typing_context: Any, value: Any) -> Any:
-    """Number of one bits of a uint64, as one machine instruction (`llvm.ctpop`)."""
-
+@intrinsic
+def _ctpop(_typing_context: Any, value: Any) -> Any:
     def codegen(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         return builder.ctpop(arguments[0])
 
     return types.uint64(types.uint64), codegen
+
+
+popcount = cast(Callable[[Any], Any], _ctpop)
+"""Number of one bits of a uint64, as one machine instruction (`llvm.ctpop`)."""

@@ -1,7 +1,8 @@
 """Alignment and pairing: which minutiae are the same once one finger is laid over the other.
 
-A rigid motion from the best relaxed pairs, then a smooth displacement field (skin stretches: Gaussian, 60 px), then
-each minutia of one finger paired with at most one of the other. Only what stays paired after that counts.
+A rigid motion from the best relaxed pairs, then a smooth displacement field (skin stretches: Gaussian, 60
+px), then each minutia of one finger paired with at most one of the other. Only what stays paired after that
+counts.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ ROUNDS = 3
 
 @kernel("float64[::1](float32[:,::1], float32[:,::1], int32[:,::1], float64[::1], int64)")
 def rigid(a: F32, b: F32, pairs: I32, values: F64, seed: int) -> F64:
-    """Motion that lays a over b: (cos, sin, shift x, shift y) in image axes, y down, from pair `seed` and its support.
+    """Motion that lays a over b: (cos, sin, shift x, shift y) in image axes, y down, from pair `seed` and its
+    support.
 
-    The point (x, y) of a goes to (cos x + sin y + shift x, -sin x + cos y + shift y): a counter-clockwise turn as
-    seen on the screen. The pairs' relaxed values weigh the least-squares fit.
+    The point (x, y) of a goes to (cos x + sin y + shift x, -sin x + cos y + shift y): a counter-clockwise
+    turn as seen on the screen. The pairs' relaxed values weigh the least-squares fit.
     """
     motion = np.empty(4)
     turn = wrap(np.float64(b[pairs[seed, 1], 2]) - np.float64(a[pairs[seed, 0], 2]))
@@ -121,7 +123,10 @@ def displacements(a: F32, b: F32, pairs: I32, motion: F64) -> F64:
     return out
 
 
-@kernel("Tuple((int32[:,::1], float64[::1]))(float32[:,::1], float32[:,::1], float64[::1], float64[:,::1], float64)")
+@kernel(
+    "Tuple((int32[:,::1], float64[::1]))"
+    "(float32[:,::1], float32[:,::1], float64[::1], float64[:,::1], float64)"
+)
 def pair_up(a: F32, b: F32, motion: F64, field: F64, slack: float) -> tuple[I32, F64]:
     """One-to-one pairs under a motion and field, nearest first, and their closeness in (0, 1].
 

@@ -21,9 +21,9 @@ WEIGHTS_MINUTIAE = np.array(weights.MINUTIAE, dtype=np.float64)
 class Comparison:
     """Outcome of one comparison.
 
-    score: natural log-likelihood ratio, above 0 speaks for the same finger. pairs: (k, 2) indices of corresponding
-    minutiae (probe, reference), closest first; closeness: (k) in (0, 1]. features: what the score was computed from,
-    in the order of `agreement.FEATURES`.
+    score: natural log-likelihood ratio, above 0 speaks for the same finger. pairs: (k, 2) indices of
+    corresponding minutiae (probe, reference), closest first; closeness: (k) in (0, 1]. features: what the
+    score was computed from, in the order of `agreement.FEATURES`.
     """
 
     score: float

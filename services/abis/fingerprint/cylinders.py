@@ -1,7 +1,8 @@
 """Minutia Cylinder-Code, bit-based (Cappelli, Ferrara, Maltoni, TPAMI 2010): one 16x16x5 cylinder a minutia.
 
-A cylinder says where, relative to its minutia, other minutiae lie and how they are turned, so it does not change
-when the finger moves or turns. Cells outside of the ridge area are invalid: nothing is known about them.
+A cylinder says where, relative to its minutia, other minutiae lie and how they are turned, so it does not
+change when the finger moves or turns. Cells outside of the ridge area are invalid: nothing is known about
+them.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ _STEPS = 720
 
 
 def _directional() -> F64:
-    """Share of a Gaussian (sd CYLINDER_SIGMA_D) that falls into a layer, by the angle from the layer's centre.
+    """Share of a Gaussian (sd CYLINDER_SIGMA_D) that falls into a layer, by the angle from the layer's
+    centre.
 
     Entry t belongs to the angle 2 pi t / 720.
     """
@@ -36,7 +38,9 @@ def _directional() -> F64:
 _DIRECTIONAL = _directional()
 
 
-@kernel("Tuple((uint64[:,::1], uint64[:,::1], uint8[::1]))(float32[:,::1], uint8[:,::1], int64, float64[::1])")
+@kernel(
+    "Tuple((uint64[:,::1], uint64[:,::1], uint8[::1]))(float32[:,::1], uint8[:,::1], int64, float64[::1])"
+)
 def build(points: F32, area: U8, cell: int, directional: F64) -> tuple[U64, U64, U8]:
     """Cylinders of all minutiae of one finger.
 

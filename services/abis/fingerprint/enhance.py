@@ -23,7 +23,9 @@ _POWER = grid.gaussian(1.0)
 
 @functools.cache
 def bank() -> F32:
-    """The filters, shape (orientations, periods, side, side): even Gabor functions of zero mean and unit gain."""
+    """The filters, shape (orientations, periods, side, side): even Gabor functions of zero mean and unit
+    gain.
+    """
     side = 2 * GABOR_RADIUS + 1
     periods = np.arange(MIN_PERIOD, MAX_PERIOD + PERIOD_STEP / 2, PERIOD_STEP)
     y, x = np.mgrid[-GABOR_RADIUS : GABOR_RADIUS + 1, -GABOR_RADIUS : GABOR_RADIUS + 1].astype(np.float64)
@@ -42,9 +44,13 @@ def bank() -> F32:
     return out
 
 
-@kernel("float32[:,::1](float32[:,::1], float32[:,::1], float32[:,::1], float32[:,::1], uint8[:,::1], float32[:,:,:,::1])")
+@kernel(
+    "float32[:,::1](float32[:,::1], float32[:,::1], float32[:,::1], float32[:,::1], uint8[:,::1],"
+    " float32[:,:,:,::1])"
+)
 def apply(image: F32, c: F32, s: F32, frequency: F32, mask: U8, filters: F32) -> F32:
-    """Filter every pixel of the mask's blocks with the filter nearest to its interpolated orientation and period.
+    """Filter every pixel of the mask's blocks with the filter nearest to its interpolated orientation and
+    period.
 
     Parameters
     ----------
@@ -63,7 +69,6 @@ def apply(image: F32, c: F32, s: F32, frequency: F32, mask: U8, filters: F32) ->
     padded = np.zeros((height + 2 * r, width + 2 * r), np.float32)
     padded[r : r + height, r : r + width] = image
     out = np.zeros((height, width), np.float32)
-    sums = np.empty(side, np.float32)
     for i in range(rows):
         for j in range(columns):
             if not mask[i, j]:
@@ -94,14 +99,15 @@ def block_power(image: F32) -> F32:
     for y in range(height):
         for x in range(width):
             out[y // BLOCK, x // BLOCK] += image[y, x] * image[y, x]
-    return out / np.float32(BLOCK * BLOCK)
+    out /= np.float32(BLOCK * BLOCK)
+    return out
 
 
 def gabor(image: F32, c: F32, s: F32, frequency: F32, area: Mask) -> tuple[F32, F32]:
     """Enhance ridges; return (the answer with local RMS 1 inside the area, its power grid before that).
 
-    The power is high where the print really looks like ridges of the estimated orientation and period, so it tells
-    ridges from background and is the quality by which minutiae are ranked.
+    The power is high where the print really looks like ridges of the estimated orientation and period, so it
+    tells ridges from background and is the quality by which minutiae are ranked.
     """
     inside = area.astype(np.uint8)
     answer = apply(image, c, s, frequency, inside, bank())

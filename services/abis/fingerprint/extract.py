@@ -50,9 +50,7 @@ def _require_ridges(area: mask.Mask, field: str) -> None:
         )
 
 
-def _template(
-    pixels: U8, found: minutiae.Minutiae, c: F32, s: F32, wave: F32, area: mask.Mask
-) -> Template:
+def _template(pixels: U8, found: minutiae.Minutiae, c: F32, s: F32, wave: F32, area: mask.Mask) -> Template:
     height, width = pixels.shape
     rows, columns = cells(height), cells(width)
     y, x = ((np.mgrid[:rows, :columns] + 0.5) * CELL - 0.5).astype(np.float32)

@@ -1,7 +1,7 @@
 """What lies outside of the sensor's frame, and levelling of the grey values inside it.
 
-Many scanners surround the platen with one constant grey value. Its edge is stronger than any ridge and would be
-taken for one, so pixels outside of the frame are treated as missing, not as light or dark.
+Many scanners surround the platen with one constant grey value. Its edge is stronger than any ridge and would
+be taken for one, so pixels outside of the frame are treated as missing, not as light or dark.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ _LEVEL = grid.gaussian(1.6)
 def inside(image: U8, window: int, tolerance: int, edge: int) -> U8:
     """1 where a pixel belongs to the platen, 0 in constant areas (and `edge` pixels along the image border).
 
-    A constant area is the union of all windows x windows squares whose values differ by at most the tolerance: an
-    opening, so light valleys narrower than the window stay.
+    A constant area is the union of all windows x windows squares whose values differ by at most the
+    tolerance: an opening, so light valleys narrower than the window stay.
     """
     height, width = image.shape
     low = np.empty((height, width), np.uint8)
@@ -84,7 +84,9 @@ def block_sums(image: U8, valid: U8) -> F32:
 
 
 def fill(image: U8) -> tuple[U8, F32, F32]:
-    """Find the frame; return (valid pixels, block mean, block contrast) with both grids smoothed over valid pixels."""
+    """Find the frame; return (valid pixels, block mean, block contrast) with both grids smoothed over valid
+    pixels.
+    """
     valid = inside(image, FLAT_WINDOW, FLAT_TOLERANCE, FRAME_EDGE)
     count, total, squares = block_sums(image, valid)
     weight = grid.blur(count, _LEVEL)

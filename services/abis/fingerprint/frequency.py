@@ -1,4 +1,6 @@
-"""Ridge period: the spectral peak of the grey values along the ridge normal, block by block (after Hong 1998)."""
+"""Ridge period: the spectral peak of the grey values along the ridge normal, block by block (after Hong
+1998).
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ _SMOOTH = grid.gaussian(3.0)
 
 @kernel("void(float32[:,::1], float32[:,::1], uint8[:,::1], float32[:,::1], float32[:,::1])")
 def signatures(image: F32, theta: F32, mask: U8, frequency: F32, weight: F32) -> None:
-    """Fill `frequency` (cycles per pixel) and `weight` (share of the signature's power in the peak) for mask blocks."""
+    """Fill `frequency` (cycles per pixel) and `weight` (share of the signature's power in the peak) for mask
+    blocks.
+    """
     height, width = image.shape
     rows, columns = theta.shape
     low, high = 1.0 / MAX_PERIOD, 1.0 / MIN_PERIOD
@@ -81,7 +85,9 @@ def signatures(image: F32, theta: F32, mask: U8, frequency: F32, weight: F32) ->
 
 
 def estimate(image: F32, theta: F32, mask: Mask) -> F32:
-    """Ridge frequency in cycles per pixel for every block; blocks without an own estimate get their neighbours'."""
+    """Ridge frequency in cycles per pixel for every block; blocks without an own estimate get their
+    neighbours'.
+    """
     frequency = np.zeros(theta.shape, np.float32)
     weight = np.zeros(theta.shape, np.float32)
     signatures(image, theta, np.ascontiguousarray(mask, dtype=np.uint8), frequency, weight)

@@ -1,7 +1,8 @@
 """Values sampled once a block: smoothing them, and reading them between the samples.
 
-Block (i, j) covers the pixels [8i, 8i+8) x [8j, 8j+8); its value stands at the centre of the block. All fields of
-the engine (contrast, mask, orientation, frequency, power) are such grids, so blurring them is nearly free.
+Block (i, j) covers the pixels [8i, 8i+8) x [8j, 8j+8); its value stands at the centre of the block. All
+fields of the engine (contrast, mask, orientation, frequency, power) are such grids, so blurring them is
+nearly free.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ def gaussian(sigma: float) -> F32:
     """Taps of a Gaussian of the given standard deviation (in samples), sum 1, odd length."""
     radius = max(1, int(np.ceil(2.5 * sigma)))
     taps = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
-    return (taps / taps.sum()).astype(np.float32)
+    return np.asarray(taps / taps.sum(), dtype=np.float32)
 
 
 @kernel("float32[:,::1](float32[:,::1], float32[::1])")
@@ -46,7 +47,7 @@ def blur(values: F32, taps: F32) -> F32:
     return out
 
 
-@kernel("float32(float32[:,::1], float64, float64)")
+@kernel("float64(float32[:,::1], float64, float64)")
 def sample(values: F32, y: float, x: float) -> float:
     """Bilinear value of a grid at a pixel position; the border value continues outside."""
     height, width = values.shape
@@ -57,7 +58,7 @@ def sample(values: F32, y: float, x: float) -> float:
     k, m = min(i + 1, height - 1), min(j + 1, width - 1)
     top = values[i, j] * (1 - b) + values[i, m] * b
     bottom = values[k, j] * (1 - b) + values[k, m] * b
-    return np.float32(top * (1 - a) + bottom * a)
+    return float(top * (1 - a) + bottom * a)
 
 
 @kernel("float32[:,::1](float32[:,::1], int64, int64)")

@@ -47,11 +47,16 @@ def decode(data: bytes, dpi: float | None = None, *, field: str = "image") -> U8
     return resample(pixels, dpi or declared or float(p.DPI), field=field)
 
 
-def resample(pixels: U8, dpi: float, *, field: str = "image") -> U8:
-    """Bring grey values to 500 dpi and refuse what cannot be a finger (sizes, blank).
+def scale(dpi: float) -> float:
+    """Factor from an image's resolution to 500 dpi.
 
     Resolutions within 2 % of 500 dpi are left alone: resampling would blur more than it corrects.
     """
+    return 1.0 if abs(p.DPI / dpi - 1.0) <= 0.02 else p.DPI / dpi
+
+
+def resample(pixels: U8, dpi: float, *, field: str = "image") -> U8:
+    """Bring grey values to 500 dpi and refuse what cannot be a finger (sizes, blank)."""
     if not p.MIN_DPI <= dpi <= p.MAX_DPI:
         raise InvalidArgument(
             "IMAGE_RESOLUTION",
@@ -59,10 +64,7 @@ def resample(pixels: U8, dpi: float, *, field: str = "image") -> U8:
             field=field,
             remedy="Declare the scanner's true resolution in dots per inch.",
         )
-    scale = p.DPI / dpi
-    height, width = pixels.shape
-    if abs(scale - 1.0) > 0.02:
-        height, width = round(height * scale), round(width * scale)
+    height, width = (round(side * scale(dpi)) for side in pixels.shape)
     if min(height, width) < p.MIN_SIDE:
         raise InvalidArgument(
             "IMAGE_TOO_SMALL",

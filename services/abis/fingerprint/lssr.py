@@ -1,8 +1,9 @@
-"""Local similarity with relaxation (LSSR, same paper): which minutiae of two fingers correspond, and how well.
+"""Local similarity with relaxation (LSSR, same paper): which minutiae of two fingers correspond, and how
+well.
 
-Each cylinder of one finger is compared with each of the other; the best pairs then vote for one another by how well
-their mutual distance, rotation and direction agree in both fingers. Relaxation is what buys accuracy (12.9 instead
-of 23.9 % FNMR at FMR 0.1 % on FVC).
+Each cylinder of one finger is compared with each of the other; the best pairs then vote for one another by
+how well their mutual distance, rotation and direction agree in both fingers. Relaxation is what buys accuracy
+(12.9 instead of 23.9 % FNMR at FMR 0.1 % on FVC).
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ RHO_ANGLE, RHO_ANGLE_SLOPE = np.pi / 12, -30.0
 
 @kernel("float32[:,::1](uint64[:,::1], uint64[:,::1], uint8[::1], uint64[:,::1], uint64[:,::1], uint8[::1])")
 def similarities(bits_a: U64, valid_a: U64, usable_a: U8, bits_b: U64, valid_b: U64, usable_b: U8) -> F32:
-    """Similarity in [0, 1] of each cylinder of a with each of b, shape (n, m): 1 - |a-b| / (|a| + |b|) on common cells.
+    """Similarity in [0, 1] of each cylinder of a with each of b, shape (n, m): 1 - |a-b| / (|a| + |b|) on
+    common cells.
 
     Pairs with less than COMPARE_MIN_COMMON of the disc's cells in common count as 0.
     """
@@ -61,13 +63,13 @@ def similarities(bits_a: U64, valid_a: U64, usable_a: U8, bits_b: U64, valid_b: 
 @kernel("float64(float64)")
 def wrap(angle: float) -> float:
     """The angle in [-pi, pi)."""
-    return angle - 2 * np.pi * np.floor((angle + np.pi) / (2 * np.pi))
+    return float(angle - 2 * np.pi * np.floor((angle + np.pi) / (2 * np.pi)))
 
 
 @kernel("float64(float64, float64, float64)")
 def sigmoid(value: float, centre: float, slope: float) -> float:
     """Logistic function of slope `slope` around `centre`."""
-    return 1.0 / (1.0 + np.exp(-slope * (value - centre)))
+    return float(1.0 / (1.0 + np.exp(-slope * (value - centre))))
 
 
 @kernel("int64(int64)")
@@ -79,7 +81,9 @@ def pair_count(smaller: int) -> int:
 
 @kernel("int64(float32[:,::1], int32[:,::1], float64[::1])")
 def top_pairs(similarity: F32, pairs: I32, values: F64) -> int:
-    """The greatest entries of the matrix, best first, into pairs (k, 2) and values (k); returns how many there are."""
+    """The greatest entries of the matrix, best first, into pairs (k, 2) and values (k); returns how many
+    there are.
+    """
     size = values.size
     count = 0
     for i in range(similarity.shape[0]):
@@ -110,7 +114,8 @@ def relax(similarity: F32, a: F32, b: F32) -> tuple[float, I32, F64]:
 
     Returns
     -------
-    The LSSR score in [0, 1]; the pairs (k, 2), those that kept most of their similarity first; their relaxed values.
+    The LSSR score in [0, 1]; the pairs (k, 2), those that kept most of their similarity first; their relaxed
+    values.
     """
     smaller = min(a.shape[0], b.shape[0])
     pairs = np.empty((smaller, 2), np.int32)

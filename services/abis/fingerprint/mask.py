@@ -53,7 +53,9 @@ def clean(raw: Mask) -> Mask:
 
 
 def erode(mask: Mask) -> Mask:
-    """The mask without the blocks that touch (8-connected) its outside; outside of the image counts as outside."""
+    """The mask without the blocks that touch (8-connected) its outside; outside of the image counts as
+    outside.
+    """
     padded = np.pad(mask, 1)
     rows, columns = mask.shape
     out = np.ones_like(mask)

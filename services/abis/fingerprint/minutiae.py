@@ -1,4 +1,6 @@
-"""Minutiae of an enhanced image: NIST's mindtct (through nbis-py), a border filter, the best by ridge clarity."""
+"""Minutiae of an enhanced image: NIST's mindtct (through nbis-py), a border filter, the best by ridge
+clarity.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +26,9 @@ BIFURCATION = 2
 class Minutiae:
     """Minutiae as parallel arrays of n entries.
 
-    x, y: pixels at 500 dpi from the upper left corner. angle: radians in [0, 2 pi), counter-clockwise from the
-    right; it points from an ending into its ridge (ISO/IEC 19794-2). kind: ENDING, BIFURCATION or 0 for other.
+    x, y: pixels at 500 dpi from the upper left corner. angle: radians in [0, 2 pi), counter-clockwise from
+    the right; it points from an ending into its ridge (ISO/IEC 19794-2). kind: ENDING, BIFURCATION or 0 for
+    other.
     quality: 0 to 1, ridge clarity around the minutia.
     """
 
@@ -68,8 +71,9 @@ def detect(enhanced: F32) -> Minutiae:
 
 
 def away_from_border(minutiae: Minutiae, mask: Mask) -> Minutiae:
-    """Drop minutiae within BORDER pixels of the outside of the mask: ridges cut off there only look like endings."""
-    rows, columns = mask.shape
+    """Drop minutiae within BORDER pixels of the outside of the mask: ridges cut off there only look like
+    endings.
+    """
     i, j = np.nonzero(~np.pad(mask, 1))
     y0 = (i - 1) * BLOCK - minutiae.y[:, None]
     x0 = (j - 1) * BLOCK - minutiae.x[:, None]
@@ -100,7 +104,7 @@ def along_ridges(minutiae: Minutiae, c: F32, s: F32) -> Minutiae:
 
 
 def best(minutiae: Minutiae, power: F32, count: int) -> Minutiae:
-    """The `count` minutiae of the greatest ridge power, best first, with that power (capped at 1) as quality."""
+    """The `count` minutiae of the greatest ridge power, best first, with it (at most 1) as quality."""
     quality = np.clip(read_grid(minutiae.x, minutiae.y, power), 0.0, 1.0).astype(np.float32)
     order = np.argsort(-quality, kind="stable")[:count]
     ranked = Minutiae(minutiae.x, minutiae.y, minutiae.angle, minutiae.kind, quality)

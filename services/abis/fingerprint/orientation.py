@@ -1,7 +1,7 @@
 """Ridge orientation: the direction across which grey values change least, from averaged squared gradients.
 
-Orientations are those of the ridge tangent, in [0, pi), counter-clockwise from the right as seen on the screen.
-They are kept as doubled-angle vectors (cos 2θ, sin 2θ), which can be averaged.
+Orientations are those of the ridge tangent, in [0, pi), counter-clockwise from the right as seen on the
+screen. They are kept as doubled-angle vectors (cos 2θ, sin 2θ), which can be averaged.
 """
 
 from __future__ import annotations

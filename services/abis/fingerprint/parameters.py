@@ -5,20 +5,24 @@ from __future__ import annotations
 from math import pi
 from typing import Final
 
-# --- images -----------------------------------------------------------------------------------------------------
+# --- images
+# -----------------------------------------------------------------------------------------------------
 DPI: Final = 500
 """Resolution at which everything below works; other images are resampled to it."""
 MIN_SIDE: Final = 64
 """Shorter side below which no usable finger area fits (about 3 mm)."""
 MAX_SIDE: Final = 2000
-"""Longer side above which an image is not one finger (a slap or a scan of a card), before and after resampling."""
+"""Longer side above which an image is not one finger (a slap or a scan of a card), before and after
+resampling.
+"""
 MAX_IMAGE_BYTES: Final = 8 * 1024 * 1024
 MIN_DPI: Final = 100
 MAX_DPI: Final = 2000
 BLOCK: Final = 8
 """Side of the blocks on which mask, orientation and frequency are sampled."""
 
-# --- frame, mask --------------------------------------------------------------------------------------------------
+# --- frame, mask
+# --------------------------------------------------------------------------------------------------
 FLAT_WINDOW: Final = 13
 """A window of one grey value this wide lies outside of the sensor's frame: wider than any valley."""
 FLAT_TOLERANCE: Final = 2
@@ -31,21 +35,24 @@ FRAME_EDGE: Final = 2
 MIN_MASK_BLOCKS: Final = 80
 """Ridge area below which extraction refuses the image (about 13 mm²)."""
 
-# --- orientation, frequency, enhancement ----------------------------------------------------------------------------
+# --- orientation, frequency, enhancement
+# ----------------------------------------------------------------------------
 ORIENTATIONS: Final = 64
 MIN_PERIOD: Final = 5.0
 MAX_PERIOD: Final = 15.0
 PERIOD_STEP: Final = 0.5
 GABOR_RADIUS: Final = 10
 
-# --- minutiae -------------------------------------------------------------------------------------------------------
+# --- minutiae
+# -------------------------------------------------------------------------------------------------------
 BORDER: Final = 10.0
 """Minutiae nearer than this to the border of the mask are cut-off ridges, not minutiae."""
 MAX_MINUTIAE: Final = 60
 MIN_MINUTIAE: Final = 6
 """Fewer minutiae than this can agree by chance: such a template never produces a hit."""
 
-# --- Minutia Cylinder-Code (Cappelli, Ferrara, Maltoni 2010) ----------------------------------------------------------
+# --- Minutia Cylinder-Code (Cappelli, Ferrara, Maltoni 2010)
+# ----------------------------------------------------------
 CYLINDER_RADIUS: Final = 70.0
 CYLINDER_SIDE: Final = 16
 CYLINDER_LAYERS: Final = 5

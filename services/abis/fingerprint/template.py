@@ -1,9 +1,10 @@
 """The template of one finger: what is kept of an image, and its own binary form for the store.
 
-Layout of the binary form (big-endian): magic "TFT1", flags (bit 0: fields from an image), width and height in pixels
-(uint16 each), n (uint8), n minutiae of x, y (uint16, 1/16 px), angle (uint16, 2 pi / 65536), kind and quality
-(uint8 each), then per 16 px cell one byte orientation (pi / 256) and one byte ridge frequency (0 outside of the
-ridge area), and a CRC-32 of everything before it. Cylinders are not stored: they follow from the minutiae.
+Layout of the binary form (big-endian): magic "TFT1", flags (bit 0: fields from an image), width and height in
+pixels (uint16 each), n (uint8), n minutiae of x, y (uint16, 1/16 px), angle (uint16, 2 pi / 65536), kind and
+quality (uint8 each), then per 16 px cell one byte orientation (pi / 256) and one byte ridge frequency (0
+outside of the ridge area), and a CRC-32 of everything before it. Cylinders are not stored: they follow from
+the minutiae.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.abis.fingerprint import parameters as p
 from services.abis.fingerprint.cylinders import cylinders
 from services.abis.fingerprint.minutiae import Minutiae
 from services.abis.kernels import F32, U8, U64
@@ -39,9 +39,11 @@ def cells(pixels: int) -> int:
 class Template:
     """One finger, at 500 dpi.
 
-    width, height: of the image in pixels. points: (n, 4) x, y, angle, quality of the minutiae, best first; kind: (n).
+    width, height: of the image in pixels. points: (n, 4) x, y, angle, quality of the minutiae, best first;
+    kind: (n).
     orientation, frequency: (rows, columns) fields on 16 px cells, frequency 0 outside of the ridge area.
-    from_image: False where only minutiae are known (ISO/IEC 19794-2); the fields then tell no more than the area.
+    from_image: False where only minutiae are known (ISO/IEC 19794-2); the fields then tell no more than the
+    area.
     """
 
     width: int
@@ -71,7 +73,9 @@ class Template:
         records = np.empty(n, _POINT)
         records["x"] = np.clip(np.round(self.points[:, 0] * 16), 0, 65535)
         records["y"] = np.clip(np.round(self.points[:, 1] * 16), 0, 65535)
-        records["angle"] = np.round(self.points[:, 2].astype(np.float64) * (65536 / (2 * np.pi))).astype(int) % 65536
+        records["angle"] = (
+            np.round(self.points[:, 2].astype(np.float64) * (65536 / (2 * np.pi))).astype(int) % 65536
+        )
         records["kind"] = self.kind
         records["quality"] = np.round(self.points[:, 3] * 255)
         head = _HEAD.pack(_MAGIC, int(self.from_image), self.width, self.height, n)
@@ -94,7 +98,9 @@ class Template:
         points[:, 1] = records["y"] / 16.0
         points[:, 2] = records["angle"] * (2 * np.pi / 65536)
         points[:, 3] = records["quality"] / 255.0
-        fields = np.frombuffer(data, np.uint8, 2 * area, _HEAD.size + records.nbytes).reshape(2, *shape).copy()
+        fields = (
+            np.frombuffer(data, np.uint8, 2 * area, _HEAD.size + records.nbytes).reshape(2, *shape).copy()
+        )
         return cls(width, height, points, records["kind"].copy(), fields[0], fields[1], bool(flags & 1))
 
 
@@ -104,7 +110,9 @@ def from_minutiae(minutiae: Minutiae, width: int, height: int) -> Template:
     shape = cells(height), cells(width)
     area = _hull(points[:, :2], shape)
     return quantised(
-        Template(width, height, points, minutiae.kind.copy(), np.zeros(shape, np.uint8), area, from_image=False)
+        Template(
+            width, height, points, minutiae.kind.copy(), np.zeros(shape, np.uint8), area, from_image=False
+        )
     )
 
 
@@ -130,7 +138,7 @@ def _hull(points: F32, shape: tuple[int, int], margin: float = 24.0) -> U8:
 
 
 def minutiae_only(template: Template) -> Template:
-    """The template as it would be after a journey through an interchange format that carries minutiae only."""
+    """The template as it would be after a journey through a format that carries minutiae only."""
     step = np.pi / 128
     points = template.points.copy()
     points[:, :2] = np.round(points[:, :2])

@@ -1,7 +1,7 @@
 """One comparison of two fingers from packed arrays: the recipe of the matcher, compiled as one kernel.
 
-LSSR finds corresponding minutiae; two alignments (from the best pair, and from the best pair that contradicts the
-first alignment) are tried; the features of each are turned into a score, the greater one counts.
+LSSR finds corresponding minutiae; two alignments (from the best pair, and from the best pair that contradicts
+the first alignment) are tried; the features of each are turned into a score, the greater one counts.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from services.abis.kernels import F32, F64, I32, U8, U64, kernel
 
 IMPOSSIBLE = -12.0
 """Score where nothing can be aligned: the two have no two pairs of minutiae in common."""
-_LAST_SEED = 12
+ALIGNMENTS = 2
+SEEDS_AMONG = 12
+"""How many alignments are tried, and from how many of the best relaxed pairs."""
 
 _FINGER = "float32[:,::1], uint64[:,::1], uint64[:,::1], uint8[::1], uint8[:,::1], uint8[:,::1]"
 
@@ -27,17 +29,22 @@ def linear(values: F64, weights: F64) -> float:
     total = weights[0]
     for k in range(values.size):
         total += weights[k + 1] * values[k]
-    return total
+    return float(total)
 
 
-@kernel("int64(float32[:,::1], float32[:,::1], int32[:,::1], float64[::1], float64[:,::1])")
-def contradicting(a: F32, b: F32, pairs: I32, motion: F64, field: F64) -> int:
-    """The best pair that an alignment does not explain; -1 if there is none among the first few."""
-    for k in range(min(pairs.shape[0], _LAST_SEED)):
+@kernel("int64(float32[:,::1], float32[:,::1], int32[:,::1], float64[::1], float64[:,::1], uint8[::1])")
+def unexplained(a: F32, b: F32, pairs: I32, motion: F64, field: F64, explained: U8) -> int:
+    """Mark the pairs that an alignment explains; the best pair that none explained so far, -1 if there is
+    none.
+    """
+    first = -1
+    for k in range(explained.size):
         x, y = place(a[pairs[k, 0], 0], a[pairs[k, 0], 1], motion, field)
-        if np.hypot(b[pairs[k, 1], 0] - x, b[pairs[k, 1], 1] - y) > SEED_DISTANCE:
-            return k
-    return -1
+        if np.hypot(b[pairs[k, 1], 0] - x, b[pairs[k, 1], 1] - y) <= SEED_DISTANCE:
+            explained[k] = 1
+        elif first < 0 and not explained[k]:
+            first = k
+    return first
 
 
 @kernel(
@@ -68,8 +75,8 @@ def verify(
 
     Returns
     -------
-    score (natural log-likelihood ratio), features, motion, displacement field, pairs (k, 2), closeness (k) of the
-    better alignment. Fewer than MIN_MINUTIAE on either side: score 0, for such a template says nothing.
+    score (natural log-likelihood ratio), features, motion, displacement field, pairs (k, 2), closeness (k) of
+    the better alignment. Fewer than MIN_MINUTIAE on either side: score 0, for such a template says nothing.
     """
     best = np.zeros(COUNT)
     best_motion = np.array([1.0, 0.0, 0.0, 0.0])
@@ -82,16 +89,28 @@ def verify(
     local, relaxed, values = relax(similarity, a, b)
     score = IMPOSSIBLE
     seed = 0 if relaxed.shape[0] >= 2 else -1
-    for _ in range(2):
+    explained = np.zeros(min(relaxed.shape[0], SEEDS_AMONG), np.uint8)
+    for _ in range(ALIGNMENTS):
         if seed < 0:
             break
+        explained[seed] = 1
         motion, field, pairs, closeness = align(a, b, relaxed, values, seed)
         found = features(
-            a, orientation_a, frequency_a, b, orientation_b, frequency_b, motion, field, pairs, closeness, local
+            a,
+            orientation_a,
+            frequency_a,
+            b,
+            orientation_b,
+            frequency_b,
+            motion,
+            field,
+            pairs,
+            closeness,
+            local,
         )
         value = max(linear(found, weights), IMPOSSIBLE)
         if value > score or seed == 0:
             score, best, best_motion, best_field = value, found, motion, field
             best_pairs, best_closeness = pairs, closeness
-        seed = contradicting(a, b, relaxed, motion, field)
+        seed = unexplained(a, b, relaxed, motion, field, explained)
     return score, best, best_motion, best_field, best_pairs, best_closeness

@@ -1,0 +1,57 @@
+"""The ABIS put together: database, keys, gallery, adapter and allow-list."""
+
+from __future__ import annotations
+
+from tunggal.abis.v1 import abis_pb2, abis_pb2_grpc
+
+from services.abis.deduplicate import Deduplication
+from services.abis.fingerprint import enhance
+from services.abis.fusion import Thresholds
+from services.abis.gallery import Gallery
+from services.abis.identify import Identification
+from services.abis.samples import Reader
+from services.abis.service import ALLOW, AbisService
+from services.abis.settings import Settings
+from services.abis.store import Store
+from services.common.clock import Clock, SystemClock
+from services.common.crypto import KeyRing
+from services.common.db import Database
+from services.common.server import ServerBuilder
+
+
+def build(settings: Settings, clock: Clock | None = None) -> ServerBuilder:
+    """A builder of the ABIS's server; at its start the database is migrated and the gallery rebuilt.
+
+    Kernels are compiled by then: their signatures are explicit, so importing them is enough.
+    """
+    clock = clock or SystemClock()
+    database = Database(settings.database_url)
+    store = Store(KeyRing.load(settings.key_file))
+    gallery = Gallery(settings.search_threads)
+    reader = Reader(settings.search_threads)
+    identification = Identification(database, store, gallery)
+    deduplication = Deduplication(
+        identification, store, Thresholds(settings.adjudicate_threshold, settings.duplicate_threshold)
+    )
+    service = AbisService(
+        database, store, identification, deduplication, reader, settings.verify_threshold, clock
+    )
+
+    def start() -> None:
+        database.migrate("services.abis")
+        enhance.bank()
+        identification.follow()
+
+    return (
+        ServerBuilder(settings, clock)
+        .add(
+            abis_pb2.DESCRIPTOR.services_by_name["AbisService"],
+            abis_pb2_grpc.add_AbisServiceServicer_to_server,
+            service,
+            ALLOW,
+        )
+        .on_start(start)
+        .on_close(database.dispose)
+        .on_close(gallery.close)
+        .on_close(reader.close)
+    )

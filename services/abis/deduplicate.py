@@ -1,0 +1,71 @@
+"""Search and insert as one decision.
+
+The long search runs before the transaction, against everything committed so far. Inside the transaction,
+under the gallery's lock, only what was inserted meanwhile is searched; then the decision falls and, unless
+the person is there already, the subject is inserted. So of two simultaneous submissions of one person, at
+whichever replicas, the second to get the lock meets the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from services.abis.finger import Finger
+from services.abis.fusion import Decision, Thresholds
+from services.abis.gallery import Candidate, SearchResult
+from services.abis.identify import Identification
+from services.abis.store import Store
+
+CANDIDATES = 10
+"""How many candidates a decision carries."""
+_NEAR = 0.0
+"""Candidates below this score speak against the same person and are left out."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A decision with the candidates that came near, best first, and how many subjects were compared."""
+
+    decision: Decision
+    candidates: tuple[Candidate, ...]
+    compared: int
+
+
+class Deduplication:
+    """Decides whether a subject is in the gallery, and inserts it unless it is."""
+
+    def __init__(self, identification: Identification, store: Store, thresholds: Thresholds) -> None:
+        self._identification = identification
+        self._store = store
+        self.thresholds = thresholds
+
+    def search(self, fingers: Sequence[Finger]) -> SearchResult:
+        """The long search, outside of any transaction; its result goes to `decide`."""
+        return self._identification.identify(fingers, CANDIDATES)
+
+    def decide(
+        self,
+        conn: sa.Connection,
+        subject_id: str,
+        fingers: Sequence[Finger],
+        before: SearchResult,
+        at: datetime,
+    ) -> Verdict:
+        """Search what came in after `before`, decide, insert unless it is a duplicate. Needs the gallery's
+        lock.
+        """
+        self._identification.follow(conn)
+        gallery = self._identification.gallery
+        since = gallery.search(fingers, CANDIDATES, after=before.sequence)
+        candidates = [c for c in before.candidates if gallery.holds(c.subject_id)] + list(since.candidates)
+        candidates.sort(key=lambda candidate: -candidate.fused.score)
+        best = candidates[0].fused.score if candidates else None
+        decision = self.thresholds.decide(best)
+        if decision is not Decision.DUPLICATE:
+            self._store.insert(conn, subject_id, fingers, at)
+        near = tuple(c for c in candidates if c.fused.score > _NEAR)[:CANDIDATES]
+        return Verdict(decision, near, gallery.counts()[0])

@@ -1,0 +1,94 @@
+"""Templates to and from ISO/IEC 19794-2 records: units, and what such a record cannot carry."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from services.abis.fingerprint import parameters as p
+from services.abis.fingerprint.minutiae import Minutiae
+from services.abis.fingerprint.template import Template, from_minutiae
+from services.abis.formats.iso19794_2 import (
+    ANGLE_UNIT,
+    FingerMinutiaeRecord,
+    FingerView,
+    FmrMinutia,
+    MinutiaType,
+)
+from services.common.errors import InvalidArgument
+
+_PIXELS_PER_CM = 197
+_CM = p.DPI / 2.54
+"""Pixels per centimetre at 500 dpi."""
+
+
+def to_view(template: Template, position: int, *, most: int = 255) -> FingerView:
+    """The template's minutiae as a finger view, the best first, at most `most` of them (the format holds
+    255).
+    """
+    minutiae = tuple(
+        FmrMinutia(
+            x=min(round(float(x)), template.width - 1),
+            y=min(round(float(y)), template.height - 1),
+            angle=round(float(np.degrees(angle)) / ANGLE_UNIT) % 256,
+            type=MinutiaType(int(kind)),
+            quality=max(1, round(100 * float(quality))),
+        )
+        for (x, y, angle, quality), kind in zip(template.points[:most], template.kind[:most], strict=True)
+    )
+    return FingerView(position, minutiae, quality=quality_of(template))
+
+
+def to_record(template: Template, position: int, *, most: int = 255) -> FingerMinutiaeRecord:
+    """A record of one finger at 500 dpi (197 pixels per centimetre)."""
+    view = to_view(template, position, most=most)
+    return FingerMinutiaeRecord(template.width, template.height, _PIXELS_PER_CM, _PIXELS_PER_CM, (view,))
+
+
+def from_record(record: FingerMinutiaeRecord, *, field: str = "record") -> Template:
+    """Template of the one finger of a record, brought to 500 dpi, its best MAX_MINUTIAE minutiae.
+
+    Raises InvalidArgument (TEMPLATE_VIEWS) where the record has no or several views, and
+    (TEMPLATE_RESOLUTION) where the resolution is not that of a finger scanner or the image is larger than one
+    finger.
+    """
+    if len(record.fingers) != 1:
+        raise InvalidArgument(
+            "TEMPLATE_VIEWS",
+            f"The record has {len(record.fingers)} finger views; exactly one is expected.",
+            field=field,
+            remedy="Send one record a finger.",
+        )
+    # 197 pixels per centimetre is how everybody writes 500 dpi, which is 196.85.
+    scale_x, scale_y = (
+        1.0 if r == _PIXELS_PER_CM else _CM / r for r in (record.resolution_x, record.resolution_y)
+    )
+    width, height = round(record.width * scale_x), round(record.height * scale_y)
+    plausible = all(p.MIN_DPI <= r * 2.54 <= p.MAX_DPI for r in (record.resolution_x, record.resolution_y))
+    if not plausible or max(width, height) > p.MAX_SIDE:
+        raise InvalidArgument(
+            "TEMPLATE_RESOLUTION",
+            f"{record.width}x{record.height} pixels at {record.resolution_x}x{record.resolution_y} "
+            "pixels per centimetre is not the image of one finger.",
+            field=field,
+            remedy="Write size and resolution of the original image into the record.",
+        )
+    found = record.fingers[0].minutiae
+    # Where no quality is reported all minutiae are taken for equally good.
+    quality = np.array([m.quality / 100 if m.quality else 0.5 for m in found], np.float32)
+    minutiae = Minutiae(
+        np.array([m.x * scale_x for m in found], np.float32),
+        np.array([m.y * scale_y for m in found], np.float32),
+        np.array([np.radians(m.angle * ANGLE_UNIT) for m in found], np.float32),
+        np.array([m.type for m in found], np.uint8),
+        quality,
+    )
+    best = np.argsort(-quality, kind="stable")[: p.MAX_MINUTIAE]
+    return from_minutiae(minutiae.take(best), width, height)
+
+
+def quality_of(template: Template) -> int:
+    """Quality of a sample from 0 to 100: how many minutiae there are, weighted by their clarity.
+
+    Twelve clear minutiae identify a finger in court; with forty, half of the finger may be missing next time.
+    """
+    return min(100, round(100 * float(template.points[:, 3].sum()) / 20.0))

@@ -1,0 +1,98 @@
+"""From comparisons of fingers to one score for a person, and from that to a decision.
+
+Scores of different fingers are independent pieces of evidence, so their log-likelihood ratios add up. A
+finger that disagrees completely may be injured or swapped, so no finger may weigh more than OUTLIER against a
+person.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+
+from services.abis.finger import UNKNOWN
+from services.abis.kernels import F64
+
+OUTLIER = 0.01
+"""Chance that a genuine comparison fails for a reason of its own; bounds a score from below at ln 0.01 =
+-4.6.
+"""
+
+
+class Decision(Enum):
+    """Outcome of a deduplication."""
+
+    UNIQUE = "unique"
+    ADJUDICATE = "adjudicate"
+    DUPLICATE = "duplicate"
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Fused scores (natural log-likelihood ratios) from which people must look, and from which it is a
+    duplicate.
+    """
+
+    adjudicate: float
+    duplicate: float
+
+    def decide(self, score: float | None) -> Decision:
+        """Decision for the score of the best candidate; None where there is no candidate."""
+        if score is None or score < self.adjudicate:
+            return Decision.UNIQUE
+        return Decision.DUPLICATE if score >= self.duplicate else Decision.ADJUDICATE
+
+
+@dataclass(frozen=True)
+class FingerScore:
+    """One comparison that counted: indices into the fingers of probe and reference, and its score."""
+
+    probe: int
+    reference: int
+    score: float
+
+
+@dataclass(frozen=True)
+class Fused:
+    """Score of a person, and the comparisons that it is made of."""
+
+    score: float
+    fingers: tuple[FingerScore, ...]
+
+
+def bounded(scores: F64) -> F64:
+    """Scores under the possibility that a comparison is an outlier: ln((1 - e) exp(s) + e); NaN stays NaN."""
+    return np.asarray(np.logaddexp(scores + math.log1p(-OUTLIER), math.log(OUTLIER)))
+
+
+def fuse(scores: F64, probe: Sequence[int], reference: Sequence[int]) -> Fused:
+    """Score of one person.
+
+    Parameters
+    ----------
+    scores: (probe fingers, reference fingers), NaN where two fingers were not compared.
+    probe, reference: positions of the fingers, 0 where unknown.
+
+    Each finger counts at most once, best pairs first. Where a position is unknown, the best of k possible
+    partners is
+    k times as likely to look alike by chance: ln k is taken off.
+    """
+    open_ = ~np.isnan(scores)
+    values = bounded(scores)
+    total = 0.0
+    taken: list[FingerScore] = []
+    for flat in np.argsort(-np.where(open_, scores, -np.inf), axis=None, kind="stable"):
+        i, j = divmod(int(flat), scores.shape[1])
+        if not open_[i, j]:
+            continue
+        known = probe[i] != UNKNOWN and reference[j] != UNKNOWN
+        choices = 1 if known else max(int(open_[i].sum()), int(open_[:, j].sum()))
+        total += float(values[i, j]) - math.log(choices)
+        taken.append(FingerScore(i, j, float(scores[i, j])))
+        open_[i] = False
+        open_[:, j] = False
+    return Fused(total, tuple(sorted(taken, key=lambda t: t.probe)))

@@ -1,0 +1,81 @@
+"""Submitted samples to fingers: images are extracted (side by side), interchange records are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from tunggal.abis.v1 import abis_pb2 as pb
+
+from services.abis.finger import UNKNOWN, Finger, require_distinct
+from services.abis.fingerprint import image
+from services.abis.fingerprint.extract import extract
+from services.abis.fingerprint.interchange import from_record
+from services.abis.formats import iso19794_2
+from services.common.errors import InvalidArgument
+
+_ISO_OFFSET = 1
+"""FingerPosition is the ISO code plus one, so that zero can stay "unspecified"."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """A finger, and how many pixels of the submitted sample one pixel at 500 dpi is."""
+
+    finger: Finger
+    scale_x: float
+    scale_y: float
+
+
+def position_code(position: int) -> int:
+    """ISO code of a FingerPosition."""
+    return position - _ISO_OFFSET
+
+
+def position_value(code: int) -> int:
+    """FingerPosition of an ISO code."""
+    return code + _ISO_OFFSET
+
+
+class Reader:
+    """Reads samples on a pool of threads of its own, so that ten fingers take little longer than one."""
+
+    def __init__(self, threads: int) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="extract")
+
+    def close(self) -> None:
+        """End the threads."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def fingers(self, messages: Sequence[pb.FingerSample], *, field: str = "fingers") -> list[Finger]:
+        """Fingers of one person; InvalidArgument names the sample that cannot be used and why."""
+        require_distinct([position_code(m.position) for m in messages], field=field)
+        return [sample.finger for sample in self.samples(messages, field=field)]
+
+    def samples(self, messages: Sequence[pb.FingerSample], *, field: str = "fingers") -> list[Sample]:
+        """Samples in their order; the first one that cannot be used raises InvalidArgument."""
+        jobs = [self._pool.submit(read, m, field=f"{field}[{k}]") for k, m in enumerate(messages)]
+        return [job.result() for job in jobs]
+
+
+def read(message: pb.FingerSample, *, field: str) -> Sample:
+    """One sample; InvalidArgument with the path of what is wrong below `field`."""
+    position = position_code(message.position)
+    if message.WhichOneof("data") == "image":
+        dpi = float(message.image.dpi)
+        template = extract(message.image.content, dpi, field=f"{field}.image.content")
+        scale = 1.0 / image.scale(dpi)
+        return Sample(Finger(position, template), scale, scale)
+    path = f"{field}.iso19794_2_record"
+    record = iso19794_2.read(message.iso19794_2_record, field=path)
+    template = from_record(record, field=path)
+    claimed = record.fingers[0].position
+    if UNKNOWN not in (claimed, position) and claimed != position:
+        raise InvalidArgument(
+            "POSITION_CONTRADICTED",
+            f"The sample is declared as finger {position}, its record says {claimed}.",
+            field=f"{field}.position",
+            remedy="Find out which finger it is, or mark the sample as of unknown position.",
+        )
+    return Sample(Finger(position, template), record.width / template.width, record.height / template.height)

@@ -1,0 +1,44 @@
+"""Settings of the ABIS beyond those of every service."""
+
+from __future__ import annotations
+
+import os
+from typing import ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from services.common.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """What the ABIS can be told. Thresholds are natural log-likelihood ratios, fused over all fingers."""
+
+    service: ClassVar[str] = "abis"
+
+    duplicate_threshold: float = Field(
+        default=6.5,
+        description="Score from which a deduplication says duplicate. Left out: 6.5, which one impostor in "
+        "some 100,000 reaches with one finger; the fingers of one person add up far above it.",
+    )
+    adjudicate_threshold: float = Field(
+        default=3.0,
+        description="Score from which people must look. Left out: 3.0, which one impostor in some 5,000 "
+        "reaches with one finger.",
+    )
+    verify_threshold: float = Field(
+        default=4.0,
+        description="Score from which a 1:1 comparison is a match. Left out: 4.0, which one impostor in some "
+        "10,000 reaches with one finger.",
+    )
+    search_threads: int = Field(
+        default_factory=lambda: os.cpu_count() or 1,
+        ge=1,
+        le=256,
+        description="Cores that searches and extractions may use together. Left out: all of the machine.",
+    )
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.adjudicate_threshold > self.duplicate_threshold:
+            raise ValueError("adjudicate_threshold must not be above duplicate_threshold")
+        return self
