@@ -21,6 +21,10 @@ class ChipPlan:
     profile: Profile
     contents: tuple[tuple[ChipFile, bytes], ...]
 
+    def content(self, key: str) -> bytes:
+        """Content of the file with this key."""
+        return next(content for file, content in self.contents if file.key == key)
+
     @property
     def eeprom(self) -> int:
         """Bytes of EEPROM that the application takes, the card's own overhead included."""

@@ -60,7 +60,8 @@ class CardSession:
         self.reader = reader
         self.apdus = 0
         self.seconds = 0.0
-        """Time spent in APDUs."""
+        """From the first APDU to the end of the last."""
+        self._first: float | None = None
         self._apdu_seconds = apdu_seconds
         self._context: Context | None = None
         self._handle: Handle | None = None
@@ -157,11 +158,12 @@ class CardSession:
         raw = command.encode()
         card = self._card
         self.apdus += 1
-        start = time.monotonic()
+        if self._first is None:
+            self._first = time.monotonic()
         try:
             return ResponseApdu.decode(self._call(lambda: card.exchange(raw), command.name))
         finally:
-            self.seconds += time.monotonic() - start
+            self.seconds = time.monotonic() - self._first
 
     def _call(self, work: Callable[[], T], name: str = "Resetting the card") -> T:
         try:

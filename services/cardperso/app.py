@@ -1,0 +1,107 @@
+"""Card personalization put together: database, keys, neighbours, workers, adapter and allow-list."""
+
+from __future__ import annotations
+
+from tunggal.cardperso.v1 import cardperso_pb2, cardperso_pb2_grpc
+
+from services.cardperso.bell import Bell
+from services.cardperso.desk import Desk
+from services.cardperso.journal import Journal
+from services.cardperso.metrics import ChipMeter, JobCollector
+from services.cardperso.peers import GrpcEnroll, GrpcInventory
+from services.cardperso.personalizer import Personalizer, Policy
+from services.cardperso.ports import Enroll, Inventory
+from services.cardperso.service import ALLOW, CardPersoService
+from services.cardperso.settings import Settings
+from services.cardperso.station import Station, StationLock
+from services.cardperso.store import Store
+from services.common.client import channel
+from services.common.clock import Clock, SystemClock
+from services.common.crypto import KeyRing
+from services.common.db import Database
+from services.common.server import ServerBuilder
+
+
+def build(
+    settings: Settings,
+    clock: Clock | None = None,
+    enroll: Enroll | None = None,
+    inventory: Inventory | None = None,
+) -> ServerBuilder:
+    """A builder of the card personalization server; its database is migrated when the server starts.
+
+    Args:
+        settings: Settings.
+        clock: The machine's clock unless given.
+        enroll: The service at `settings.enroll_endpoint` unless given.
+        inventory: The service at `settings.inventory_endpoint` unless given.
+    """
+    clock = clock or SystemClock()
+    database = Database(settings.database_url)
+    store, bell = Store(KeyRing.load(settings.key_file)), Bell()
+    journal = Journal(database, store, clock, bell)
+    builder = ServerBuilder(settings, clock)
+    if enroll is None:
+        to_enroll = channel(
+            settings.enroll_endpoint,
+            settings.tls_dir,
+            settings.service,
+            settings.trust_domain,
+            server="enroll",
+        )
+        builder.on_close(to_enroll.close)
+        enroll = GrpcEnroll(to_enroll, settings.call_seconds)
+    if inventory is None:
+        to_inventory = channel(
+            settings.inventory_endpoint,
+            settings.tls_dir,
+            settings.service,
+            settings.trust_domain,
+            server="inventory",
+        )
+        builder.on_close(to_inventory.close)
+        inventory = GrpcInventory(to_inventory, settings.call_seconds)
+    neighbours = (enroll, inventory)
+    meter = ChipMeter(builder.registry)
+    policy = Policy(
+        card_wait=settings.card_wait_seconds,
+        resume_wait=settings.resume_wait_seconds,
+        apdu=settings.apdu_seconds,
+        mark=settings.card_mark,
+    )
+    station = Station(
+        settings.station,
+        journal,
+        bell,
+        lambda: Personalizer(journal, *neighbours, meter, policy),
+        poll_seconds=settings.poll_seconds,
+    )
+    service = CardPersoService(
+        database,
+        store,
+        Desk(settings.station, journal, enroll, clock),
+        clock,
+        bell,
+        builder.stopping,
+        max_watchers=settings.max_watchers,
+        poll_seconds=settings.poll_seconds,
+    )
+    alone = StationLock(settings.data_dir / "station.lock")
+
+    def prepare() -> None:
+        alone.acquire()
+        database.migrate("services.cardperso")
+        builder.registry.register(JobCollector(database))
+
+    return (
+        builder.add(
+            cardperso_pb2.DESCRIPTOR.services_by_name["CardPersoService"],
+            cardperso_pb2_grpc.add_CardPersoServiceServicer_to_server,
+            service,
+            ALLOW,
+        )
+        .background("station", station.run)
+        .on_start(prepare)
+        .on_close(alone.release)
+        .on_close(database.dispose)
+    )

@@ -1,0 +1,68 @@
+"""Jobs as the workers see them: each change is one transaction, and everybody who waits hears of it."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from services.cardperso.bell import Bell
+from services.cardperso.face.render import Faces
+from services.cardperso.job import Job
+from services.cardperso.store import Store
+from services.common import audit
+from services.common.clock import Clock
+from services.common.db import Database
+
+ACTOR = "service/cardperso"
+
+
+class Journal:
+    """Stores what a worker did; a job that ended is audited in the same transaction."""
+
+    def __init__(self, database: Database, store: Store, clock: Clock, bell: Bell) -> None:
+        self._database = database
+        self._store = store
+        self._clock = clock
+        self._bell = bell
+
+    def save(self, job: Job, faces: Faces | None = None) -> Job:
+        """Store a changed job, and its faces; the job as stored."""
+
+        def work(conn: sa.Connection) -> Job:
+            now = self._clock.now()
+            saved = self._store.save(conn, job, now)
+            if faces is not None:
+                self._store.add_faces(conn, job.job_id, faces)
+            if not saved.is_open:
+                audit.append(
+                    conn,
+                    actor=ACTOR,
+                    action=f"CardJob.{saved.state}",
+                    resource=f"jobs/{saved.job_id}",
+                    reason=saved.reason,
+                    digest=saved.digest(),
+                    at=now,
+                )
+            return saved
+
+        saved = self._database.run(work)
+        self._bell.ring()
+        return saved
+
+    def note(self, job: Job, reason: str) -> Job:
+        """Store why a job waits, unless that is known."""
+        return job if job.reason == reason[:500] else self.save(job.waiting(reason))
+
+    def reload(self, job: Job) -> Job:
+        """The job as it is stored."""
+        with self._database.read() as conn:
+            return self._store.job(conn, job.job_id)
+
+    def job_of_chip(self, chip_uid: str, but: str) -> Job | None:
+        """A job other than `but` that wrote this chip."""
+        with self._database.read() as conn:
+            return self._store.job_of_chip(conn, chip_uid, but)
+
+    def open_jobs(self, station: str) -> list[Job]:
+        """Jobs of a station that have something to do, oldest first."""
+        with self._database.read() as conn:
+            return self._store.open_jobs(conn, station)

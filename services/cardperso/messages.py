@@ -1,0 +1,63 @@
+"""Jobs and readers as messages."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from tunggal.cardperso.v1 import cardperso_pb2 as pb
+
+from services.cardperso.job import Job, State
+from services.cardperso.pcsc import ReaderState
+
+SIDES = {pb.CARD_SIDE_FRONT: "front", pb.CARD_SIDE_BACK: "back"}
+
+_STATES = {
+    State.PENDING: pb.CARD_JOB_STATE_PENDING,
+    State.CLAIMED: pb.CARD_JOB_STATE_CLAIMED,
+    State.WRITING: pb.CARD_JOB_STATE_WRITING,
+    State.VERIFIED: pb.CARD_JOB_STATE_VERIFIED,
+    State.PRINTED: pb.CARD_JOB_STATE_PRINTED,
+    State.HANDED_OVER: pb.CARD_JOB_STATE_HANDED_OVER,
+    State.SPOILED: pb.CARD_JOB_STATE_SPOILED,
+    State.FAILED: pb.CARD_JOB_STATE_FAILED,
+}
+_BY_NUMBER = {number: state for state, number in _STATES.items()}
+
+
+def job(found: Job) -> pb.CardJob:
+    """A job's message."""
+    return pb.CardJob(
+        job_id=found.job_id,
+        state=_STATES[found.state],
+        region=found.region,
+        location=found.location,
+        reader=found.reader,
+        record_id=found.record_id,
+        blank_serial=found.blank_serial,
+        chip_uid=found.chip_uid,
+        reason=found.reason,
+        create_time=_timestamp(found.create_time),
+        update_time=_timestamp(found.update_time),
+        apdu_count=found.apdu_count,
+        readback_mismatches=found.readback_mismatches,
+        chip_seconds=found.chip_seconds,
+    )
+
+
+def reader(found: ReaderState, job_id: str) -> pb.Reader:
+    """A reader's message."""
+    return pb.Reader(
+        name=found.name, card_present=found.card_present, atr=found.atr.hex().upper(), job_id=job_id
+    )
+
+
+def state(number: pb.CardJobState.ValueType) -> State | None:
+    """The state of a filter; None for all."""
+    return _BY_NUMBER.get(number)
+
+
+def _timestamp(moment: dt.datetime) -> Timestamp:
+    stamp = Timestamp()
+    stamp.FromDatetime(moment)
+    return stamp

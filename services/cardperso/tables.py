@@ -1,0 +1,48 @@
+"""Tables of card personalization."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from services.common.db import UtcDateTime
+
+METADATA = sa.MetaData()
+
+JOBS = sa.Table(
+    "card_job",
+    METADATA,
+    sa.Column("entry", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    sa.Column("job_id", sa.String(36), nullable=False, unique=True),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("region", sa.String(5), nullable=False),
+    sa.Column("location", sa.String(64), nullable=False),
+    sa.Column("station", sa.String(200), nullable=False),
+    sa.Column("reader", sa.String(200), nullable=False),
+    sa.Column("issue_date", sa.Date, nullable=False),
+    sa.Column("create_time", UtcDateTime, nullable=False),
+    sa.Column("update_time", UtcDateTime, nullable=False),
+    sa.Column("claim_id", sa.String(36), nullable=False),
+    sa.Column("record_id", sa.String(36), nullable=False),
+    sa.Column("reservation_id", sa.String(36), nullable=False),
+    sa.Column("blank_serial", sa.BigInteger, nullable=False),
+    sa.Column("chip_uid", sa.String(20), nullable=False),
+    sa.Column("consumed", sa.Boolean, nullable=False),
+    sa.Column("apdu_count", sa.Integer, nullable=False),
+    sa.Column("chip_seconds", sa.Float, nullable=False),
+    sa.Column("readback_mismatches", sa.Integer, nullable=False),
+    sa.Column("outcome", sa.String(16)),
+    sa.Column("reason", sa.String(500), nullable=False),
+    sa.Index("card_job_of_reader", "station", "state", "entry"),
+    sa.Index("card_job_of_chip", "chip_uid"),
+    sa.Index("card_job_of_record", "record_id"),
+)
+
+FACES = sa.Table(
+    "card_face",
+    METADATA,
+    sa.Column("job_id", sa.String(36), sa.ForeignKey("card_job.job_id"), primary_key=True),
+    sa.Column("side", sa.String(8), primary_key=True),
+    sa.Column("key_id", sa.String(64), nullable=False),
+    sa.Column("blob", sa.LargeBinary, nullable=False),
+)
