@@ -9,6 +9,7 @@ it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from types import ModuleType
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -20,9 +21,69 @@ from services.inventory.location import CENTRE, Location
 from services.inventory.serials import SerialRange, lowest
 
 _account, _holding, _line, _transfer = tables.account, tables.holding, tables.line, tables.transfer
+_given = sa.bindparam
 
-#: Longest range is a lot of a whole contract, at most 10⁹ blanks: 30 bits.
+#: The longest range is a lot of a whole contract, at most 10⁹ blanks: 30 bits.
 _WIDTHS = range(31)
+
+# The statements of every posting are built once: building one costs more than SQLite takes to run it. The
+# names of parameters differ from those of columns, which SQLAlchemy keeps for the values of inserts and
+# updates.
+_SUBTRACT = (
+    sa.update(_account)
+    .where(_account.c.code == _given("of_code"), _account.c.balance >= _given("less"))
+    .values(balance=_account.c.balance - _given("less"))
+)
+_BALANCE = sa.select(_account.c.balance).where(_account.c.code == _given("of_code"))
+_FREE = sa.and_(_holding.c.account == _given("of_account"), _holding.c.holder.is_(None))
+_RANGE = sa.select(_holding.c.first, _holding.c.last)
+_LOWEST = _RANGE.where(_FREE).order_by(_holding.c.first).limit(_given("most"))
+_BEFORE = _RANGE.where(_FREE, _holding.c.first < _given("serial")).order_by(_holding.c.first.desc()).limit(1)
+_AFTER = _RANGE.where(_FREE, _holding.c.first == _given("serial"))
+_BEGIN_AT = sa.update(_holding).where(_holding.c.first == _given("at")).values(first=_given("new_first"))
+_END_AT = sa.update(_holding).where(_holding.c.first == _given("at")).values(last=_given("new_last"))
+_DROP = sa.delete(_holding).where(_holding.c.first == _given("at"))
+_DROP_FREE = sa.delete(_holding).where(_FREE, _holding.c.first.between(_given("low"), _given("high")))
+_DROP_HELD = sa.delete(_holding).where(
+    _holding.c.first == _given("low"),
+    _holding.c.last == _given("high"),
+    _holding.c.account == _given("of_account"),
+    _holding.c.holder == _given("for_holder"),
+)
+_PUT = sa.insert(_holding)
+_RECORD, _RECORD_LINE = sa.insert(_transfer), sa.insert(_line)
+_HOLDING = (
+    sa.select(_holding).where(_holding.c.first <= _given("serial")).order_by(_holding.c.first.desc()).limit(1)
+)
+_CUSTODY = (
+    sa.select(_transfer, _line.c.source, _line.c.target)
+    .join_from(_line, _transfer)
+    .where(
+        sa.or_(
+            *(
+                sa.and_(
+                    _line.c.width == width,
+                    _line.c.first.between(_given("serial") - ((1 << width) - 1), _given("serial")),
+                )
+                for width in _WIDTHS
+            )
+        ),
+        _line.c.last >= _given("serial"),
+    )
+    .order_by(_line.c.entry)
+)
+
+
+def _add_statement(dialect: ModuleType) -> sa.Insert:
+    insert = dialect.insert(_account)
+    added: sa.Insert = insert.on_conflict_do_update(
+        index_elements=[_account.c.code],
+        set_={"balance": _account.c.balance + insert.excluded.balance},
+    )
+    return added
+
+
+_ADD = {"postgresql": _add_statement(postgresql), "sqlite": _add_statement(sqlite)}
 
 
 class Books:
@@ -61,40 +122,29 @@ class Books:
         """
         for serials in ranges:
             gone = self.connection.execute(
-                sa.delete(_holding).where(
-                    _holding.c.first == serials.first,
-                    _holding.c.last == serials.last,
-                    _holding.c.account == account.code,
-                    _holding.c.holder == holder,
-                )
+                _DROP_HELD,
+                {
+                    "low": serials.first,
+                    "high": serials.last,
+                    "of_account": account.code,
+                    "for_holder": holder,
+                },
             )
             if gone.rowcount != 1:
                 raise RuntimeError(f"{serials} of {holder} are not in {account.code}")
 
     def take_lowest(self, account: Account, quantity: int) -> list[SerialRange]:
         """Take the ``quantity`` lowest free serials of ``account`` and return them, ascending."""
-        rows = self.connection.execute(
-            sa.select(_holding.c.first, _holding.c.last)
-            .where(_holding.c.account == account.code, _holding.c.holder.is_(None))
-            .order_by(_holding.c.first)
-            .limit(quantity)
-        )
+        rows = self.connection.execute(_LOWEST, {"of_account": account.code, "most": quantity})
         held = [SerialRange(first, last) for first, last in rows]
         taken = lowest(held, quantity)
         whole, cut = taken, held[len(taken) - 1]
         if cut != taken[-1]:
             whole = taken[:-1]
-            self.connection.execute(
-                sa.update(_holding).where(_holding.c.first == cut.first).values(first=taken[-1].last + 1)
-            )
+            self.connection.execute(_BEGIN_AT, {"at": cut.first, "new_first": taken[-1].last + 1})
         if whole:
-            self.connection.execute(
-                sa.delete(_holding).where(
-                    _holding.c.account == account.code,
-                    _holding.c.holder.is_(None),
-                    _holding.c.first.between(whole[0].first, whole[-1].last),
-                )
-            )
+            bounds = {"low": whole[0].first, "high": whole[-1].first}
+            self.connection.execute(_DROP_FREE, {"of_account": account.code, **bounds})
         return taken
 
     def record(self, transfer: Transfer) -> None:
@@ -102,18 +152,19 @@ class Books:
         account.
         """
         entry = self.connection.execute(
-            sa.insert(_transfer).values(
-                transfer_id=transfer.transfer_id,
-                kind=transfer.kind,
-                subject=transfer.subject,
-                actor=transfer.actor,
-                reason=transfer.reason,
-                book_time=transfer.book_time,
-            )
+            _RECORD,
+            {
+                "transfer_id": transfer.transfer_id,
+                "kind": transfer.kind,
+                "subject": transfer.subject,
+                "actor": transfer.actor,
+                "reason": transfer.reason,
+                "book_time": transfer.book_time,
+            },
         ).inserted_primary_key
         assert entry is not None
         self.connection.execute(
-            sa.insert(_line),
+            _RECORD_LINE,
             [
                 {
                     "entry": entry[0],
@@ -145,23 +196,12 @@ class Books:
 
     def account_of(self, serial: int) -> Account | None:
         """The account that has ``serial`` now; ``None`` for a serial that was never delivered."""
-        row = self.connection.execute(
-            sa.select(_holding).where(_holding.c.first <= serial).order_by(_holding.c.first.desc()).limit(1)
-        ).first()
+        row = self.connection.execute(_HOLDING, {"serial": serial}).first()
         return None if row is None or row.last < serial else Account.parse(row.account)
 
     def custody(self, serial: int) -> list[CustodyStep]:
         """Every transfer that moved ``serial``, oldest first."""
-        may_contain = (
-            sa.and_(_line.c.width == width, _line.c.first.between(serial - (1 << width) + 1, serial))
-            for width in _WIDTHS
-        )
-        rows = self.connection.execute(
-            sa.select(_transfer, _line.c.source, _line.c.target)
-            .join_from(_line, _transfer)
-            .where(sa.or_(*may_contain), _line.c.last >= serial)
-            .order_by(_line.c.entry)
-        )
+        rows = self.connection.execute(_CUSTODY, {"serial": serial})
         return [
             CustodyStep(
                 row.transfer_id,
@@ -202,53 +242,30 @@ class Books:
         return -sums.get(Condition.CONTRACTED, 0), sums.get(Condition.OUTSTANDING, 0)
 
     def _add(self, account: Account, change: int) -> None:
-        insert = postgresql.insert if self.connection.dialect.name == "postgresql" else sqlite.insert
-        statement = insert(_account).values(
-            code=account.code, place=account.place, condition=account.condition, balance=change
-        )
         self.connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=[_account.c.code],
-                set_={"balance": _account.c.balance + statement.excluded.balance},
-            )
+            _ADD[self.connection.dialect.name],
+            {"code": account.code, "place": account.place, "condition": account.condition, "balance": change},
         )
 
     def _subtract(self, account: Account, quantity: int) -> None:
-        enough = self.connection.execute(
-            sa.update(_account)
-            .where(_account.c.code == account.code, _account.c.balance >= quantity)
-            .values(balance=_account.c.balance - quantity)
-        )
+        enough = self.connection.execute(_SUBTRACT, {"of_code": account.code, "less": quantity})
         if enough.rowcount == 0:
-            balance = self.connection.scalar(
-                sa.select(_account.c.balance).where(_account.c.code == account.code)
-            )
+            balance = self.connection.scalar(_BALANCE, {"of_code": account.code})
             raise OverdrawnError(account, balance or 0, quantity)
 
     def _merge(self, serials: SerialRange, account: Account) -> None:
-        free = sa.and_(_holding.c.account == account.code, _holding.c.holder.is_(None))
-        before = self.connection.execute(
-            sa.select(_holding.c.first, _holding.c.last)
-            .where(free, _holding.c.first < serials.first)
-            .order_by(_holding.c.first.desc())
-            .limit(1)
-        ).first()
-        after = self.connection.execute(
-            sa.select(_holding.c.first, _holding.c.last).where(free, _holding.c.first == serials.last + 1)
-        ).first()
+        of_account = {"of_account": account.code}
+        before = self.connection.execute(_BEFORE, {**of_account, "serial": serials.first}).first()
+        after = self.connection.execute(_AFTER, {**of_account, "serial": serials.last + 1}).first()
         last = after.last if after else serials.last
         if after:
-            self.connection.execute(sa.delete(_holding).where(_holding.c.first == after.first))
+            self.connection.execute(_DROP, {"at": after.first})
         if before and before.last == serials.first - 1:
-            self.connection.execute(
-                sa.update(_holding).where(_holding.c.first == before.first).values(last=last)
-            )
+            self.connection.execute(_END_AT, {"at": before.first, "new_last": last})
         else:
             self._insert(SerialRange(serials.first, last), account, None)
 
     def _insert(self, serials: SerialRange, account: Account, holder: str | None) -> None:
         self.connection.execute(
-            sa.insert(_holding).values(
-                first=serials.first, last=serials.last, account=account.code, holder=holder
-            )
+            _PUT, {"first": serials.first, "last": serials.last, "account": account.code, "holder": holder}
         )

@@ -22,6 +22,19 @@ T = TypeVar("T")
 
 _allocation, _chip, _contract = tables.allocation, tables.chip, tables.contract
 _lot, _reservation = tables.lot, tables.reservation
+_given = sa.bindparam
+
+# The statements of every reservation are built once, as those of the books are.
+_LOT_UP_TO = sa.select(_lot).where(_lot.c.first <= _given("serial")).order_by(_lot.c.first.desc()).limit(1)
+_ADD_RESERVATION = sa.insert(_reservation)
+_LOCK_RESERVATION = (
+    sa.select(_reservation).where(_reservation.c.reservation_id == _given("of_id")).with_for_update()
+)
+_END_RESERVATION = (
+    sa.update(_reservation)
+    .where(_reservation.c.reservation_id == _given("of_id"))
+    .values(state=_given("now_state"), end_time=_given("now_end_time"), end_reason=_given("now_end_reason"))
+)
 
 
 class Page(NamedTuple, Generic[T]):
@@ -75,9 +88,7 @@ class Store:
         """The last lot that shares a serial with ``serials``. Lots never overlap, so the last one to begin
         decides.
         """
-        row = self.connection.execute(
-            sa.select(_lot).where(_lot.c.first <= serials.last).order_by(_lot.c.first.desc()).limit(1)
-        ).first()
+        row = self.connection.execute(_LOT_UP_TO, {"serial": serials.last}).first()
         return None if row is None or row.last < serials.first else _to_lot(row)
 
     def lots(self, contract_id: str, after: int, limit: int) -> Page[Lot]:
@@ -136,30 +147,33 @@ class Store:
     def add_reservation(self, reservation: Reservation) -> None:
         """Add a reservation."""
         self.connection.execute(
-            sa.insert(_reservation).values(
-                reservation_id=reservation.reservation_id,
-                serial=reservation.serial,
-                location=reservation.location,
-                purpose=reservation.purpose,
-                state=reservation.state,
-                reserve_time=reservation.reserve_time,
-                end_reason=reservation.end_reason,
-            )
+            _ADD_RESERVATION,
+            {
+                "reservation_id": reservation.reservation_id,
+                "serial": reservation.serial,
+                "location": reservation.location,
+                "purpose": reservation.purpose,
+                "state": reservation.state,
+                "reserve_time": reservation.reserve_time,
+                "end_reason": reservation.end_reason,
+            },
         )
 
     def lock_reservation(self, reservation_id: str) -> Reservation | None:
         """One reservation, which nobody else changes before the transaction ends."""
-        row = self.connection.execute(
-            sa.select(_reservation).where(_reservation.c.reservation_id == reservation_id).with_for_update()
-        ).first()
+        row = self.connection.execute(_LOCK_RESERVATION, {"of_id": reservation_id}).first()
         return None if row is None else _to_reservation(row)
 
     def save_reservation(self, reservation: Reservation) -> None:
         """Keep how a locked reservation ended."""
         self.connection.execute(
-            sa.update(_reservation)
-            .where(_reservation.c.reservation_id == reservation.reservation_id)
-            .values(state=reservation.state, end_time=reservation.end_time, end_reason=reservation.end_reason)
+            _END_RESERVATION,
+            {
+                "of_id": reservation.reservation_id,
+                "now_state": reservation.state,
+                "now_end_time": reservation.end_time,
+                "now_end_reason": reservation.end_reason,
+            },
         )
 
     def bind_chip(self, chip_uid: str, reservation: Reservation) -> int | None:
