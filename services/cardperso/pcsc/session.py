@@ -67,12 +67,12 @@ class CardSession:
         self._handle: Handle | None = None
         deadline = time.monotonic() + wait_seconds
         self._line = Line(f"pcsc {reader}", self._release)
+        self.atr = b""
+        self.traits = CardTraits()
         try:
-            while not self._connect(deadline, stop):
+            while not self._open(deadline, stop):
                 if time.monotonic() >= deadline or (stop is not None and stop.is_set()):
                     raise CardTimeout(reader, "Waiting for a card", wait_seconds)
-            self.atr = self._call(self._card.atr)
-            self.traits = self._learn()
         except BaseException:
             self.close()
             raise
@@ -171,13 +171,22 @@ class CardSession:
         except LineTimeoutError:
             raise CardTimeout(self.reader, name, self._apdu_seconds) from None
 
-    def _learn(self) -> CardTraits:
-        """Ask EF.ATR how long an APDU may be; it can be read by its short identifier right after a reset."""
-        known = self.traits = traits.from_atr(self.atr)
-        if not known.information_file:
-            return known
-        response = self._exchange(_READ_EF_ATR)
-        return traits.with_information(known, response.data if response.sw == 0x9000 else b"")
+    def _open(self, deadline: float, stop: threading.Event | None) -> bool:
+        """Connect to the card and learn what it can do; whether there was one and it stayed that long."""
+        try:
+            if not self._connect(deadline, stop):
+                return False
+            self.atr = self._call(self._card.atr)
+            self.traits = traits.from_atr(self.atr)
+            if self.traits.information_file:
+                # Right after a reset EF.ATR can be read by its short identifier.
+                response = self._exchange(_READ_EF_ATR)
+                content = response.data if response.sw == 0x9000 else b""
+                self.traits = traits.with_information(self.traits, content)
+        except (CardRemoved, CardChanged):
+            self._call(self._disconnect)
+            return False
+        return True
 
     def _connect(self, deadline: float, stop: threading.Event | None) -> bool:
         """Wait a while for a card and connect to it; whether that worked."""
@@ -197,14 +206,16 @@ class CardSession:
             except ReaderBusyError:
                 (stop or threading.Event()).wait(_SLICE)
                 return False
-            except CardRemoved:
-                return False
             return True
 
         return self._call(attempt, "Connecting to the card")
 
+    def _disconnect(self) -> None:
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            handle.disconnect()
+
     def _release(self) -> None:
-        if self._handle is not None:
-            self._handle.disconnect()
+        self._disconnect()
         if self._context is not None:
             self._context.release()
