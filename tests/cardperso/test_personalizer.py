@@ -1,0 +1,449 @@
+"""A card job from the claim to the booked card, with everything that can go wrong on the way.
+
+Cards, readers, pcscd and the database are real; enroll and the inventory are kept in memory so that a test
+can lose their answers.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from services.cardperso.bell import Bell
+from services.cardperso.job import Job, State
+from services.cardperso.journal import Journal
+from services.cardperso.metrics import ChipMeter
+from services.cardperso.pcsc import CardSession
+from services.cardperso.personalizer import Personalizer, Policy
+from services.cardperso.store import Store
+from services.common import audit
+from services.common.clock import FixedClock
+from services.common.crypto import KeyRing
+from services.common.db import Database
+from services.common.errors import Aborted, FailedPrecondition, Unavailable
+from sim.card import Faults, ReaderBank, VirtualReader
+from tests.cardperso.card_makers import eventually, finger_record, make_holder, present
+from tests.cardperso.card_neighbours import Neighbours
+from tests.cardperso.conftest import MakeCard
+
+POLICY = Policy(card_wait=1.5, resume_wait=0.8, apdu=1.0, mark="SPESIMEN")
+
+
+class CrashError(BaseException):
+    """Stands for kill -9: nothing in the service catches it."""
+
+
+@dataclass
+class Bench:
+    """A personalizer with a database of its own and neighbours in memory."""
+
+    database: Database
+    store: Store
+    journal: Journal
+    clock: FixedClock
+    reader: str
+    world: Neighbours
+
+    def personalizer(self) -> Personalizer:
+        meter = ChipMeter(CollectorRegistry())
+        return Personalizer(self.journal, self.world.enroll, self.world.inventory, meter, POLICY)
+
+    def new_job(self) -> Job:
+        now = self.clock.now()
+        job = Job(
+            job_id=str(uuid.uuid4()),
+            state=State.PENDING,
+            region="32.16",
+            location="32.16",
+            station="here",
+            reader=self.reader,
+            issue_date=dt.date(2026, 3, 2),
+            create_time=now,
+            update_time=now,
+        )
+        self.database.run(lambda conn: self.store.add(conn, job))
+        return job
+
+    def run(self, job: Job | None = None) -> Job:
+        """Run a job to its end, as a process that was just started would."""
+        stored = self.journal.reload(job or self.new_job())
+        return self.personalizer().run(stored, threading.Event())
+
+    def crash(self, job: Job) -> None:
+        with pytest.raises(CrashError):
+            self.run(job)
+
+    def check_books(self) -> None:
+        """No blank is held or lost, no card stands for two records, no consumed blank has no card."""
+        world = self.world
+        assert not world.held
+        assert len(world.free) + len(world.consumed) + len(world.spoiled) == 10
+        assert sorted(world.consumed.values()) == sorted(world.printed.values())
+        with self.database.read() as conn:
+            assert audit.verify(conn) is None
+
+
+@pytest.fixture
+def bench(tmp_path: Path, clock: FixedClock, reader: VirtualReader) -> Iterator[Bench]:
+    database = Database(f"sqlite:///{tmp_path}/cards.db")
+    database.migrate("services.cardperso")
+    store = Store(KeyRing.load(tmp_path / "keys.json"))
+    journal = Journal(database, store, clock, Bell())
+    world = Neighbours(
+        [make_holder(), replace(make_holder(), record_id=str(uuid.uuid4()), nik="3216011203880001")]
+    )
+    yield Bench(database, store, journal, clock, reader.name, world)
+    database.dispose()
+
+
+def test_a_record_becomes_a_card(bench: Bench, make_card: MakeCard) -> None:
+    card = make_card().insert()
+    job = bench.run()
+    assert (job.state, job.reason) == (State.PRINTED, "")
+    assert job.chip_uid == card.uid
+    assert (job.blank_serial, job.readback_mismatches) == (1001, 0)
+    assert job.apdu_count == card.apdus == 32
+    assert job.chip_seconds > 0
+    assert bench.world.consumed == {1001: card.uid}
+    assert bench.world.printed == {make_holder().record_id: card.uid}
+    with bench.database.read() as conn:
+        front = bench.store.face(conn, job.job_id, "front")
+    assert front.startswith(b"\x89PNG")
+    bench.check_books()
+
+
+def test_faces_are_sealed_in_the_database(bench: Bench, make_card: MakeCard, tmp_path: Path) -> None:
+    make_card().insert()
+    bench.run()
+    stored = b"".join(path.read_bytes() for path in tmp_path.glob("cards.db*"))
+    assert b"PNG" not in stored
+
+
+def test_an_empty_queue_ends_the_job_before_a_blank_is_touched(bench: Bench) -> None:
+    bench.world.queue.clear()
+    job = bench.run()
+    assert (job.state, job.reason.split(":")[0]) == (State.FAILED, "QUEUE_EMPTY")
+    bench.check_books()
+
+
+def test_a_record_that_does_not_fit_is_given_back_before_a_blank_is_touched(bench: Bench) -> None:
+    bench.world.queue[0] = replace(bench.world.queue[0], full_name="雪")
+    job = bench.run()
+    assert (job.state, job.reason.split(":")[0]) == (State.FAILED, "CHIP_UNENCODABLE")
+    assert len(bench.world.queue) == 2
+    assert len(bench.world.free) == 10
+    bench.check_books()
+
+
+def test_without_blanks_the_record_goes_back(bench: Bench) -> None:
+    bench.world.free.clear()
+    job = bench.run()
+    assert (job.state, job.reason.split(":")[0]) == (State.FAILED, "INSUFFICIENT_STOCK")
+    assert len(bench.world.queue) == 2
+
+
+def test_without_a_card_blank_and_record_go_back(bench: Bench) -> None:
+    job = bench.run()
+    assert (job.state, job.reason.split(":")[0]) == (State.FAILED, "CARD_AWAITED")
+    assert bench.world.free[0] == 1001
+    assert len(bench.world.queue) == 2
+    bench.check_books()
+
+
+@pytest.mark.parametrize(
+    ("faults", "options", "reason"),
+    [
+        (Faults(die_at=12), {}, "CARD_REMOVED"),
+        (Faults(slow=5, slow_at=12), {}, "CARD_TIMEOUT"),
+        (Faults(write_error_at=50), {}, "CARD_STATUS"),
+        (Faults(corrupt_at=100), {}, "READBACK_MISMATCH"),
+        (Faults(), {"capacity": 2048}, "CARD_STATUS"),
+    ],
+    ids=["dies", "slow", "worn out", "silently wrong", "full"],
+)
+def test_a_card_that_fails_spoils_its_blank_and_the_next_one_gets_the_same_record(
+    bench: Bench,
+    make_card: MakeCard,
+    reader: VirtualReader,
+    faults: Faults,
+    options: dict[str, int],
+    reason: str,
+) -> None:
+    bad = make_card("bad", faults=faults, **options).insert()
+    job = bench.run()
+    assert (job.state, job.reason.split(":")[0]) == (State.SPOILED, reason)
+    assert job.chip_uid == bad.uid
+    assert bench.world.spoiled == {1001: job.reason}
+    assert bench.world.released == [job.reason]
+    assert (job.readback_mismatches == 1) == (reason == "READBACK_MISMATCH")
+    bad.remove()
+    eventually(lambda: not present(reader.name))
+    make_card("good").insert()
+    again = bench.run()
+    assert (again.state, again.record_id) == (State.PRINTED, job.record_id)
+    bench.check_books()
+
+
+def test_a_chip_that_was_used_is_refused_and_named(bench: Bench, make_card: MakeCard) -> None:
+    make_card().insert()
+    first = bench.run()
+    second = bench.run()
+    assert first.state is State.PRINTED
+    assert second.state is State.FAILED
+    assert second.reason == f"CHIP_ALREADY_USED: chip {first.chip_uid} belongs to job {first.job_id}."
+    bench.check_books()
+
+
+def test_the_job_goes_on_when_the_finished_card_makes_room_for_a_blank(
+    bench: Bench, make_card: MakeCard, reader: VirtualReader
+) -> None:
+    done, fresh = make_card("done").insert(), make_card("fresh")
+    bench.run()
+    job = bench.new_job()
+
+    def swap() -> None:
+        eventually(lambda: bench.journal.reload(job).reason.startswith("CHIP_ALREADY_USED"))
+        done.remove()
+        eventually(lambda: not present(reader.name))
+        fresh.insert()
+
+    hand = threading.Thread(target=swap)
+    hand.start()
+    ended = bench.run(job)
+    hand.join()
+    assert (ended.state, ended.chip_uid) == (State.PRINTED, fresh.uid)
+    bench.check_books()
+
+
+def test_a_foreign_card_is_refused_untouched(bench: Bench, make_card: MakeCard, tmp_path: Path) -> None:
+    foreign = make_card().insert()
+    bench.run()
+    with bench.database.transaction() as conn:
+        conn.exec_driver_sql("UPDATE card_job SET chip_uid = 'FFFFFFFF'")
+    before = (tmp_path / "card").read_bytes()
+    job = bench.run()
+    assert (job.state, job.reason.split(":")[0]) == (State.FAILED, "CARD_NOT_BLANK")
+    assert (tmp_path / "card").read_bytes() == before
+    assert foreign.on_reader
+
+
+@pytest.mark.parametrize("call", ["claim", "reserve", "renew", "consume", "printed"])
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_crash_around_any_call_loses_and_doubles_nothing(
+    bench: Bench, make_card: MakeCard, call: str, moment: str
+) -> None:
+    card = make_card().insert()
+    job = bench.new_job()
+    if not (call == "renew" and moment == "after"):
+        setattr(bench.world, moment, crash_at(call))
+        bench.crash(job)
+        setattr(bench.world, moment, lambda _: None)
+    ended = bench.run(job)
+    assert (ended.state, ended.chip_uid) == (State.PRINTED, card.uid)
+    assert bench.world.consumed == {1001: card.uid}
+    bench.check_books()
+
+
+@pytest.mark.parametrize("call", ["spoil", "release-claim"])
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_crash_while_giving_up_loses_and_doubles_nothing(
+    bench: Bench, make_card: MakeCard, call: str, moment: str
+) -> None:
+    make_card(faults=Faults(die_at=12)).insert()
+    job = bench.new_job()
+    setattr(bench.world, moment, crash_at(call))
+    bench.crash(job)
+    setattr(bench.world, moment, lambda _: None)
+    ended = bench.run(job)
+    assert (ended.state, ended.reason.split(":")[0]) == (State.SPOILED, "CARD_REMOVED")
+    assert list(bench.world.spoiled) == [1001]
+    assert len(bench.world.queue) == 2
+    bench.check_books()
+
+
+@pytest.mark.parametrize("apdu", [2, 4, 7, 16, 21, 24, 32])
+def test_a_crash_in_the_middle_of_the_card_goes_on_with_the_same_card(
+    bench: Bench, make_card: MakeCard, monkeypatch: pytest.MonkeyPatch, apdu: int
+) -> None:
+    card = make_card().insert()
+    job = bench.new_job()
+    at_apdu(monkeypatch, apdu, CrashError)
+    bench.crash(job)
+    monkeypatch.undo()
+    ended = bench.run(job)
+    assert (ended.state, ended.chip_uid) == (State.PRINTED, card.uid)
+    assert bench.world.consumed == {1001: card.uid}
+    bench.check_books()
+
+
+@pytest.mark.parametrize("other", [True, False], ids=["another card", "no card"])
+def test_after_a_crash_any_other_card_spoils_the_blank(
+    bench: Bench, make_card: MakeCard, reader: VirtualReader, monkeypatch: pytest.MonkeyPatch, other: bool
+) -> None:
+    begun = make_card("begun").insert()
+    job = bench.new_job()
+    at_apdu(monkeypatch, 16, CrashError)
+    bench.crash(job)
+    monkeypatch.undo()
+    begun.remove()
+    eventually(lambda: not present(reader.name))
+    if other:
+        make_card("other").insert()
+    ended = bench.run(job)
+    assert (ended.state, ended.chip_uid) == (State.SPOILED, begun.uid)
+    assert ended.reason.split(":")[0] == ("CARD_CHANGED" if other else "CARD_TIMEOUT")
+    assert list(bench.world.spoiled) == [1001]
+    assert len(bench.world.queue) == 2
+    bench.check_books()
+
+
+def test_a_crash_of_pcscd_in_the_middle_of_the_card_is_survived(
+    bench: Bench, bank: ReaderBank, make_card: MakeCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = make_card().insert()
+
+    def pull_the_plug() -> Exception | None:
+        bank.kill()
+        bank.restart()
+        card.insert()
+        return None
+
+    at_apdu(monkeypatch, 16, pull_the_plug)
+    job = bench.run()
+    assert (job.state, job.chip_uid) == (State.PRINTED, card.uid)
+    bench.check_books()
+
+
+def test_a_claim_that_lapsed_never_becomes_a_card(bench: Bench, make_card: MakeCard) -> None:
+    make_card().insert()
+
+    def lapse(call: str) -> None:
+        if call == "renew":
+            for claim_id in bench.world.claims:
+                bench.world.ended[claim_id] = "LAPSED"
+
+    bench.world.before = lapse
+    job = bench.run()
+    assert (job.state, job.reason.split(":")[0]) == (State.SPOILED, "CLAIM_ENDED")
+    assert list(bench.world.spoiled) == [1001]
+    assert not bench.world.printed
+    bench.check_books()
+
+
+def test_a_claim_that_lapsed_during_an_outage_gives_the_untouched_blank_back(bench: Bench) -> None:
+    job = bench.new_job()
+    bench.world.after = crash_at("reserve")
+    bench.crash(job)
+    bench.world.after = lambda _: None
+    for claim_id in bench.world.claims:
+        bench.world.ended[claim_id] = "LAPSED"
+    ended = bench.run(job)
+    assert (ended.state, ended.reason.split(":")[0]) == (State.FAILED, "CLAIM_ENDED")
+    assert len(bench.world.free) == 10
+    bench.check_books()
+
+
+def test_a_cloned_chip_is_not_booked_a_second_time(bench: Bench, make_card: MakeCard) -> None:
+    card = make_card().insert()
+    bench.world.consumed[999] = card.uid
+    bench.world.printed["elsewhere"] = card.uid
+    job = bench.run()
+    assert (job.state, job.reason.split(":")[0]) == (State.SPOILED, "CHIP_UID_BOUND")
+    assert list(bench.world.spoiled) == [1001]
+    assert len(bench.world.queue) == 2
+
+
+def test_a_card_whose_record_was_lost_after_booking_is_void(bench: Bench, make_card: MakeCard) -> None:
+    make_card().insert()
+
+    def lapse(call: str) -> None:
+        if call == "printed":
+            raise FailedPrecondition("CLAIM_ENDED", "The claim has ended: lapsed.")
+
+    bench.world.before = lapse
+    job = bench.run()
+    assert job.state is State.SPOILED
+    assert job.reason.startswith("CARD_VOID: destroy the card of blank 1001")
+
+
+def test_a_neighbour_that_is_away_is_waited_for_with_the_reason_shown(
+    bench: Bench, make_card: MakeCard
+) -> None:
+    make_card().insert()
+    job = bench.new_job()
+    reasons: list[str] = []
+    away = {"claim": 2, "reserve": 2, "consume": 2, "printed": 2}
+
+    def absent(call: str) -> None:
+        reasons.append(bench.journal.reload(job).reason.split(":")[0])
+        if away.get(call, 0):
+            away[call] -= 1
+            raise Unavailable("PEER_AWAY", f"{call} does not answer.")
+
+    bench.world.before = absent
+    ended = bench.run(job)
+    assert (ended.state, ended.reason) == (State.PRINTED, "")
+    assert reasons.count("PEER_AWAY") >= 4
+    bench.check_books()
+
+
+def test_a_job_is_left_where_it_stands_when_the_service_stops(bench: Bench) -> None:
+    stop = threading.Event()
+    job = bench.new_job()
+
+    def stop_soon() -> None:
+        eventually(lambda: bench.journal.reload(job).reason.startswith("CARD_AWAITED"))
+        stop.set()
+
+    hand = threading.Thread(target=stop_soon)
+    hand.start()
+    left = bench.personalizer().run(job, stop)
+    hand.join()
+    assert left.state is State.WRITING
+    assert bench.world.held
+
+
+def test_a_finger_over_its_budget_names_the_field_and_the_bytes(bench: Bench) -> None:
+    fat = replace(bench.world.queue[0].fingers[0], template=finger_record(80))
+    bench.world.queue[0] = replace(bench.world.queue[0], fingers=(fat,))
+    job = bench.run()
+    assert job.reason.startswith("CHIP_OVER_BUDGET: fingers[0] takes 510 bytes")
+
+
+def test_two_changes_of_one_job_at_the_same_moment_are_not_both_stored(bench: Bench) -> None:
+    job = bench.journal.reload(bench.new_job())
+    bench.journal.save(job.waiting("one"))
+    with pytest.raises(Aborted, match="was changed meanwhile"):
+        bench.journal.save(job.waiting("two"))
+
+
+def crash_at(call: str) -> Callable[[str], None]:
+    def crash(current: str) -> None:
+        if current == call:
+            raise CrashError
+
+    return crash
+
+
+def at_apdu(monkeypatch: pytest.MonkeyPatch, number: int, event: Callable[[], BaseException | None]) -> None:
+    """Let something happen when the process is about to send its n-th APDU."""
+    send = CardSession._exchange
+    count = 0
+
+    def counting(self: CardSession, command: object) -> object:
+        nonlocal count
+        count += 1
+        if count == number:
+            error = event()
+            if error is not None:
+                raise error
+        return send(self, command)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(CardSession, "_exchange", counting)
