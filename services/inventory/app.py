@@ -7,6 +7,7 @@ from tunggal.inventory.v1 import inventory_pb2, inventory_pb2_grpc
 from services.common.clock import Clock, SystemClock
 from services.common.db import Database
 from services.common.server import ServerBuilder
+from services.inventory.journal import Journal
 from services.inventory.metrics import Stock, Transfers
 from services.inventory.service import ALLOW, InventoryService
 from services.inventory.settings import Settings
@@ -17,7 +18,7 @@ def build(settings: Settings, clock: Clock | None = None) -> ServerBuilder:
     clock = clock or SystemClock()
     database = Database(settings.database_url)
     builder = ServerBuilder(settings, clock)
-    service = InventoryService(database, clock, Transfers(builder.registry))
+    journal = Journal(database, clock, Transfers(builder.registry))
 
     def migrate() -> None:
         database.migrate("services.inventory")
@@ -27,7 +28,7 @@ def build(settings: Settings, clock: Clock | None = None) -> ServerBuilder:
         builder.add(
             inventory_pb2.DESCRIPTOR.services_by_name["InventoryService"],
             inventory_pb2_grpc.add_InventoryServiceServicer_to_server,
-            service,
+            InventoryService(database, journal),
             ALLOW,
         )
         .on_start(migrate)

@@ -2,8 +2,7 @@
 
 Locks. :meth:`Books.shift` locks the two accounts of a movement in the order of their codes; whoever holds an
 account's row may change its holdings. So two movements never wait for each other in a circle, and the serials
-picked after ``shift`` are still there when they are taken. SQLite has one writer at a time and needs none of
-it.
+picked after ``shift`` are still there when they are taken. SQLite has one writer at a time.
 """
 
 from __future__ import annotations
@@ -26,9 +25,8 @@ _given = sa.bindparam
 #: The longest range is a lot of a whole contract, at most 10⁹ blanks: 30 bits.
 _WIDTHS = range(31)
 
-# The statements of every posting are built once: building one costs more than SQLite takes to run it. The
-# names of parameters differ from those of columns, which SQLAlchemy keeps for the values of inserts and
-# updates.
+# The statements of every posting are built once: building one costs more than SQLite takes to run it.
+# Parameters of updates must not have names of columns, which SQLAlchemy keeps for the new values.
 _SUBTRACT = (
     sa.update(_account)
     .where(_account.c.code == _given("of_code"), _account.c.balance >= _given("less"))

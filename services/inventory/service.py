@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
-from uuid import uuid4
+from typing import Any
 
 import grpc
-from google.protobuf.message import Message
 from tunggal.inventory.v1 import inventory_pb2 as pb
 from tunggal.inventory.v1 import inventory_pb2_grpc
 
-from services.common import audit, paging, requests
-from services.common.clock import Clock
+from services.common import paging
 from services.common.db import Database
 from services.common.errors import InvalidArgument
 from services.common.identity import caller
 from services.inventory import allocation, blank, contract, messages
-from services.inventory.bookkeeper import Bookkeeper, Clerk
-from services.inventory.ledger import Kind
+from services.inventory.bookkeeper import Bookkeeper
+from services.inventory.journal import Journal
 from services.inventory.location import CENTRE, parse
-from services.inventory.metrics import Transfers
 from services.inventory.serials import SerialRange
 from services.inventory.store import Page, Store
-
-R = TypeVar("R", bound=Message)
 
 _OPERATORS = frozenset({"operator/*"})
 _CARD_STATIONS = frozenset({"service/cardperso", "operator/*"})
@@ -56,10 +50,9 @@ ALLOW = {
 class InventoryService(inventory_pb2_grpc.InventoryServiceServicer):
     """Adapter between the contract and the bookkeeper."""
 
-    def __init__(self, database: Database, clock: Clock, transfers: Transfers) -> None:
+    def __init__(self, database: Database, journal: Journal) -> None:
         self._database = database
-        self._clock = clock
-        self._transfers = transfers
+        self._journal = journal
 
     def CreateContract(
         self, request: pb.CreateContractRequest, context: grpc.ServicerContext
@@ -68,11 +61,10 @@ class InventoryService(inventory_pb2_grpc.InventoryServiceServicer):
 
         def work(book: Bookkeeper) -> tuple[pb.CreateContractResponse, str]:
             signed = book.sign_contract(request.contract_id, request.supplier, request.quantity)
-            return pb.CreateContractResponse(
-                contract=messages.contract(signed)
-            ), f"contracts/{signed.contract_id}"
+            answer = pb.CreateContractResponse(contract=messages.contract(signed))
+            return answer, f"contracts/{signed.contract_id}"
 
-        return self._book(request, context, pb.CreateContractResponse, work)
+        return self._journal.book(caller(context), request, pb.CreateContractResponse, work)
 
     def GetContract(
         self, request: pb.GetContractRequest, context: grpc.ServicerContext
@@ -104,7 +96,7 @@ class InventoryService(inventory_pb2_grpc.InventoryServiceServicer):
             lot = book.receive_lot(request.contract_id, request.delivery_note, serials)
             return pb.ReceiveLotResponse(lot=messages.lot(lot)), f"lots/{lot.lot_id}"
 
-        return self._book(request, context, pb.ReceiveLotResponse, work)
+        return self._journal.book(caller(context), request, pb.ReceiveLotResponse, work)
 
     def ListLots(self, request: pb.ListLotsRequest, context: grpc.ServicerContext) -> pb.ListLotsResponse:
         """Lists lots in order of receipt."""
@@ -123,12 +115,10 @@ class InventoryService(inventory_pb2_grpc.InventoryServiceServicer):
             source = parse(request.from_location, "from_location")
             target = parse(request.to_location, "to_location")
             made = book.allocate(source, target, request.quantity, request.reason)
-            return (
-                pb.CreateAllocationResponse(allocation=messages.allocation(made)),
-                f"allocations/{made.allocation_id}",
-            )
+            answer = pb.CreateAllocationResponse(allocation=messages.allocation(made))
+            return answer, f"allocations/{made.allocation_id}"
 
-        return self._book(request, context, pb.CreateAllocationResponse, work)
+        return self._journal.book(caller(context), request, pb.CreateAllocationResponse, work)
 
     def CancelAllocation(
         self, request: pb.CancelAllocationRequest, context: grpc.ServicerContext
@@ -137,12 +127,10 @@ class InventoryService(inventory_pb2_grpc.InventoryServiceServicer):
 
         def work(book: Bookkeeper) -> tuple[pb.CancelAllocationResponse, str]:
             changed = book.cancel(request.allocation_id, request.reason)
-            return (
-                pb.CancelAllocationResponse(allocation=messages.allocation(changed)),
-                f"allocations/{changed.allocation_id}",
-            )
+            answer = pb.CancelAllocationResponse(allocation=messages.allocation(changed))
+            return answer, f"allocations/{changed.allocation_id}"
 
-        return self._book(request, context, pb.CancelAllocationResponse, work)
+        return self._journal.book(caller(context), request, pb.CancelAllocationResponse, work)
 
     def DispatchAllocation(
         self, request: pb.DispatchAllocationRequest, context: grpc.ServicerContext
@@ -151,12 +139,10 @@ class InventoryService(inventory_pb2_grpc.InventoryServiceServicer):
 
         def work(book: Bookkeeper) -> tuple[pb.DispatchAllocationResponse, str]:
             changed = book.dispatch(request.allocation_id)
-            return (
-                pb.DispatchAllocationResponse(allocation=messages.allocation(changed)),
-                f"allocations/{changed.allocation_id}",
-            )
+            answer = pb.DispatchAllocationResponse(allocation=messages.allocation(changed))
+            return answer, f"allocations/{changed.allocation_id}"
 
-        return self._book(request, context, pb.DispatchAllocationResponse, work)
+        return self._journal.book(caller(context), request, pb.DispatchAllocationResponse, work)
 
     def ReceiveAllocation(
         self, request: pb.ReceiveAllocationRequest, context: grpc.ServicerContext
@@ -165,12 +151,10 @@ class InventoryService(inventory_pb2_grpc.InventoryServiceServicer):
 
         def work(book: Bookkeeper) -> tuple[pb.ReceiveAllocationResponse, str]:
             changed = book.receive(request.allocation_id)
-            return (
-                pb.ReceiveAllocationResponse(allocation=messages.allocation(changed)),
-                f"allocations/{changed.allocation_id}",
-            )
+            answer = pb.ReceiveAllocationResponse(allocation=messages.allocation(changed))
+            return answer, f"allocations/{changed.allocation_id}"
 
-        return self._book(request, context, pb.ReceiveAllocationResponse, work)
+        return self._journal.book(caller(context), request, pb.ReceiveAllocationResponse, work)
 
     def GetAllocation(
         self, request: pb.GetAllocationRequest, context: grpc.ServicerContext
@@ -207,7 +191,7 @@ class InventoryService(inventory_pb2_grpc.InventoryServiceServicer):
             held = book.reserve(parse(request.location, "location"), request.purpose)
             return pb.ReserveBlankResponse(blank=messages.blank(held)), f"blanks/{held.serial}"
 
-        return self._book(request, context, pb.ReserveBlankResponse, work)
+        return self._journal.book(caller(context), request, pb.ReserveBlankResponse, work)
 
     def ReleaseBlank(
         self, request: pb.ReleaseBlankRequest, context: grpc.ServicerContext
@@ -218,7 +202,7 @@ class InventoryService(inventory_pb2_grpc.InventoryServiceServicer):
             free = book.release(request.reservation_id, request.reason)
             return pb.ReleaseBlankResponse(blank=messages.blank(free)), f"blanks/{free.serial}"
 
-        return self._book(request, context, pb.ReleaseBlankResponse, work)
+        return self._journal.book(caller(context), request, pb.ReleaseBlankResponse, work)
 
     def ConsumeBlank(
         self, request: pb.ConsumeBlankRequest, context: grpc.ServicerContext
@@ -229,7 +213,7 @@ class InventoryService(inventory_pb2_grpc.InventoryServiceServicer):
             card = book.consume(request.reservation_id, request.chip_uid)
             return pb.ConsumeBlankResponse(blank=messages.blank(card)), f"blanks/{card.serial}"
 
-        return self._book(request, context, pb.ConsumeBlankResponse, work)
+        return self._journal.book(caller(context), request, pb.ConsumeBlankResponse, work)
 
     def SpoilBlank(
         self, request: pb.SpoilBlankRequest, context: grpc.ServicerContext
@@ -240,7 +224,7 @@ class InventoryService(inventory_pb2_grpc.InventoryServiceServicer):
             spoiled = book.spoil(request.reservation_id, request.reason, request.chip_uid)
             return pb.SpoilBlankResponse(blank=messages.blank(spoiled)), f"blanks/{spoiled.serial}"
 
-        return self._book(request, context, pb.SpoilBlankResponse, work)
+        return self._journal.book(caller(context), request, pb.SpoilBlankResponse, work)
 
     def GetBlank(self, request: pb.GetBlankRequest, context: grpc.ServicerContext) -> pb.GetBlankResponse:
         """Answers where a blank is and who held it."""
@@ -268,47 +252,6 @@ class InventoryService(inventory_pb2_grpc.InventoryServiceServicer):
     def _read(self) -> Iterator[Store]:
         with self._database.read() as connection:
             yield Store(connection)
-
-    def _book(
-        self,
-        request: Any,
-        context: grpc.ServicerContext,
-        response_type: type[R],
-        work: Callable[[Bookkeeper], tuple[R, str]],
-    ) -> R:
-        """Do ``work`` once for this request id, with its audit entry, in one transaction.
-
-        ``work`` returns the answer and the resource that it changed.
-        """
-        actor, method = caller(context), request.DESCRIPTOR.name.removesuffix("Request")
-        digest = requests.digest_of(request)
-        booked: list[Kind] = []
-
-        def transaction(connection: Any) -> R:
-            booked.clear()  # an earlier attempt was rolled back
-
-            def first_time() -> R:
-                store, now = Store(connection), self._clock.now()
-                answer, resource = work(Bookkeeper(store, Clerk(actor, now, lambda: str(uuid4()))))
-                audit.append(
-                    connection,
-                    actor=actor,
-                    action=method,
-                    resource=resource,
-                    reason=getattr(request, "reason", ""),
-                    digest=digest,
-                    at=now,
-                )
-                booked.extend(store.books.recorded)
-                return answer
-
-            return requests.once(
-                connection, method, request, response_type, first_time, digest=digest, clock=self._clock
-            )
-
-        answer = self._database.run(transaction)
-        self._transfers.count(booked)
-        return answer
 
 
 def _after(page_token: str) -> int:

@@ -16,6 +16,7 @@ from services.common import audit
 from services.common.clock import Clock
 from services.common.db import Database
 from services.inventory import tables
+from services.inventory.journal import Journal
 from services.inventory.metrics import Transfers
 from services.inventory.service import InventoryService
 
@@ -34,9 +35,14 @@ class Office:
 
     def __init__(self, url: str, clock: Clock) -> None:
         self.database = Database(url)
+        if self.database.dialect == "sqlite":
+            # These tests cut no power, and waiting for the disk is most of the time of a small transaction.
+            sa.event.listen(
+                self.database.engine, "connect", lambda new, _: new.execute("PRAGMA synchronous = OFF")
+            )
         self.database.migrate("services.inventory")
-        self.registry = CollectorRegistry()
-        self._service = InventoryService(self.database, clock, Transfers(self.registry))
+        journal = Journal(self.database, clock, Transfers(CollectorRegistry()))
+        self._service = InventoryService(self.database, journal)
 
     def send(self, request: Any) -> Any:
         """Call the method that ``request`` belongs to."""

@@ -1,0 +1,70 @@
+"""One request, one transaction: request id, booking and audit entry are written together or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+from uuid import uuid4
+
+from google.protobuf.message import Message
+from sqlalchemy import Connection
+
+from services.common import audit, requests
+from services.common.clock import Clock
+from services.common.db import Database
+from services.inventory.bookkeeper import Bookkeeper, Clerk
+from services.inventory.ledger import Kind
+from services.inventory.metrics import Transfers
+from services.inventory.store import Store
+
+R = TypeVar("R", bound=Message)
+
+
+class Journal:
+    """Books requests, each once, however often it is sent and to however many replicas."""
+
+    def __init__(self, database: Database, clock: Clock, transfers: Transfers) -> None:
+        self._database = database
+        self._clock = clock
+        self._transfers = transfers
+
+    def book(
+        self,
+        actor: str,
+        request: Any,
+        response_type: type[R],
+        work: Callable[[Bookkeeper], tuple[R, str]],
+    ) -> R:
+        """The answer of ``work``, or the stored one if this request was booked before.
+
+        ``work`` returns the answer and the resource that it changed, for the audit log.
+        """
+        method = request.DESCRIPTOR.name.removesuffix("Request")
+        digest = requests.digest_of(request)
+        booked: list[Kind] = []
+
+        def transaction(connection: Connection) -> R:
+            booked.clear()  # an earlier attempt was rolled back
+
+            def first_time() -> R:
+                store, now = Store(connection), self._clock.now()
+                answer, resource = work(Bookkeeper(store, Clerk(actor, now, lambda: str(uuid4()))))
+                audit.append(
+                    connection,
+                    actor=actor,
+                    action=method,
+                    resource=resource,
+                    reason=getattr(request, "reason", ""),
+                    digest=digest,
+                    at=now,
+                )
+                booked.extend(store.books.recorded)
+                return answer
+
+            return requests.once(
+                connection, method, request, response_type, first_time, digest=digest, clock=self._clock
+            )
+
+        answer = self._database.run(transaction)
+        self._transfers.count(booked)
+        return answer
