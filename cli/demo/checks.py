@@ -11,6 +11,7 @@ from cli.demo.result import DayResult
 REAL_FINGERS_FOUND = 0.9
 """Share of duplicates that one real finger each must find; several synthetic fingers must find all."""
 
+_SHOWN = 3
 MADE = ("PRINTED", "HANDED_OVER")
 _DECIDED = (UNIQUE, DUPLICATE, ADJUDICATE)
 
@@ -41,7 +42,7 @@ def _deduplication(day: DayResult) -> list[Check]:
         Check(
             "every submission was decided, each one under a record of its own",
             not undecided and not doubled,
-            "; ".join(undecided) or f"{len(day.outcomes)} submissions, {doubled} doubled",
+            _some(undecided) or f"{len(day.outcomes)} submissions, {doubled} doubled",
         ),
         Check(
             f"at least {REAL_FINGERS_FOUND:.0%} of the duplicates were found"
@@ -90,12 +91,12 @@ def _cards(day: DayResult) -> list[Check]:
         Check(
             "no card job failed, unless its service was killed",
             len(failed) <= killed,
-            "; ".join(failed) or f"{len(day.cards)} jobs",
+            _some(failed) or f"{len(day.cards)} jobs",
         ),
         Check(
             "every chip holds what its holder submitted, read without the service that wrote it",
             not mismatches,
-            "; ".join(mismatches) or f"{len(made)} chips compared, 0 mismatches",
+            _some(mismatches) or f"{len(made)} chips compared, 0 mismatches",
         ),
     ]
 
@@ -139,6 +140,12 @@ def _stock(day: DayResult) -> list[Check]:
             f"{total.reserved} reserved, {total.allocated} set aside, {total.in_transit} in transit",
         ),
     ]
+
+
+def _some(sentences: list[str]) -> str:
+    """The first few; the report has them all."""
+    more = f"; and {len(sentences) - _SHOWN} more" if len(sentences) > _SHOWN else ""
+    return "; ".join(sentences[:_SHOWN]) + more
 
 
 def made_cards(day: DayResult) -> list[Card]:

@@ -135,10 +135,21 @@ def _smaller(png: bytes) -> bytes:
     return out.getvalue()
 
 
+_STAGES = {
+    "start": "Start services",
+    "people": "Capture people",
+    "stock": "Supply blanks",
+    "enrol": "Enrol",
+    "deduplicate": "Deduplicate",
+    "cards": "Make cards",
+    "reconcile": "Reconcile",
+}
+
+
 def _stages(day: DayResult) -> list[dict[str, Any]]:
     longest = max(day.seconds.values(), default=1.0) or 1.0
     return [
-        {"name": name, "seconds": seconds, "share": 100 * seconds / longest}
+        {"name": _STAGES[name], "seconds": seconds, "share": 100 * seconds / longest}
         for name, seconds in day.seconds.items()
     ]
 

@@ -91,20 +91,24 @@ class Station:
         cards: list[Card] = []
         faces: list[Faces] = []
         failures = 0
+        faulty = print_ready == 1
+        self._feeder.lay(faulty=faulty)
         for number in itertools.count():
             if not self._waiting():
                 break
-            # The second blank of the day is a faulty one (the first where there is no second).
-            is_due = number >= min(1, print_ready - 1)
-            faulty = is_due and not any(card.doomed and card.state == "SPOILED" for card in cards)
-            self._feeder.lay(faulty=faulty)
             job = self._run(number)
             uid, image = self._feeder.uid, self._feeder.take()
             if job.state == pb.CardJobState.CARD_JOB_STATE_FAILED and job.reason.startswith(_QUEUE_EMPTY):
                 # A record is still on loan to a job that died; its claim lapses by itself.
                 self._await_lapse()
+                self._feeder.lay(faulty=faulty)
                 continue
             card = _card(job, uid, doomed=faulty)
+            cards.append(card)
+            # One blank of the day is a faulty one. The next one lies there while the last card is looked at:
+            # pcscd takes its time to notice.
+            faulty = not any(made.doomed and made.state == "SPOILED" for made in cards)
+            self._feeder.lay(faulty=faulty)
             failures = failures + 1 if card.state == "FAILED" else 0
             if failures >= _FAILURES_IN_A_ROW:
                 raise FailedPrecondition(
@@ -114,7 +118,7 @@ class Station:
                 )
             if card.state in MADE:
                 submission = self._submissions[job.record_id]
-                card = replace(card, mismatches=(*_reported(job), *self._inspect(image, submission)))
+                cards[-1] = replace(card, mismatches=(*_reported(job), *self._inspect(image, submission)))
                 faces.append(self._faces(job, submission))
                 self._hand_over(job, number)
                 progress.advance(f"{submission.biodata.full_name} · chip {job.chip_uid}")
@@ -122,7 +126,7 @@ class Station:
                 progress.say(
                     f"blank {job.blank_serial} spoiled, its record is back in the queue: {job.reason}"
                 )
-            cards.append(card)
+        self._feeder.take()
         return Production(tuple(cards), tuple(faces))
 
     def _waiting(self) -> bool:

@@ -27,6 +27,8 @@ START_SECONDS = 300.0
 """The first start on a machine compiles Numba kernels."""
 STOP_SECONDS = 15.0
 _WATCH_SECONDS = 0.1
+_CRASHES = 3
+"""A service that ends itself so often will not start."""
 _CALLEES = {"inventory": (), "abis": ("inventory",), "enroll": ("abis", "inventory")}
 _PEERS: Mapping[str, tuple[str, ...]] = {**_CALLEES, "cardperso": ("enroll", "inventory")}
 
@@ -44,6 +46,8 @@ class _Member:
     environment: dict[str, str]
     process: subprocess.Popen[bytes] | None = None
     restarts: int = 0
+    crashes: int = 0
+    """Deaths of its own making, not by a signal."""
 
 
 class Suite:
@@ -124,7 +128,7 @@ class Suite:
         while not _serving(member.health_port):
             process = member.process
             dead = process is not None and process.poll() is not None
-            if time.monotonic() > deadline or member.restarts > 5 or (dead and not self._supervise):
+            if time.monotonic() > deadline or member.crashes > _CRASHES or (dead and not self._supervise):
                 raise FailedPrecondition(
                     "SERVICE_NOT_READY",
                     f"{service} does not start: {_last_line(member.log)}",
@@ -162,12 +166,13 @@ class Suite:
             return
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
         pid = member.process.pid
+        member.crashes += code > 0
         member.process = None
         if not self._supervise:
             self._say(f"{member.name} (pid {pid}) {how}; it stays down (--no-supervise)")
             return
         # A service that dies at once is not started a thousand times a minute.
-        self._ending.wait(min(2.0, 0.2 * member.restarts))
+        self._ending.wait(min(2.0, 0.5 * member.crashes))
         if self._ending.is_set():
             return
         member.restarts += 1
