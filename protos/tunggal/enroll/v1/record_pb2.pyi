@@ -426,7 +426,7 @@ class RecordEvent(_message.Message):
     reason: _builtins.str
     """Why, as code and sentence; empty where nothing needs saying."""
     actor: _builtins.str
-    """Caller or "pipeline"."""
+    """Who took it: the caller (such as "service/cardperso"), or "pipeline" or "queue" where the service acted by itself."""
     @_builtins.property
     def event_time(self) -> _timestamp_pb2.Timestamp:
         """When it was booked."""
