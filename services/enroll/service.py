@@ -148,6 +148,9 @@ class EnrollService(enroll_pb2_grpc.EnrollServiceServicer):
         self, request: enroll_pb2.WatchRecordEventsRequest, context: grpc.ServicerContext
     ) -> Iterator[enroll_pb2.WatchRecordEventsResponse]:
         """See the contract."""
+        # From here on the call is no longer one that the client's channel may send again by itself: when
+        # this process dies the follower must be told, and knows from which event on to call again.
+        context.send_initial_metadata(())
         # Whoever hangs up wakes the thread that waits for their next event.
         context.add_callback(self._bell.ring)
         for event in self._feed.follow(request.after_sequence, request.region, context.is_active):
