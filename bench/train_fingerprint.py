@@ -31,8 +31,8 @@ RIDGE = 1e-3
 ROUNDS = 3
 """The weights choose between two alignments, whose features train the weights: repeated until that settles.
 """
-FIELD_FEATURES = ("orientation", "frequency")
-START = {"ratio": 10.0, "orientation": 2.0}
+FIELD_FEATURES = ("orientation", "frequency", "texture")
+START = {"ratio": 10.0, "orientation": 2.0, "texture": 10.0}
 
 
 class Pairs:
@@ -58,7 +58,7 @@ class Pairs:
         out = np.empty((len(self.index), len(FEATURES)))
         for row, (i, j) in enumerate(self.index):
             first, second = (i, j) if order[i] <= order[j] else (j, i)
-            out[row] = verify(*packed[first], *packed[second], weights)[1]
+            out[row] = verify(*packed[first], *packed[second], weights, -np.inf)[1]
         return out
 
 
@@ -83,60 +83,73 @@ def train(sets: Sequence[Pairs], columns: Sequence[int]) -> F64:
     return np.asarray(weights)
 
 
-def report(sets: Sequence[Pairs], columns: Sequence[int]) -> list[str]:
-    """One line a set: its error rates under weights trained on the other sets."""
-    lines, scores = [], []
+def cross_validate(sets: Sequence[Pairs], columns: Sequence[int]) -> tuple[list[str], dict[str, F64]]:
+    """One line a set with its error rates under weights trained on the other sets, and those weights."""
+    lines: list[str] = []
+    held_out: dict[str, F64] = {}
     for held in sets:
         weights = train([pairs for pairs in sets if pairs is not held], columns)
         score = weights[0] + held.features(weights) @ weights[1:]
-        scores.append((score[held.genuine], score[~held.genuine]))
-        curve = accuracy.det(*scores[-1])
+        genuine, impostor = score[held.genuine], score[~held.genuine]
+        curve = accuracy.det(genuine, impostor)
+        shares = " / ".join(f"{100 * np.mean(genuine < score):.1f}" for score in (3.0, 6.5))
         lines.append(
-            f"{held.name}: EER {100 * accuracy.equal_error_rate(curve):.2f} %, "
-            f"FNMR at FMR 0.1 % {100 * accuracy.fnmr_at_fmr(curve, 1e-3):.2f} %, "
-            f"at zero FMR {100 * accuracy.fnmr_at_fmr(curve, 0.0):.2f} %, "
-            f"highest impostor score {scores[-1][1].max():.2f}, "
-            f"FNMR at score 4 / 6 / 8: {_shares(scores[-1][0])} %"
+            f"{held.name}: EER {100 * accuracy.equal_error_rate(curve):.2f} %, FNMR at FMR 0.1 % "
+            f"{100 * accuracy.fnmr_at_fmr(curve, 1e-3):.2f} %, FNMR at score 3 / 6.5 {shares} %, "
+            f"highest impostor {impostor.max():.2f}"
         )
-    return lines
-
-
-def _shares(genuine: F64) -> str:
-    return " / ".join(f"{100 * np.mean(genuine < score):.2f}" for score in (4.0, 6.0, 8.0))
+        held_out[held.name] = weights
+    return lines, held_out
 
 
 def main() -> None:
     """Train on the sets named on the command line, print the cross-validation, write the weights."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("folders", nargs="+", type=Path, help="two sets or more")
     folders = parser.parse_args().folders
-    blocks = []
+    kinds: list[tuple[str, list[str], F64, dict[str, F64]]] = []
     for name, minutiae in (("IMAGE", False), ("MINUTIAE", True)):
         columns = [k for k, f in enumerate(FEATURES) if not (minutiae and f in FIELD_FEATURES)]
         sets = [Pairs(folder, minutiae=minutiae) for folder in folders]
-        lines = report(sets, columns) if len(sets) > 1 else []
+        lines, held_out = cross_validate(sets, columns)
         print(name, *lines, sep="\n  ", flush=True)
-        blocks.append((name, lines, train(sets, columns)))
-    _write(blocks, [folder.resolve().name for folder in folders])
+        kinds.append((name, lines, train(sets, columns), held_out))
+    Path(str(current.__file__)).write_text(_module(kinds), encoding="utf-8")
 
 
-def _write(blocks: Sequence[tuple[str, list[str], F64]], sets: Sequence[str]) -> None:
+def _module(kinds: Sequence[tuple[str, list[str], F64, dict[str, F64]]]) -> str:
+    """Source of the module that holds the weights."""
+    (_, _, _, images), (_, _, _, minutiae) = kinds
     text = [
-        '"""Weights of the comparison score, written by `python -m bench.train_fingerprint`; not by hand."""',
+        '"""Weights of the comparison score, written by `python -m bench.train_fingerprint`; not by hand.',
+        "",
+        "Bias, then one weight a feature, in the order of `agreement.FEATURES`. HELD_OUT has, for each set",
+        "trained on, the weights trained on the others: its figures are reported under those.",
+        '"""',
         "",
         "from __future__ import annotations",
         "",
         "from typing import Final",
-        "",
-        f'PROVENANCE: Final = "trained on all pairs of {", ".join(sets)}"',
     ]
-    for name, lines, weights in blocks:
-        text += ["", "# Bias, then one weight a feature. Each set under weights trained on the others:"]
-        text += [part for line in lines for part in textwrap.wrap(f"# {line}", 100, subsequent_indent="#   ")]
-        text += [f"{name}: Final = ("]
-        text += [f"    {value:.6f}," for value in weights]
-        text += [")"]
-    Path(str(current.__file__)).write_text("\n".join(text) + "\n", encoding="utf-8")
+    for name, lines, weights, _ in kinds:
+        text.append("")
+        for line in lines:
+            text += textwrap.wrap(line, 100, initial_indent="# ", subsequent_indent="#   ")
+        text.append(f"{name}: Final = {_tuple(weights)}")
+    text += ["", "HELD_OUT: Final = {"]
+    for name in images:
+        text += [
+            f'    "{name}": (',
+            f"        {_tuple(images[name])},",
+            f"        {_tuple(minutiae[name])},",
+            "    ),",
+        ]
+    text += ["}", ""]
+    return "\n".join(text)
+
+
+def _tuple(weights: F64) -> str:
+    return "(" + ", ".join(f"{value:.5f}" for value in weights) + ")"
 
 
 if __name__ == "__main__":

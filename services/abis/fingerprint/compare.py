@@ -6,15 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.abis.fingerprint import weights
+from services.abis.fingerprint.score import DEFAULT, Weights
 from services.abis.fingerprint.template import Template
-from services.abis.fingerprint.verify import verify
+from services.abis.fingerprint.verify import FLOOR, verify
 from services.abis.kernels import F32, F64, I32, U8, U64
-
-WEIGHTS_IMAGE = np.array(weights.IMAGE, dtype=np.float64)
-"""Both templates come from images: orientation and ridge frequency speak too."""
-WEIGHTS_MINUTIAE = np.array(weights.MINUTIAE, dtype=np.float64)
-"""At least one template holds minutiae only."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,15 +27,15 @@ class Comparison:
     features: F64
 
 
-Arrays = tuple[F32, U64, U64, U8, U8, U8]
+Arrays = tuple[F32, U64, U64, U8, U8, U8, U8]
 
 
 def arrays(template: Template) -> Arrays:
     """The arrays of a template in the order in which the kernels take them."""
-    return (template.points, *template.cylinders, template.orientation, template.frequency)
+    return (template.points, *template.cylinders, template.orientation, template.frequency, template.texture)
 
 
-def compare(probe: Template, reference: Template) -> Comparison:
+def compare(probe: Template, reference: Template, weights: Weights = DEFAULT) -> Comparison:
     """Compare two fingers. Exactly symmetric, deterministic, and independent of how either finger was turned.
 
     The score is 0 (no evidence) where either template has fewer than MIN_MINUTIAE minutiae.
@@ -48,8 +43,8 @@ def compare(probe: Template, reference: Template) -> Comparison:
     # Both orders compute the same thing, so that the score is the same to the last bit.
     swapped = probe.digest > reference.digest
     first, second = (reference, probe) if swapped else (probe, reference)
-    chosen = WEIGHTS_IMAGE if probe.from_image and reference.from_image else WEIGHTS_MINUTIAE
-    score, found, _, _, pairs, closeness = verify(*arrays(first), *arrays(second), chosen)
+    chosen = weights.image if probe.from_image and reference.from_image else weights.minutiae
+    score, found, _, _, pairs, closeness = verify(*arrays(first), *arrays(second), chosen, FLOOR)
     order = np.argsort(-closeness, kind="stable")
     pairs = np.ascontiguousarray(pairs[order, ::-1] if swapped else pairs[order])
     return Comparison(float(score), pairs, closeness[order], found)

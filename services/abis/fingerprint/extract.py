@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from services.abis.fingerprint import enhance, frame, frequency, image, mask, minutiae, orientation
+from services.abis.fingerprint import enhance, frame, frequency, image, mask, minutiae, orientation, texture
 from services.abis.fingerprint import parameters as p
 from services.abis.fingerprint.template import CELL, FREQUENCY_UNIT, Template, cells, quantised
 from services.abis.kernels import F32, U8
@@ -37,7 +37,8 @@ def extract_pixels(pixels: U8, *, field: str = "image") -> Template:
     found = minutiae.away_from_border(found, area)
     found = minutiae.along_ridges(found, c, s)
     found = minutiae.best(found, power, p.MAX_MINUTIAE)
-    return _template(pixels, found, c, s, wave, area)
+    signs = texture.encode(enhanced, area)
+    return _template(pixels, found, c, s, wave, area, signs)
 
 
 def _require_ridges(area: mask.Mask, field: str) -> None:
@@ -50,7 +51,9 @@ def _require_ridges(area: mask.Mask, field: str) -> None:
         )
 
 
-def _template(pixels: U8, found: minutiae.Minutiae, c: F32, s: F32, wave: F32, area: mask.Mask) -> Template:
+def _template(
+    pixels: U8, found: minutiae.Minutiae, c: F32, s: F32, wave: F32, area: mask.Mask, signs: U8
+) -> Template:
     height, width = pixels.shape
     rows, columns = cells(height), cells(width)
     y, x = ((np.mgrid[:rows, :columns] + 0.5) * CELL - 0.5).astype(np.float32)
@@ -71,6 +74,7 @@ def _template(pixels: U8, found: minutiae.Minutiae, c: F32, s: F32, wave: F32, a
             found.kind.copy(),
             (np.round(theta * (256 / np.pi)).astype(np.int64) % 256).astype(np.uint8),
             np.where(inside, steps, 0).astype(np.uint8),
+            signs,
             from_image=True,
         )
     )

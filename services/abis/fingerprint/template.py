@@ -42,6 +42,7 @@ class Template:
     width, height: of the image in pixels. points: (n, 4) x, y, angle, quality of the minutiae, best first;
     kind: (n).
     orientation, frequency: (rows, columns) fields on 16 px cells, frequency 0 outside of the ridge area.
+    texture: (height / 2, width / 16) signs of the enhanced image at 250 dpi, packed; (0, 0) where unknown.
     from_image: False where only minutiae are known (ISO/IEC 19794-2); the fields then tell no more than the
     area.
     """
@@ -52,6 +53,7 @@ class Template:
     kind: U8
     orientation: U8
     frequency: U8
+    texture: U8
     from_image: bool
 
     def __len__(self) -> int:
@@ -80,6 +82,7 @@ class Template:
         records["quality"] = np.round(self.points[:, 3] * 255)
         head = _HEAD.pack(_MAGIC, int(self.from_image), self.width, self.height, n)
         body = head + records.tobytes() + self.orientation.tobytes() + self.frequency.tobytes()
+        body += zlib.compress(self.texture.tobytes(), 9) if self.from_image else b""
         return body + zlib.crc32(body).to_bytes(4, "big")
 
     @classmethod
@@ -89,8 +92,8 @@ class Template:
             raise DataLoss("TEMPLATE_DAMAGED", "A stored fingerprint template fails its checksum.")
         magic, flags, width, height, n = _HEAD.unpack_from(data)
         shape = cells(height), cells(width)
-        area = shape[0] * shape[1]
-        if magic != _MAGIC or len(data) != _HEAD.size + n * _POINT.itemsize + 2 * area + 4:
+        fixed = _HEAD.size + n * _POINT.itemsize + 2 * shape[0] * shape[1]
+        if magic != _MAGIC or len(data) < fixed + 4 or (len(data) > fixed + 4) != bool(flags & 1):
             raise DataLoss("TEMPLATE_DAMAGED", "A stored fingerprint template is not of this version.")
         records = np.frombuffer(data, _POINT, n, _HEAD.size)
         points = np.empty((n, 4), np.float32)
@@ -98,10 +101,13 @@ class Template:
         points[:, 1] = records["y"] / 16.0
         points[:, 2] = records["angle"] * (2 * np.pi / 65536)
         points[:, 3] = records["quality"] / 255.0
-        fields = (
-            np.frombuffer(data, np.uint8, 2 * area, _HEAD.size + records.nbytes).reshape(2, *shape).copy()
-        )
-        return cls(width, height, points, records["kind"].copy(), fields[0], fields[1], bool(flags & 1))
+        fields = np.frombuffer(data, np.uint8, 2 * shape[0] * shape[1], _HEAD.size + records.nbytes)
+        orientation, frequency = fields.reshape(2, *shape).copy()
+        texture = np.zeros((0, 0), np.uint8)
+        if flags & 1:
+            texture = np.frombuffer(zlib.decompress(data[fixed:-4]), np.uint8).reshape(height // 2, -1).copy()
+        kind = records["kind"].copy()
+        return cls(width, height, points, kind, orientation, frequency, texture, bool(flags & 1))
 
 
 def from_minutiae(minutiae: Minutiae, width: int, height: int) -> Template:
@@ -109,11 +115,9 @@ def from_minutiae(minutiae: Minutiae, width: int, height: int) -> Template:
     points = np.column_stack([minutiae.x, minutiae.y, minutiae.angle, minutiae.quality]).astype(np.float32)
     shape = cells(height), cells(width)
     area = _hull(points[:, :2], shape)
-    return quantised(
-        Template(
-            width, height, points, minutiae.kind.copy(), np.zeros(shape, np.uint8), area, from_image=False
-        )
-    )
+    orientation, texture = np.zeros(shape, np.uint8), np.zeros((0, 0), np.uint8)
+    kind = minutiae.kind.copy()
+    return quantised(Template(width, height, points, kind, orientation, area, texture, from_image=False))
 
 
 def quantised(template: Template) -> Template:

@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import numpy as np
 
+from services.abis.fingerprint import texture
 from services.abis.fingerprint.agreement import COUNT, features
 from services.abis.fingerprint.align import SEED_DISTANCE, align, place
 from services.abis.fingerprint.lssr import relax, similarities
 from services.abis.fingerprint.parameters import MIN_MINUTIAE
 from services.abis.kernels import F32, F64, I32, U8, U64, kernel
 
+FLOOR = 0.0
+"""Texture is compared only where the score may become positive: how unlike two strangers are is no matter."""
+TEXTURE_MOST = 0.7
+"""Texture agreement that even two prints of one finger hardly reach."""
 IMPOSSIBLE = -12.0
 """Score where nothing can be aligned: the two have no two pairs of minutiae in common."""
 ALIGNMENTS = 2
 SEEDS_AMONG = 12
 """How many alignments are tried, and from how many of the best relaxed pairs."""
 
-_FINGER = "float32[:,::1], uint64[:,::1], uint64[:,::1], uint8[::1], uint8[:,::1], uint8[:,::1]"
+_FINGER = "float32[:,::1], uint64[:,::1], uint64[:,::1], uint8[::1], uint8[:,::1], uint8[:,::1], uint8[:,::1]"
 
 
 @kernel("float64(float64[::1], float64[::1])")
@@ -49,7 +54,7 @@ def unexplained(a: F32, b: F32, pairs: I32, motion: F64, field: F64, explained: 
 
 @kernel(
     "Tuple((float64, float64[::1], float64[::1], float64[:,::1], int32[:,::1], float64[::1]))"
-    f"({_FINGER}, {_FINGER}, float64[::1])"
+    f"({_FINGER}, {_FINGER}, float64[::1], float64)"
 )
 def verify(
     a: F32,
@@ -58,20 +63,24 @@ def verify(
     usable_a: U8,
     orientation_a: U8,
     frequency_a: U8,
+    texture_a: U8,
     b: F32,
     bits_b: U64,
     valid_b: U64,
     usable_b: U8,
     orientation_b: U8,
     frequency_b: U8,
+    texture_b: U8,
     weights: F64,
+    floor: float,
 ) -> tuple[float, F64, F64, F64, I32, F64]:
     """Compare finger a with finger b.
 
     Parameters
     ----------
-    a, b: minutiae (n, 4). bits, valid, usable: their cylinders. orientation, frequency: their coarse fields.
-    weights: bias and one weight a feature.
+    a, b: minutiae (n, 4). bits, valid, usable: their cylinders. orientation, frequency: their
+    coarse fields. texture: packed, empty where unknown.
+    weights: bias and one weight a feature. floor: the texture is looked at only where the score may exceed it.
 
     Returns
     -------
@@ -108,7 +117,14 @@ def verify(
             closeness,
             local,
         )
-        value = max(linear(found, weights), IMPOSSIBLE)
+        value = linear(found, weights)
+        # The costliest feature comes last, and only where it can lift the score above the floor.
+        if value + weights[COUNT] * TEXTURE_MOST > floor:
+            found[COUNT - 1] = texture.agreement(
+                texture_a, frequency_a, texture_b, frequency_b, motion, field
+            )
+            value = linear(found, weights)
+        value = max(value, IMPOSSIBLE)
         if value > score or seed == 0:
             score, best, best_motion, best_field = value, found, motion, field
             best_pairs, best_closeness = pairs, closeness
