@@ -283,8 +283,11 @@ def best_fingers(fingers: Sequence[ChipFinger]) -> list[ChipFinger]:
     """Chooses the fingers for the chip: the two of best quality, best first.
 
     Raises:
-        DataLoss: ``CHIP_RECORD_TOO_LONG``: the ABIS did not keep to the number of minutiae asked for.
+        DataLoss: ``CHIP_FINGERS_MISSING`` or ``CHIP_RECORD_TOO_LONG``: the ABIS did not do what it was
+            asked to.
     """
+    if not fingers:
+        raise errors.DataLoss("CHIP_FINGERS_MISSING", "The ABIS made no minutiae record of any finger.")
     for finger in fingers:
         if len(finger.record) > CHIP_RECORD_BYTES:
             raise errors.DataLoss(

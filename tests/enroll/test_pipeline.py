@@ -306,6 +306,11 @@ def test_the_best_fingers_are_chosen_by_quality_then_by_position() -> None:
     assert best_fingers(fingers[:1]) == fingers[:1]
 
 
+def test_a_card_without_any_finger_is_refused() -> None:
+    with pytest.raises(errors.DataLoss, match="no minutiae record"):
+        best_fingers([])
+
+
 def test_a_record_that_does_not_fit_the_chip_is_refused() -> None:
     with pytest.raises(errors.DataLoss, match="401 bytes"):
         best_fingers([ChipFinger(2, bytes(401), 80)])
