@@ -66,7 +66,8 @@ class Fused:
 
 def bounded(scores: F64) -> F64:
     """Scores under the possibility that a comparison is an outlier: ln((1 - e) exp(s) + e); NaN stays NaN."""
-    return np.asarray(np.logaddexp(scores + math.log1p(-OUTLIER), math.log(OUTLIER)))
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.logaddexp(scores + math.log1p(-OUTLIER), math.log(OUTLIER)))
 
 
 def fuse(scores: F64, probe: Sequence[int], reference: Sequence[int]) -> Fused:

@@ -17,6 +17,8 @@ from services.abis.fusion import Decision
 from services.abis.gallery import Candidate
 from services.abis.samples import Sample, position_value
 from services.abis.store import Subject
+from services.common import paging
+from services.common.errors import InvalidArgument
 
 DECISIONS = {
     Decision.UNIQUE: pb.DECISION_UNIQUE,
@@ -76,3 +78,21 @@ def finger_template(finger: Finger, most: int) -> pb.FingerTemplate:
         iso19794_2_record=iso19794_2.write(record),
         quality=quality_of(finger.template),
     )
+
+
+def token(last: Subject) -> str:
+    """Page token for what comes after a subject."""
+    return paging.encode_token({"after": last.sequence})
+
+
+def after(page_token: str) -> int:
+    """Sequence number after which a page begins; InvalidArgument where the token is not one of ours."""
+    sequence = paging.decode_token(page_token).get("after", 0)
+    if not isinstance(sequence, int):
+        raise InvalidArgument(
+            "PAGE_TOKEN_BROKEN",
+            "The page token was not made by this method.",
+            field="page_token",
+            remedy="Send next_page_token of the previous answer unchanged, or nothing to start again.",
+        )
+    return sequence

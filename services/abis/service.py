@@ -156,10 +156,10 @@ class AbisService(abis_pb2_grpc.AbisServiceServicer):
     ) -> pb.ListSubjectsResponse:
         """Lists subjects in order of insertion."""
         size = paging.page_size(request.page_size)
-        after = paging.decode_token(request.page_token).get("after", 0)
+        after = messages.after(request.page_token)
         with self._database.read() as conn:
             found = self._store.page(conn, after, size + 1)
-        more = paging.encode_token({"after": found[size - 1].sequence}) if len(found) > size else ""
+        more = messages.token(found[size - 1]) if len(found) > size else ""
         return pb.ListSubjectsResponse(
             subjects=[messages.subject(s) for s in found[:size]], next_page_token=more
         )

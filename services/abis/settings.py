@@ -17,8 +17,8 @@ class Settings(ServiceSettings):
 
     duplicate_threshold: float = Field(
         default=5.0,
-        description="Score from which a deduplication says duplicate. Left out: 5.0, which no impostor of the "
-        "public test sets comes near with one finger; the fingers of one person add up far above it.",
+        description="Score from which a deduplication says duplicate. Left out: 5.0, which no impostor "
+        "of the public test sets comes near with one finger; fingers of one person add up far above it.",
     )
     adjudicate_threshold: float = Field(
         default=2.0,

@@ -132,7 +132,7 @@ def _grey(image: Image.Image) -> U8:
         wide = np.asarray(image, dtype=np.float64)
         low, high = float(wide.min()), float(wide.max())
         scaled = (wide - low) * (255.0 / (high - low)) if high > low else wide * 0.0
-        return np.ascontiguousarray(scaled.astype(np.uint8))
+        return np.ascontiguousarray(np.rint(scaled).astype(np.uint8))
     if image.mode in ("LA", "RGBA", "PA"):
         opaque = Image.new("RGBA", image.size, "white")
         opaque.alpha_composite(image.convert("RGBA"))

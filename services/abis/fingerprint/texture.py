@@ -1,8 +1,9 @@
 """The ridges themselves, one bit a pixel at 250 dpi, compared block by block after alignment.
 
-Minutiae say where ridges end; texture says where every ridge runs. Blocks move a little against each other even after
-the displacement field, so each block of one finger is searched around its place in the other. Its search surface is
-averaged with those of its neighbours before the peak is taken: neighbours move alike, chance does not.
+Minutiae say where ridges end; texture says where every ridge runs. Blocks move a little against each other
+even after the displacement field, so each block of one finger is searched around its place in the other. Its
+search surface is averaged with those of its neighbours before the peak is taken: neighbours move alike,
+chance does not.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _SHRINK_BLOCKS = 10.0
 
 
 def encode(enhanced: F32, area: Mask) -> U8:
-    """Signs of an enhanced image at half resolution, packed eight to a byte, shape (height / 2, width / 16)."""
+    """Signs of an enhanced image at half resolution, eight to a byte, shape (height / 2, width / 16)."""
     height, width = (side // 2 * 2 for side in enhanced.shape)
     quads = enhanced[:height, :width].reshape(height // 2, 2, width // 2, 2).sum(axis=(1, 3))
     inside = upsample(area.astype(np.float32), height, width)[::2, ::2] >= 0.5
@@ -42,7 +43,9 @@ def ridges_at(x: float, y: float, frequency: U8) -> bool:
 
 @kernel("void(uint8[:,::1], float64, float64, float64, float64, uint64[::1])")
 def patch(bits: U8, x: float, y: float, cos: float, sin: float, words: U64) -> None:
-    """The block around (x, y), turned counter-clockwise into the other finger's frame: 4 words of 4 rows each."""
+    """The block around (x, y), turned counter-clockwise into the other finger's frame: 4 words of 4 rows
+    each.
+    """
     for w in range(SIDE // 4):
         word = np.uint64(0)
         for r in range(4):
@@ -86,7 +89,8 @@ def correlate(bits: U8, left: int, top: int, words: U64, rows: U64, surface: F32
 
 @kernel("float64(uint8[:,::1], uint8[:,::1], uint8[:,::1], uint8[:,::1], float64[::1], float64[:,::1])")
 def agreement(bits_a: U8, frequency_a: U8, bits_b: U8, frequency_b: U8, motion: F64, field: F64) -> float:
-    """How well the ridges of two aligned fingers coincide: mean correlation at the common peaks, shrunk; 0 to 1.
+    """How well the ridges of two aligned fingers coincide: mean correlation at the common peaks, shrunk; 0 to
+    1.
 
     Parameters
     ----------

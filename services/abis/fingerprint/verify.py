@@ -80,7 +80,7 @@ def verify(
     ----------
     a, b: minutiae (n, 4). bits, valid, usable: their cylinders. orientation, frequency: their
     coarse fields. texture: packed, empty where unknown.
-    weights: bias and one weight a feature. floor: the texture is looked at only where the score may exceed it.
+    weights: bias and one weight a feature. floor: the texture counts only where the score may exceed it.
 
     Returns
     -------

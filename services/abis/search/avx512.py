@@ -1,0 +1,36 @@
+"""First-stage kernel for processors with AVX-512 VPOPCNTDQ: eight fingers a register."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from services.abis.kernels import I32, U64, kernel
+from services.abis.search.lanes import LANES, native_popcount, nearest
+
+_twelve = nearest(12, 8, native_popcount)
+_eight = nearest(8, 8, native_popcount)
+_four = nearest(4, 8, native_popcount)
+
+
+@kernel("void(uint64[:,::1], int64, int32[::1], uint64[::1], uint64[::1], uint16[::1])")
+def score(rows: U64, width: int, owners: I32, codes: U64, limits: U64, sums: np.ndarray) -> None:
+    """See `plain.score`, which this equals."""
+    total = np.uint64(0)
+    for k in range(limits.size):
+        total += limits[k]
+    least = np.empty(LANES, np.uint64)
+    for group in range(owners.size // LANES):
+        for lane in range(LANES):
+            least[lane] = 0
+        at = 0
+        while codes.size - at >= 12:
+            _twelve(rows, group * width, width, codes, limits, at, least)
+            at += 12
+        if codes.size - at == 8:
+            _eight(rows, group * width, width, codes, limits, at, least)
+        elif codes.size - at == 4:
+            _four(rows, group * width, width, codes, limits, at, least)
+        for lane in range(LANES):
+            owner = owners[group * LANES + lane]
+            if owner >= 0:
+                sums[owner] += np.uint16(total - least[lane])

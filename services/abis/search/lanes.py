@@ -1,0 +1,128 @@
+"""Vector instructions that Numba has no names for, wrapped once: nearest gallery code for several probe codes.
+
+A *row* is one zmm register or eight uint64 in memory: one 64-bit code of each of eight fingers. All functions
+made here read rows and keep, for every probe code and every finger, the least Hamming distance seen so far in
+registers. The minimum is taken over 16-bit lanes because that instruction does not compete with the popcount
+for the same execution port; distances of 64-bit codes fill the lowest 16 bits of each 64 only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+LANES = 8
+"""Fingers compared at once."""
+AHEAD = 128
+"""Rows between the one being read and the one asked for (8 kB): hardware prefetchers stop at every 4 kB page."""
+
+_I64 = ir.IntType(64)
+Popcount = Callable[[Any, Any], Any]
+"""From a builder and a vector of i64 to the vector of their numbers of one bits."""
+
+
+def native_popcount(builder: Any, value: Any) -> Any:
+    """`llvm.ctpop`: one `vpopcntq` where the processor has it."""
+    # llvmlite's own ctpop takes scalars only.
+    name = f"llvm.ctpop.v{value.type.count}i64"
+    count = cgutils.get_or_insert_function(builder.module, ir.FunctionType(value.type, [value.type]), name)
+    return builder.call(count, [value])
+
+
+def shuffle_popcount(builder: Any, value: Any) -> Any:
+    """Popcount of <4 x i64> by table look-up of nibbles (Muła): AVX2 has no instruction for it."""
+    byte = ir.VectorType(ir.IntType(8), 32)
+    table = ir.Constant(byte, [bin(k % 16).count("1") for k in range(32)])
+    low = ir.Constant(byte, [15] * 32)
+    four = ir.Constant(ir.VectorType(ir.IntType(16), 16), [4] * 16)
+    look_up = cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(byte, [byte, byte]), "llvm.x86.avx2.pshuf.b"
+    )
+    total = cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(value.type, [byte, byte]), "llvm.x86.avx2.psad.bw"
+    )
+    words = builder.bitcast(value, ir.VectorType(ir.IntType(16), 16))
+    high = builder.and_(builder.bitcast(builder.lshr(words, four), byte), low)
+    lower = builder.and_(builder.bitcast(value, byte), low)
+    ones = builder.add(builder.call(look_up, [table, lower]), builder.call(look_up, [table, high]))
+    return builder.call(total, [ones, ir.Constant(byte, [0] * 32)])
+
+
+def _prefetch(builder: Any, there: Any) -> None:
+    """Ask for a cache line of the stream; addresses behind the end of the array do no harm."""
+    pointer, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+    kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
+    prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+    read, near, data = (ir.Constant(number, k) for k in (0, 3, 1))
+    builder.call(prefetch, [builder.bitcast(there, pointer), read, near, data])
+
+
+def _minimum(builder: Any, a: Any, b: Any) -> Any:
+    words = ir.VectorType(ir.IntType(16), a.type.count * 4)
+    x, y = builder.bitcast(a, words), builder.bitcast(b, words)
+    return builder.bitcast(builder.select(builder.icmp_unsigned("<", x, y), x, y), a.type)
+
+
+def _splat(builder: Any, value: Any, width: int) -> Any:
+    vector = ir.VectorType(_I64, width)
+    first = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
+    zeros = ir.Constant(ir.VectorType(ir.IntType(32), width), [0] * width)
+    return builder.shuffle_vector(first, ir.Constant(vector, ir.Undefined), zeros)
+
+
+def nearest(probes: int, width: int, popcount: Popcount) -> Callable[..., None]:
+    """An intrinsic for `probes` probe codes on vectors of `width` lanes (4 or 8).
+
+    The intrinsic is called as f(rows, first, count, codes, limits, at, out):
+
+    rows: uint64 (r, 8), of which [first, first + count) are read. codes, limits: uint64 (n), of which
+    [at, at + probes) are used: the probe's codes, and the value at which each minimum starts.
+    out: uint64 (8), to which the minima are added, summed over the probe codes.
+    """
+
+    @intrinsic
+    def call(
+        _context: Any, rows: Any, first: Any, count: Any, codes: Any, limits: Any, at: Any, out: Any
+    ) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            pointers = [
+                context.make_array(signature.args[k])(context, builder, arguments[k]).data
+                for k in (0, 3, 4, 6)
+            ]
+            _, start, many, _, _, offset, _ = arguments
+            vector = ir.VectorType(_I64, width)
+            base, code, limit, sums = pointers
+            wanted = [builder.add(offset, ir.Constant(_I64, k)) for k in range(probes)]
+            for half in range(LANES // width):
+                splats = [_splat(builder, builder.load(builder.gep(code, [k])), width) for k in wanted]
+                least = []
+                for k in wanted:
+                    slot = cgutils.alloca_once(builder, vector)
+                    builder.store(_splat(builder, builder.load(builder.gep(limit, [k])), width), slot)
+                    least.append(slot)
+                with cgutils.for_range(builder, many) as loop:
+                    row = builder.add(start, loop.index)
+                    word = builder.add(
+                        builder.mul(row, ir.Constant(_I64, LANES)), ir.Constant(_I64, half * width)
+                    )
+                    there = builder.bitcast(builder.gep(base, [word]), vector.as_pointer())
+                    value = builder.load(there, align=8)
+                    _prefetch(builder, builder.gep(base, [builder.add(word, ir.Constant(_I64, AHEAD * LANES))]))
+                    for splat, slot in zip(splats, least, strict=True):
+                        distance = popcount(builder, builder.xor(value, splat))
+                        builder.store(_minimum(builder, distance, builder.load(slot)), slot)
+                there = builder.gep(sums, [ir.Constant(_I64, half * width)])
+                there = builder.bitcast(there, vector.as_pointer())
+                total = builder.load(there, align=8)
+                for slot in least:
+                    total = builder.add(total, builder.load(slot))
+                builder.store(total, there, align=8)
+            return context.get_dummy_value()
+
+        return types.void(rows, first, count, codes, limits, at, out), codegen
+
+    return cast(Callable[..., None], call)

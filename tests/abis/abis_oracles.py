@@ -1,0 +1,133 @@
+"""Slow, readable twins of the kernels."""
+
+from __future__ import annotations
+
+from math import erf, exp, floor, hypot, pi, sqrt
+
+import numpy as np
+
+from services.abis.fingerprint import parameters as p
+from services.abis.kernels import F32, F64, U8, U64
+
+
+def wrap(angle: float) -> float:
+    return (angle + pi) % (2 * pi) - pi
+
+
+def bits_of(words: U64) -> list[bool]:
+    return [bool(int(word) >> bit & 1) for word in words for bit in range(64)]
+
+
+def inside_frame(image: U8, window: int, tolerance: int, edge: int) -> U8:
+    """1 outside of every constant window (clipped at the border) and away from the border."""
+    height, width = image.shape
+    half = window // 2
+    out = np.ones_like(image)
+    for y in range(height):
+        for x in range(width):
+            part = image[max(0, y - half) : y + half + 1, max(0, x - half) : x + half + 1].astype(int)
+            if part.max() - part.min() <= tolerance:
+                out[max(0, y - half) : y + half + 1, max(0, x - half) : x + half + 1] = 0
+    out[:edge] = out[height - edge :] = 0
+    out[:, :edge] = out[:, width - edge :] = 0
+    return out
+
+
+def blur(values: F32, taps: F32) -> F64:
+    """Separable convolution with zeros outside."""
+    radius = len(taps) // 2
+    padded = np.pad(values.astype(np.float64), radius)
+    height, width = values.shape
+    rows = sum(t * padded[:, k : k + width] for k, t in enumerate(taps))
+    return np.asarray(sum(t * np.asarray(rows)[k : k + height] for k, t in enumerate(taps)))
+
+
+def cylinder_values(points: F32, m: int, area: U8, cell: int) -> tuple[F64, F64]:
+    """Contributions (16, 16, 5) and validity (16, 16) of one minutia's cylinder."""
+    x0, y0, theta, _ = (float(v) for v in points[m])
+    values, valid = np.zeros((16, 16, 5)), np.zeros((16, 16))
+    step = 2 * p.CYLINDER_RADIUS / 16
+    for i in range(16):
+        for j in range(16):
+            u, v = (i + 0.5) * step - p.CYLINDER_RADIUS, (j + 0.5) * step - p.CYLINDER_RADIUS
+            x = x0 + u * np.cos(theta) - v * np.sin(theta)
+            y = y0 - (u * np.sin(theta) + v * np.cos(theta))
+            row, column = floor(y / cell), floor(x / cell)
+            within = 0 <= row < area.shape[0] and 0 <= column < area.shape[1] and area[row, column]
+            if hypot(u, v) > p.CYLINDER_RADIUS or not within:
+                continue
+            valid[i, j] = 1
+            for t, (xt, yt, angle, _) in enumerate(points):
+                distance = hypot(xt - x, yt - y)
+                if t == m or distance > 3 * p.CYLINDER_SIGMA_S:
+                    continue
+                near = exp(-0.5 * (distance / p.CYLINDER_SIGMA_S) ** 2) / (p.CYLINDER_SIGMA_S * sqrt(2 * pi))
+                for k in range(5):
+                    off = abs(wrap(float(angle) - theta + pi - (k + 0.5) * 2 * pi / 5))
+                    scale = p.CYLINDER_SIGMA_D * sqrt(2)
+                    share = 0.5 * (erf((off + pi / 5) / scale) - erf((off - pi / 5) / scale))
+                    values[i, j, k] += near * share
+    return values, valid
+
+
+def similarity(bits_a: U64, valid_a: U64, bits_b: U64, valid_b: U64) -> float:
+    """1 - |a - b| / (|a| + |b|) over the cells valid in both; 0 where too few are."""
+    both = np.array(bits_of(valid_a)) & np.array(bits_of(valid_b))
+    if both.sum() < int(p.COMPARE_MIN_COMMON * 208):
+        return 0.0
+    mask = np.tile(both, 5)
+    a, b = np.array(bits_of(bits_a)) & mask, np.array(bits_of(bits_b)) & mask
+    norm = sqrt(a.sum()) + sqrt(b.sum())
+    return 1.0 - sqrt((a ^ b).sum()) / norm if norm else 0.0
+
+
+def sigmoid(value: float, centre: float, slope: float) -> float:
+    return 1.0 / (1.0 + exp(-slope * (value - centre)))
+
+
+def agreement(a: F32, b: F32, first: tuple[int, int], second: tuple[int, int]) -> float:
+    """How far two pairs of minutiae tell the same story, seen from the first pair."""
+    (a1, b1), (a2, b2) = first, second
+    if a1 == a2 or b1 == b2:
+        return 0.0
+
+    def seen(points: F32, m: int, t: int) -> tuple[float, float, float]:
+        dx, dy = float(points[t, 0] - points[m, 0]), float(points[m, 1] - points[t, 1])
+        turn = wrap(float(points[m, 2]) - float(points[t, 2]))
+        return hypot(dx, dy), turn, wrap(float(points[m, 2]) - float(np.arctan2(dy, dx)))
+
+    one, other = seen(a, a1, a2), seen(b, b1, b2)
+    distance, turn = abs(one[0] - other[0]), abs(wrap(one[1] - other[1]))
+    if distance > 12 or turn > 0.6:
+        return 0.0
+    radial = abs(wrap(one[2] - other[2]))
+    return sigmoid(distance, 5, -1.6) * sigmoid(turn, pi / 12, -30) * sigmoid(radial, pi / 12, -30)
+
+
+def relaxed_score(similarity: F32, a: F32, b: F32) -> float:
+    """LSSR as the paper states it."""
+    smaller = min(len(a), len(b))
+    entries = [(float(s), i, j) for (i, j), s in np.ndenumerate(similarity) if s > 0]
+    best = sorted(entries, key=lambda e: -e[0])[:smaller]
+    if len(best) < 2:
+        return 0.0
+    pairs = [(i, j) for _, i, j in best]
+    start = [s for s, _, _ in best]
+    now = list(start)
+    for _ in range(5):
+        now = [
+            0.5 * now[s]
+            + 0.5
+            * sum(agreement(a, b, pairs[s], pairs[t]) * now[t] for t in range(len(pairs)) if t != s)
+            / (len(pairs) - 1)
+            for s in range(len(pairs))
+        ]
+    count = min(smaller, 4 + round(sigmoid(smaller, 20, 0.4) * 8))
+    kept = sorted(zip(now, start, strict=True), key=lambda v: -v[0] / v[1])[:count]
+    return sum(value for value, _ in kept) / count
+
+
+def texture_correlation(a: U8, b: U8, left: int, top: int) -> float:
+    """Correlation of a 16x16 block of signs with the block of b at (left, top)."""
+    there = b[top : top + 16, left : left + 16].astype(int) * 2 - 1
+    return float(((a.astype(int) * 2 - 1) * there).mean())

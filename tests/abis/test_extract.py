@@ -1,0 +1,115 @@
+"""The steps of the extractor, on patterns whose truth is known."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import numpy as np
+import pytest
+
+from services.abis.fingerprint import enhance, frame, frequency, mask, orientation
+from services.abis.fingerprint import parameters as p
+from services.abis.fingerprint.extract import extract_pixels
+from services.abis.fingerprint.minutiae import Minutiae, away_from_border
+from services.abis.fingerprint.template import Template, minutiae_only
+from services.abis.kernels import U8
+from services.common.errors import DataLoss, InvalidArgument
+
+
+def ridges(angle: float, period: float, noise: float = 0.0) -> U8:
+    """Straight ridges in a disc on white paper."""
+    y, x = np.mgrid[:240, :240].astype(float)
+    wave = np.cos(2 * np.pi * (x * np.sin(angle) + y * np.cos(angle)) / period)
+    grey = 128 + 100 * wave + np.random.default_rng(0).normal(0, noise, wave.shape)
+    grey[np.hypot(x - 120, y - 120) > 90] = 255
+    return np.asarray(np.clip(grey, 0, 255), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.4, 1.0, 1.57, 2.2, 3.0])
+@pytest.mark.parametrize("period", [7.0, 9.0, 12.0])
+def test_orientation_period_and_area_of_straight_ridges_are_found(angle: float, period: float) -> None:
+    image = ridges(angle, period, noise=25)
+    valid, mean, contrast = frame.fill(image)
+    level = frame.level(image, valid, mean, contrast)
+    area = mask.candidates(contrast)
+    c, s = orientation.estimate(level, np.ones_like(contrast), orientation.COARSE)
+    theta = orientation.angles(c, s)
+    wave = frequency.estimate(level, theta, area)
+    _, power = enhance.gabor(level, c, s, wave, area)
+    found = mask.ridges(power, contrast)
+    i, j = np.mgrid[:30, :30] * 8 + 4
+    inside = np.hypot(i - 120, j - 120) < 70
+    off = np.abs(np.mod(theta - angle + np.pi / 2, np.pi) - np.pi / 2)
+    assert off[inside].max() < 0.1
+    assert np.median(1 / wave[inside]) == pytest.approx(period, rel=0.05)
+    assert found[inside].all()
+    assert not found[np.hypot(i - 120, j - 120) > 115].any()
+
+
+def test_straight_ridges_have_no_minutiae() -> None:
+    assert len(extract_pixels(ridges(0.4, 9.0))) == 0
+
+
+def test_where_a_ridge_starts_there_is_one_minutia_that_points_into_it() -> None:
+    y, x = np.mgrid[:300, :300].astype(float)
+    # A phase that winds once around the centre: one more ridge on the right than on the left.
+    phase = 2 * np.pi * y / 9 + np.arctan2(y - 150, x - 150)
+    grey = 128 + 100 * np.cos(phase)
+    grey[np.hypot(x - 150, y - 150) > 110] = 255
+    template = extract_pixels(np.clip(grey, 0, 255).astype(np.uint8))
+    near = template.points[np.hypot(template.points[:, 0] - 150, template.points[:, 1] - 150) < 14]
+    assert len(near) == 1
+    assert abs(np.sin(float(near[0, 2]))) < 0.5
+
+
+def test_noise_is_refused_or_has_no_clear_minutiae() -> None:
+    noise = np.random.default_rng(5).integers(0, 255, (300, 300)).astype(np.uint8)
+    with suppress(InvalidArgument):
+        assert float(extract_pixels(noise).points[:, 3].mean()) < 0.3
+
+
+def test_minutiae_at_the_border_are_dropped() -> None:
+    area = np.zeros((10, 10), np.bool_)
+    area[2:8, 2:8] = True
+    x = np.array([40.0, 17.0, 40.0, 62.0], np.float32)
+    y = np.array([40.0, 40.0, 17.0, 40.0], np.float32)
+    some = Minutiae(x, y, np.zeros(4, np.float32), np.ones(4, np.uint8), np.ones(4, np.float32))
+    assert away_from_border(some, area).x.tolist() == [40.0]
+
+
+def test_otsu_splits_two_levels() -> None:
+    values = np.array([1.0] * 50 + [9.0] * 30, np.float32)
+    assert 1.0 < mask.otsu(values) <= 9.0
+
+
+def test_a_mask_is_one_area_without_holes() -> None:
+    raw = np.zeros((30, 30), np.bool_)
+    raw[4:24, 4:24] = True
+    raw[12:14, 12:14] = False
+    raw[26:29, 26:29] = True
+    assert mask.clean(raw)[13, 13]
+    assert not mask.clean(raw)[27, 27]
+
+
+def test_a_template_survives_its_binary_form(templates: list[list[Template]]) -> None:
+    for template in (templates[0][0], minutiae_only(templates[0][0])):
+        again = Template.from_bytes(template.to_bytes())
+        assert again.to_bytes() == template.to_bytes()
+        assert (again.points == template.points).all()
+        assert (again.texture == template.texture).all()
+        assert again.from_image is template.from_image
+
+
+def test_the_best_sixty_minutiae_are_kept_best_first(templates: list[list[Template]]) -> None:
+    for person in templates:
+        for template in person:
+            assert p.MIN_MINUTIAE <= len(template) <= p.MAX_MINUTIAE
+            assert (np.diff(template.points[:, 3]) <= 0).all()
+
+
+def test_a_damaged_stored_template_is_data_loss(templates: list[list[Template]]) -> None:
+    data = bytearray(templates[0][0].to_bytes())
+    data[40] ^= 1
+    for damaged in (bytes(data), bytes(data[:-9]), b""):
+        with pytest.raises(DataLoss):
+            Template.from_bytes(damaged)

@@ -1,0 +1,118 @@
+"""Each kernel gives what its slow twin gives."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from services.abis.fingerprint import align, cylinders, frame, grid, lssr, parameters, texture
+from services.abis.fingerprint.template import CELL, Template
+from services.abis.kernels import F32
+from tests.abis import abis_oracles as oracle
+
+
+def some_points(seed: int, count: int) -> F32:
+    rng = np.random.default_rng(seed)
+    points = rng.uniform(0, 1, (count, 4)) * [250, 300, 2 * np.pi, 1]
+    return np.ascontiguousarray(points, dtype=np.float32)
+
+
+def test_frame_is_the_union_of_constant_windows() -> None:
+    rng = np.random.default_rng(1)
+    image = rng.integers(0, 255, (40, 50)).astype(np.uint8)
+    image[:, :9] = 200
+    image[10:22, 30:44] = 90
+    assert (frame.inside(image, 7, 2, 2) == oracle.inside_frame(image, 7, 2, 2)).all()
+
+
+def test_blur_is_a_separable_convolution() -> None:
+    values = np.random.default_rng(2).normal(size=(19, 23)).astype(np.float32)
+    taps = grid.gaussian(1.6)
+    np.testing.assert_allclose(grid.blur(values, taps), oracle.blur(values, taps), atol=1e-5)
+
+
+def test_a_grid_is_read_linearly_between_the_centres_of_its_blocks() -> None:
+    i, j = np.mgrid[:6, :7].astype(np.float32)
+    ramp = np.ascontiguousarray(3 * i - 2 * j)
+    y, x = np.mgrid[:48, :56]
+    expected = 3 * np.clip((y - 3.5) / 8, 0, 5) - 2 * np.clip((x - 3.5) / 8, 0, 6)
+    np.testing.assert_allclose(grid.upsample(ramp, 48, 56), expected, atol=1e-4)
+    assert grid.sample(ramp, 20.0, 30.0) == pytest.approx(expected[20, 30], abs=1e-4)
+
+
+def test_cylinder_bits_are_the_contributions_above_the_level() -> None:
+    points = some_points(4, 18)
+    area = np.ones((20, 17), np.uint8)
+    area[:4] = 0
+    bits, valid, usable = cylinders.cylinders(points, area, CELL)
+    for m in range(5):
+        values, seen = oracle.cylinder_values(points, m, area, CELL)
+        assert oracle.bits_of(valid[m]) == (seen.ravel() > 0).tolist()
+        flat = np.moveaxis(values, 2, 0).ravel()
+        # The kernel reads the directional share from a table: bits at the very level may differ.
+        sure = np.abs(flat - parameters.CYLINDER_BIT_LEVEL) > 2e-4
+        assert (np.array(oracle.bits_of(bits[m]))[sure] == (flat > parameters.CYLINDER_BIT_LEVEL)[sure]).all()
+        assert usable[m] == (seen.sum() >= parameters.CYLINDER_MIN_VALID * 208)
+
+
+def test_similarities_are_those_of_single_cylinders(templates: list[list[Template]]) -> None:
+    a, b = templates[0]
+    found = lssr.similarities(*a.cylinders, *b.cylinders)
+    bits_a, valid_a, usable_a = a.cylinders
+    bits_b, valid_b, usable_b = b.cylinders
+    for i in range(0, len(a), 5):
+        for j in range(0, len(b), 7):
+            expected = oracle.similarity(bits_a[i], valid_a[i], bits_b[j], valid_b[j])
+            usable = usable_a[i] and usable_b[j]
+            assert found[i, j] == pytest.approx(expected if usable else 0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("reference", [(0, 1), (1, 0), (2, 1)])
+def test_relaxation_is_that_of_the_paper(templates: list[list[Template]], reference: tuple[int, int]) -> None:
+    a, b = templates[0][0], templates[reference[0]][reference[1]]
+    similarity = lssr.similarities(*a.cylinders, *b.cylinders)
+    score, pairs, values = lssr.relax(similarity, a.points, b.points)
+    assert score == pytest.approx(oracle.relaxed_score(similarity, a.points, b.points), rel=1e-3)
+    assert len(pairs) == len(values) <= min(len(a), len(b))
+
+
+def test_alignment_finds_the_motion_that_was_made() -> None:
+    a = some_points(5, 30)
+    turn, shift = 0.7, np.array([40.0, -25.0])
+    c, s = np.cos(turn), np.sin(turn)
+    b = a.copy()
+    b[:, 0] = c * a[:, 0] + s * a[:, 1] + shift[0]
+    b[:, 1] = -s * a[:, 0] + c * a[:, 1] + shift[1]
+    b[:, 2] = (a[:, 2] + turn) % (2 * np.pi)
+    pairs = np.column_stack([np.arange(12), np.arange(12)]).astype(np.int32)
+    motion, field, found, closeness = align.align(a, b, pairs, np.ones(12), 0)
+    np.testing.assert_allclose(motion, [c, s, *shift], atol=1e-3)
+    assert {tuple(pair) for pair in found.tolist()} == {(k, k) for k in range(30)}
+    assert closeness.min() > 0.99
+    assert align.place(10.0, 20.0, motion, field) == pytest.approx(
+        (c * 10 + s * 20 + shift[0], -s * 10 + c * 20 + shift[1]), abs=0.05
+    )
+
+
+def test_each_minutia_is_paired_at_most_once() -> None:
+    a, b = some_points(6, 50), some_points(7, 60)
+    still = np.array([1.0, 0.0, 0.0, 0.0])
+    pairs, _ = align.pair_up(a, b, still, np.empty((0, 4)), 3.0)
+    assert len(pairs) > 5
+    assert len(set(pairs[:, 0].tolist())) == len(set(pairs[:, 1].tolist())) == len(pairs)
+
+
+def test_texture_surface_is_the_correlation_at_every_shift() -> None:
+    rng = np.random.default_rng(8)
+    signs_a, signs_b = (rng.integers(0, 2, (64, 64)).astype(np.uint8) for _ in range(2))
+    bits_a, bits_b = (np.packbits(s, axis=1) for s in (signs_a, signs_b))
+    words, rows = np.empty(4, np.uint64), np.empty(24, np.uint64)
+    surface = np.empty(81, np.float32)
+    texture.patch(bits_a, 24.0, 24.0, 1.0, 0.0, words)
+    block = signs_a[16:32, 16:32]
+    for left, top in ((20, 24), (13, 9), (27, 31)):
+        texture.correlate(bits_b, left, top, words, rows, surface)
+        for dy in range(-4, 5):
+            for dx in range(-4, 5):
+                expected = oracle.texture_correlation(block, signs_b, left + dx, top + dy)
+                assert surface[(dy + 4) * 9 + dx + 4] == pytest.approx(expected, abs=1e-6)
