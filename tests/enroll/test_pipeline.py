@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from services.common import errors
-from services.enroll import tables
+from services.enroll import tables, worklist
 from services.enroll.deduplication import FingerImage, Outcome
 from services.enroll.packet import ImageKind
 from services.enroll.pipeline import CHIP_RECORD_BYTES, MAX_FAULTS, Pipeline, backoff, best_fingers
@@ -188,6 +188,26 @@ def test_a_worker_that_lost_its_lease_books_nothing(office: Office) -> None:
         return finger.position
 
     office.abis.quality = overtaken
+    office.run()
+    assert office.statuses(record) == [*TO_CENTRAL, Status.PRINT_READY_RECORD]
+
+
+def test_a_worker_that_lost_its_lease_leaves_the_record_to_the_one_who_has_it(office: Office) -> None:
+    record = office.submit("Sri")
+    office.pipeline.step()
+
+    def overtaken(finger: FingerImage) -> int:
+        office.abis.quality = lambda each: each.position
+        now = office.clock.advance(timedelta(seconds=11))
+        until = now + timedelta(seconds=10)
+        taken = office.db.run(lambda conn: worklist.take(conn, "another process", now, until))
+        assert taken is not None
+        return finger.position
+
+    office.abis.quality = overtaken
+    office.run()
+    assert office.read(record).status is Status.SENT_FOR_ENROLLMENT
+    office.clock.advance(timedelta(seconds=11))
     office.run()
     assert office.statuses(record) == [*TO_CENTRAL, Status.PRINT_READY_RECORD]
 

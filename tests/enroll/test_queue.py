@@ -78,6 +78,7 @@ def test_a_station_always_gets_the_record_that_arrived_first(
     waiting: set[int] = set()
     lent: list[tuple[Claim, int]] = []
     for operation, choice in operations:
+        office.clock.advance(timedelta(seconds=1))
         if operation == "submit":
             waiting.add(print_ready(office, region).arrival_number)
         elif operation == "claim" and not waiting:
