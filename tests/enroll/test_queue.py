@@ -127,6 +127,14 @@ def test_each_region_has_its_own_queue(office: Office) -> None:
     assert claim(office, "32.17").record_id == record.record_id
 
 
+def test_a_released_record_has_its_old_place(office: Office) -> None:
+    first, _ = print_ready(office), print_ready(office)
+    held = claim(office)
+    office.clock.advance(timedelta(seconds=1))
+    release(office, held)
+    assert claim(office).record_id == first.record_id
+
+
 def test_a_released_record_says_why_it_came_back(office: Office) -> None:
     record = print_ready(office)
     assert release(office, claim(office)).reason == "CLAIM_RELEASED: The printer jams."
