@@ -145,7 +145,9 @@ class Personalizer:
                 try:
                     return self._write(job, work, stop)
                 except (PcscFault, WrongCardError) as obstacle:
-                    job = self._journal.reload(job)
+                    touched, job = job.chip_uid, self._journal.reload(job)
+                    if job.chip_uid != touched:
+                        begun = time.monotonic()
                     job = self._journal.note(job, _obstacle(job, obstacle))
                 if time.monotonic() - begun > self._patience(job):
                     return self._journal.save(job.ending(_unmade(job), job.reason))
@@ -183,6 +185,8 @@ class Personalizer:
                 return self._journal.save(job.ending(State.SPOILED, reason))
             if not job.chip_uid:
                 self._refuse_used(job, uid, found)
+                # A claim that lapsed while we waited must not cost a blank.
+                self._enroll.renew(job.claim_id)
                 job = self._journal.save(job.touched(uid))
             fault: PcscFault | None = None
             try:

@@ -3,11 +3,12 @@
 from sim.card.answer import Traits
 from sim.card.faults import Faults
 from sim.card.memory import CAPACITY, CardMemory
-from sim.card.reader import PcscMissingError, ReaderBank, VirtualReader
+from sim.card.reader import MAX_READERS, PcscMissingError, ReaderBank, VirtualReader
 from sim.card.virtual import VPCD_PORT, VirtualCard
 
 __all__ = [
     "CAPACITY",
+    "MAX_READERS",
     "VPCD_PORT",
     "CardMemory",
     "Faults",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from pathlib import Path
 from typing import Self
 
@@ -21,6 +22,11 @@ VPCD_PORT = 35963
 """Port of the reader in Debian's configuration of vpcd."""
 
 _POWER_OFF, _POWER_ON, _RESET, _ASK_ATR = 0, 1, 2, 4
+
+_SWAP_SECONDS = 0.6
+"""No hand swaps cards faster, and pcscd counts on it: it looks for cards every 0.4 s, and overlooks one that
+took the place of a card that left under power before it looked."""
+_left_under_power: dict[tuple[str, int], float] = {}
 
 
 class VirtualCard:
@@ -57,6 +63,7 @@ class VirtualCard:
         size = {} if capacity is None else {"capacity": capacity}
         self.memory = CardMemory(image, uid=uid, before_page=self._injector.before_page, **size)
         self.card = Card(self.memory, traits)
+        self._powered = False
         self._socket: socket.socket | None = None
         self._thread: threading.Thread | None = None
 
@@ -76,7 +83,7 @@ class VirtualCard:
         return self._thread is not None and self._thread.is_alive()
 
     def insert(self, port: int | None = None) -> Self:
-        """Lay the card on its reader, or on another one.
+        """Lay the card on its reader, or on another one, no faster than a hand would.
 
         Raises:
             ConnectionError: nothing listens there.
@@ -84,6 +91,7 @@ class VirtualCard:
         self.remove()
         self.port = self.port if port is None else port
         self._injector.gone.clear()
+        time.sleep(max(0.0, _left_under_power.get((self.host, self.port), 0.0) - time.monotonic()))
         self._socket = socket.create_connection((self.host, self.port), timeout=5)
         self._socket.settimeout(None)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -130,6 +138,9 @@ class VirtualCard:
                         link.sendall(len(answer).to_bytes(2, "big") + answer)
             except (ConnectionError, OSError, PowerLossError):
                 self.card.reset()
+                if self._powered:
+                    _left_under_power[self.host, self.port] = time.monotonic() + _SWAP_SECONDS
+                self._powered = False
 
     def _handle(self, message: bytes) -> bytes | None:
         if len(message) == 1:
@@ -137,6 +148,7 @@ class VirtualCard:
                 return self.card.atr
             if message[0] in (_POWER_OFF, _POWER_ON, _RESET):
                 self.card.reset()
+                self._powered = message[0] != _POWER_OFF
             return None
         self._injector.before_apdu()
         answer = self.card.exchange(message)

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from itertools import cycle
 from pathlib import Path
 
 import pytest
 
 from services.cardperso.holder import Holder
-from sim.card import PcscMissingError, ReaderBank, VirtualCard, VirtualReader
+from sim.card import MAX_READERS, PcscMissingError, ReaderBank, VirtualCard, VirtualReader
 from tests.cardperso.card_makers import eventually, make_holder, present
 
 
 @pytest.fixture(scope="session")
 def bank() -> Iterator[ReaderBank]:
-    """Two virtual readers; libpcsclite remembers the first socket it is told, so one bank serves all
+    """Virtual readers; libpcsclite remembers the first socket it is told, so one bank serves all
     tests.
     """
     try:
-        bank = ReaderBank(2).start()
+        bank = ReaderBank(MAX_READERS).start()
     except PcscMissingError as missing:
         pytest.skip(str(missing))
     before = os.environ.get("PCSCLITE_CSOCK_NAME")
@@ -32,12 +33,28 @@ def bank() -> Iterator[ReaderBank]:
         os.environ["PCSCLITE_CSOCK_NAME"] = before
 
 
+@pytest.fixture(scope="session")
+def places(bank: ReaderBank) -> Iterator[VirtualReader]:
+    """One reader after the other, round and round: pcscd takes a moment to see that a card was taken away."""
+    return cycle(bank.readers)
+
+
 @pytest.fixture
-def reader(bank: ReaderBank) -> Iterator[VirtualReader]:
+def reader(places: Iterator[VirtualReader]) -> VirtualReader:
     """A reader without a card."""
-    eventually(lambda: not present(bank.readers[0].name))
-    yield bank.readers[0]
-    eventually(lambda: not present(bank.readers[0].name))
+    return _empty(places)
+
+
+@pytest.fixture
+def other_reader(places: Iterator[VirtualReader], reader: VirtualReader) -> VirtualReader:
+    """Another reader without a card."""
+    return _empty(places)
+
+
+def _empty(places: Iterator[VirtualReader]) -> VirtualReader:
+    reader = next(places)
+    eventually(lambda: not present(reader.name))
+    return reader
 
 
 MakeCard = Callable[..., VirtualCard]

@@ -321,18 +321,25 @@ def test_a_crash_of_pcscd_in_the_middle_of_the_card_is_survived(
     bench.check_books()
 
 
-def test_a_claim_that_lapsed_never_becomes_a_card(bench: Bench, make_card: MakeCard) -> None:
+@pytest.mark.parametrize(
+    ("renewal", "outcome"), [(1, State.FAILED), (2, State.SPOILED)], ids=["before", "after"]
+)
+def test_a_claim_that_lapsed_before_or_after_the_writing_never_becomes_a_card(
+    bench: Bench, make_card: MakeCard, renewal: int, outcome: State
+) -> None:
     make_card().insert()
+    renewals = 0
 
     def lapse(call: str) -> None:
-        if call == "renew":
-            for claim_id in bench.world.claims:
-                bench.world.ended[claim_id] = "LAPSED"
+        nonlocal renewals
+        renewals += call == "renew"
+        if renewals == renewal:
+            bench.world.ended |= dict.fromkeys(bench.world.claims, "LAPSED")
 
     bench.world.before = lapse
     job = bench.run()
-    assert (job.state, job.reason.split(":")[0]) == (State.SPOILED, "CLAIM_ENDED")
-    assert list(bench.world.spoiled) == [1001]
+    assert (job.state, job.reason.split(":")[0]) == (outcome, "CLAIM_ENDED")
+    assert len(bench.world.free) == (10 if outcome is State.FAILED else 9)
     assert not bench.world.printed
     bench.check_books()
 

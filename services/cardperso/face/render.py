@@ -161,5 +161,5 @@ def _box(sheet: _Sheet, element: Band | Picture) -> tuple[int, int, int, int]:
 
 def _png(image: Image.Image) -> bytes:
     file = io.BytesIO()
-    image.save(file, "PNG", dpi=(DPI, DPI), compress_level=6)
+    image.save(file, "PNG", dpi=(DPI, DPI), compress_level=3)
     return file.getvalue()

@@ -48,6 +48,7 @@ class Line:
     def __init__(self, name: str, on_close: Callable[[], None]) -> None:
         self._calls: queue.SimpleQueue[_Reply[object] | None] = queue.SimpleQueue()
         self._on_close = on_close
+        self._given_up = False
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
         self._thread.start()
 
@@ -57,9 +58,16 @@ class Line:
         Raises:
             LineTimeoutError: it took longer than `seconds`.
         """
+        if self._given_up:
+            raise LineTimeoutError
         reply = _Reply(work)
         self._calls.put(reply)  # type: ignore[arg-type]
-        return reply.wait(seconds)
+        try:
+            return reply.wait(seconds)
+        except LineTimeoutError:
+            # What was meant for a card that hung must not reach it when it wakes up.
+            self._given_up = True
+            raise
 
     def close(self, seconds: float) -> None:
         """Let the thread clean up and end; one that hangs is left to do so later."""
