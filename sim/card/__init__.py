@@ -2,8 +2,9 @@
 
 from sim.card.answer import Traits
 from sim.card.faults import Faults
+from sim.card.host import PcscMissingError
 from sim.card.memory import CAPACITY, CardMemory
-from sim.card.reader import MAX_READERS, PcscMissingError, ReaderBank, VirtualReader
+from sim.card.reader import MAX_READERS, ReaderBank, VirtualReader
 from sim.card.virtual import VPCD_PORT, VirtualCard
 
 __all__ = [

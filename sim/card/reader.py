@@ -11,36 +11,38 @@ from __future__ import annotations
 
 import atexit
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-DRIVERS = (
-    Path("/usr/lib/pcsc/drivers/serial/libifdvpcd.so"),
-    Path("/usr/lib/x86_64-linux-gnu/pcsc/drivers/serial/libifdvpcd.so"),
-    Path("/usr/lib/aarch64-linux-gnu/pcsc/drivers/serial/libifdvpcd.so"),
+from sim.card.host import (
+    SLOTS,
+    SYSTEM_RUN,
+    PcscMissingError,
+    free_ports,
+    installed,
+    is_zombie,
+    listening,
+    namespace_mode,
+    prefix,
+    sockets_of,
+    until,
 )
+
 MAX_READERS = 16
 """pcscd's reader slots."""
 START_SECONDS = 10.0
 
-_SYSTEM_RUN = Path("/run/pcscd")
-_SLOTS = 2
-"""vpcd makes two slots of each driver copy, on neighbouring ports."""
-_PORTS = range(20000, 32000)
-"""Below the range that the kernel gives to outgoing connections, so that none of them takes a chosen port."""
 
-
-class PcscMissingError(RuntimeError):
-    """The machine cannot have virtual readers; the message names what is missing and how to get it."""
+_HEIR = 'read _; kill "$1"; if [ -n "$2" ]; then rm -rf "$2"; fi'
+"""Waits for the end of its input, which comes when we die in whatever way, and then ends pcscd in our
+place.
+"""
 
 
 @dataclass(frozen=True)
@@ -72,11 +74,12 @@ class ReaderBank:
         self._temporary = directory is None
         self.directory = directory or Path(tempfile.mkdtemp(prefix="tunggal-pcsc-"))
         self.directory.mkdir(parents=True, exist_ok=True)
-        self._mode = _namespace_mode()
-        self._run = _SYSTEM_RUN if self._mode == "direct" else self.directory.resolve() / "run"
+        self._mode = namespace_mode()
+        self._run = SYSTEM_RUN if self._mode == "direct" else self.directory.resolve() / "run"
         if len(str(self.socket)) > 107:
             raise PcscMissingError(f"{self.socket} is too long for a UNIX socket: choose a shorter directory")
         self._process: subprocess.Popen[bytes] | None = None
+        self._heir: subprocess.Popen[bytes] | None = None
         self._name = name
         self._count = count
         self.readers: list[VirtualReader] = []
@@ -106,7 +109,7 @@ class ReaderBank:
     def start(self) -> Self:
         """Start pcscd on free ports and wait until its readers listen."""
         if not self.readers:
-            self._configure(_free_ports(self._count))
+            self._configure(free_ports(self._count))
         self._launch()
         atexit.register(self.stop)
         return self
@@ -157,7 +160,7 @@ class ReaderBank:
         self.readers = [
             VirtualReader(f"{self._name} {number:02} 00 {slot:02X}", port + slot)
             for number, port in enumerate(ports)
-            for slot in range(_SLOTS)
+            for slot in range(SLOTS)
         ][: self._count]
 
     def _launch(self) -> None:
@@ -168,12 +171,24 @@ class ReaderBank:
         pcscd = [str(self._pcscd), "--foreground", "--error", "--config", str(self._configuration)]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*_prefix(self._mode, self._run), *pcscd],
+                [*prefix(self._mode, self._run), *pcscd],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        self._heir = subprocess.Popen(
+            [
+                "/bin/sh",
+                "-c",
+                _HEIR,
+                "sh",
+                str(self._process.pid),
+                str(self.directory) if self._temporary else "",
+            ],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        )
         (self.directory / "owned.pid").write_text(str(self._process.pid))
         self._await_ready(self._process)
 
@@ -184,9 +199,9 @@ class ReaderBank:
     def _await_ready(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + START_SECONDS
         while True:
-            sockets = _sockets_of(process.pid)
-            listening = _listening()
-            ours = {port for port, inode in listening.items() if inode in sockets}
+            opened = sockets_of(process.pid)
+            found = listening()
+            ours = {port for port, inode in found.items() if inode in opened}
             if self.socket.exists() and {reader.port for reader in self.readers} <= ours:
                 return
             if process.poll() is not None or time.monotonic() > deadline:
@@ -197,6 +212,10 @@ class ReaderBank:
 
     def _end(self, how: signal.Signals) -> None:
         process, self._process = self._process, None
+        heir, self._heir = self._heir, None
+        if heir is not None:
+            heir.kill()
+            heir.communicate()
         if process is None:
             return
         process.send_signal(how)
@@ -217,127 +236,4 @@ class ReaderBank:
             return
         if "pcscd" in command and str(self._configuration) in command.split("\0"):
             os.kill(pid, signal.SIGKILL)
-            _until(lambda: not Path(f"/proc/{pid}").exists() or _is_zombie(pid), 5)
-
-
-def installed() -> tuple[Path, Path]:
-    """Paths of pcscd and of the vpcd driver.
-
-    Raises:
-        PcscMissingError: naming the Debian package that has them.
-    """
-    pcscd = shutil.which("pcscd", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
-    driver = next((path for path in DRIVERS if path.exists()), None)
-    missing = [name for name, found in (("pcscd", pcscd), ("vsmartcard-vpcd", driver)) if not found]
-    if pcscd is None or driver is None:
-        raise PcscMissingError(
-            f"virtual readers need {' and '.join(missing)}: apt-get install {' '.join(missing)}"
-        )
-    return Path(pcscd), driver
-
-
-def _namespace_mode() -> str:
-    """How a private pcscd can run here: "mount", "user" or "direct"."""
-    unshare = shutil.which("unshare")
-    for mode, flags in (("mount", ["-m"]), ("user", ["-Urm"])):
-        if mode == "mount" and os.geteuid() != 0:
-            continue
-        probe = ["mount", "-t", "tmpfs", "tmpfs", "/run"]
-        if (
-            unshare
-            and subprocess.run([unshare, *flags, *probe], check=False, capture_output=True).returncode == 0
-        ):
-            return mode
-    if os.geteuid() != 0:
-        raise PcscMissingError(
-            "a private pcscd needs a user namespace, which this machine refuses: run as root, "
-            "or allow them (sysctl kernel.unprivileged_userns_clone=1)"
-        )
-    if _answers(_SYSTEM_RUN / "pcscd.comm"):
-        raise PcscMissingError(
-            "a pcscd is running and this container allows no namespace for a second one: end it, "
-            "or allow CAP_SYS_ADMIN"
-        )
-    return "direct"
-
-
-def _prefix(mode: str, run: Path) -> list[str]:
-    if mode == "direct":
-        return []
-    flags = ["-m"] if mode == "mount" else ["-Urm"]
-    # A fresh /run hides the real one, so that /run/pcscd can be made without touching the machine. The bind
-    # source is # opened first: it may lie under /run itself.
-    script = (
-        'exec 9<"$1" && mount -t tmpfs tmpfs /run && mkdir /run/pcscd && '
-        'mount --bind /proc/self/fd/9 /run/pcscd && exec 9<&- && shift && exec "$@"'
-    )
-    return ["unshare", *flags, "sh", "-c", script, "sh", str(run)]
-
-
-def _answers(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(str(path))
-        except OSError:
-            return False
-        return True
-
-
-def _free_ports(readers: int) -> list[int]:
-    """First ports of as many free pairs as `readers` need."""
-    chosen: list[int] = []
-    candidates = list(_PORTS[::_SLOTS])
-    random.shuffle(candidates)
-    for port in candidates:
-        if len(chosen) * _SLOTS >= readers:
-            return chosen
-        if all(_is_free(port + slot) for slot in range(_SLOTS)):
-            chosen.append(port)
-    raise PcscMissingError("no free ports for virtual readers")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("", port))
-        except OSError:
-            return False
-        return True
-
-
-def _listening() -> dict[int, str]:
-    """Listening TCP ports and the inode of each socket."""
-    found: dict[int, str] = {}
-    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        fields = line.split()
-        if fields[3] == "0A":
-            found[int(fields[1].split(":")[1], 16)] = fields[9]
-    return found
-
-
-def _sockets_of(pid: int) -> set[str]:
-    """Inodes of a process's sockets."""
-    inodes = set()
-    try:
-        for entry in Path(f"/proc/{pid}/fd").iterdir():
-            target = str(entry.readlink())
-            if target.startswith("socket:["):
-                inodes.add(target[8:-1])
-    except OSError:
-        pass  # it ended, or closed one while we looked
-    return inodes
-
-
-def _is_zombie(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return True
-
-
-def _until(condition: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise PcscMissingError("a left-over pcscd does not end")
-        time.sleep(0.01)
+            until(lambda: not Path(f"/proc/{pid}").exists() or is_zombie(pid), 5)

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sim.card import PcscMissingError, ReaderBank, VirtualReader
-from sim.card import reader as reader_module
+from sim.card import PcscMissingError, ReaderBank, VirtualReader, host
 from tests.cardperso.card_makers import eventually, present
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,19 +56,33 @@ def test_two_banks_run_side_by_side_each_with_its_own_readers(bank: ReaderBank, 
     assert ask(bank)
 
 
-def test_a_bank_ends_the_pcscd_that_its_predecessor_left_behind(bank: ReaderBank) -> None:
+def test_no_pcscd_outlives_a_program_that_was_killed(bank: ReaderBank) -> None:
+    need_namespaces(bank)
+    program = (
+        "from sim.card import ReaderBank; import time; b = ReaderBank().start(); print(b.pid, b.directory, \
+flush=True); time.sleep(600)"
+    )
+    killed = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert killed.stdout is not None
+    pid, directory = killed.stdout.readline().split()
+    assert running(int(pid))
+    killed.kill()
+    killed.wait()
+    killed.stdout.close()
+    eventually(lambda: not running(int(pid)) and not Path(directory).exists())
+
+
+def test_a_successor_in_the_same_directory_gets_readers_of_its_own(bank: ReaderBank) -> None:
     need_namespaces(bank)
     directory = bank.directory / "left"
-    start = f"from sim.card import ReaderBank; from pathlib import Path; import os, signal; \
+    program = f"from sim.card import ReaderBank; from pathlib import Path; import os, signal; \
 ReaderBank(1, Path({str(directory)!r})).start(); os.kill(os.getpid(), signal.SIGKILL)"
-    subprocess.run([sys.executable, "-c", start], cwd=ROOT, check=False, timeout=60)
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False, timeout=60)
     left = int((directory / "owned.pid").read_text())
-    assert Path(f"/proc/{left}").exists()
-    successor = ReaderBank(1, directory).start()
-    eventually(lambda: not running(left))
-    assert running(successor.pid)
-    ours = successor.pid
-    successor.stop()
+    with ReaderBank(1, directory) as successor:
+        ours = successor.pid
+        assert len(ask(successor)) == 2
+        assert not running(left)
     assert not running(ours)
 
 
@@ -101,7 +114,7 @@ def test_the_card_as_a_script_lies_on_the_reader_until_it_is_ended(
 
 
 def test_a_machine_without_vpcd_is_told_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reader_module, "DRIVERS", (Path("/nowhere/libifdvpcd.so"),))
+    monkeypatch.setattr(host, "DRIVERS", (Path("/nowhere/libifdvpcd.so"),))
     with pytest.raises(PcscMissingError, match="apt-get install vsmartcard-vpcd"):
         ReaderBank()
 
