@@ -1,0 +1,1 @@
+"""Host side of GlobalPlatform Card Specification 2.3.1: secure channels and the card manager."""

@@ -1,0 +1,1 @@
+"""Keys of cards and of the issuer: keystores, diversification, ceremonies."""
