@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from services.cardperso.globalplatform import scp02, scp03
-from services.cardperso.globalplatform.guard import AttemptGuard
 from services.cardperso.globalplatform.channel import open_channel
 from services.cardperso.globalplatform.commands import put_key
+from services.cardperso.globalplatform.guard import AttemptGuard
 from services.cardperso.globalplatform.messaging import SecurityLevel
 from services.cardperso.globalplatform.scp02 import Scp02
 from services.cardperso.globalplatform.scp03 import Scp03
@@ -21,6 +22,11 @@ from services.cardperso.keys.symmetric import Algorithm, SoftwareKey, check_valu
 from services.cardperso.pcsc.apdu import ResponseApdu
 
 Session = dict[str, Any]
+T = TypeVar("T")
+
+
+def always(value: T) -> Callable[[object], T]:
+    return lambda _: value
 
 
 class Replay:
@@ -117,14 +123,14 @@ def test_a_session_opens_with_the_very_bytes_of_its_source(
             continue
         channel = open_channel(
             card,
-            lambda _, keys=static_keys(session, algorithm): keys,
+            always(static_keys(session, algorithm)),
             chip="recorded",
             guard=AttemptGuard(),
             level=SecurityLevel(int(session["security_level"], 16)),
             size=len(challenge),
             key_version=version,
             aid=bytes.fromhex(session.get("select_aid", "")),
-            random=lambda _, value=challenge: value,
+            random=always(challenge),
         )
         card.finish()
         assert channel.card.diversification_data.hex().upper() == session["key_diversification_data"]
