@@ -26,6 +26,46 @@ JsonFile = Annotated[
 
 @app.command()
 @readable
+def fingerprint(
+    directories: Annotated[
+        list[Path], typer.Argument(metavar="DIR...", help="Sets, each with manifest.csv and its images.")
+    ],
+    scores: Annotated[
+        Path | None, typer.Option(metavar="FILE.csv", help="Write the score of every pair.")
+    ] = None,
+    json_file: JsonFile = None,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE.svg", help="Draw the DET curves.")] = None,
+    peer: Annotated[
+        str | None, typer.Option(metavar="nbis", help="Run another matcher on the same sets beside ours.")
+    ] = None,
+) -> None:
+    """Compare all pairs of one-finger sets on one core: error rates and speed."""
+    from bench import fingerprint as measured
+
+    _make_room(scores, json_file, plot)
+    report = _told(lambda: measured.run(directories, scores, json_file, plot, peer))
+    table = Table(header_style="bold")
+    for column in ("Set", "Matcher"):
+        table.add_column(column)
+    for column in ("EER", "FNMR at FMR 1 %", "0.1 %", "0", "Failures", "ms per image", "Comparisons/s"):
+        table.add_column(column, justify="right")
+    for matcher, figures in {"tunggal": report, **report.get("peers", {})}.items():
+        for row in [*figures["sets"], {"set": "mean", **figures["mean"]}]:
+            rates = ("eer", "fnmr_at_fmr_1e-2", "fnmr_at_fmr_1e-3", "fnmr_at_zero_fmr")
+            table.add_row(
+                row["set"],
+                matcher,
+                *(f"{row[rate]:.2%}" for rate in rates),
+                f"{row['failures_to_extract']:.4g}",
+                f"{row['extract_ms']:.0f}",
+                f"{row['comparisons_per_second']:,.0f}",
+            )
+        table.add_section()
+    Console().print(table)
+
+
+@app.command()
+@readable
 def synthetic(
     fingers: Annotated[int, typer.Option(min=2, max=5000)] = 50,
     impressions: Annotated[int, typer.Option(min=2, max=50)] = 4,
@@ -43,10 +83,12 @@ def synthetic(
     """Make synthetic fingers, compare all their prints, and time each step."""
     from bench import synthetic as measured
 
+    _make_room(sheet, json_file)
     report = _told(lambda: measured.run(directory, fingers=fingers, impressions=impressions))
     if sheet is not None:
         _told(lambda: measured.contact_sheet(sheet, real))
-    _write(json_file, asdict(report))
+    if json_file is not None:
+        json_file.write_text(json.dumps(asdict(report), indent=2) + "\n")
     table = Table(
         title=f"{fingers} synthetic fingers × {impressions}", header_style="bold", title_justify="left"
     )
@@ -79,7 +121,8 @@ def _told(measure: Callable[[], T]) -> T:
         ) from error
 
 
-def _write(file: Path | None, figures: object) -> None:
-    if file is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(figures, indent=2) + "\n")
+def _make_room(*files: Path | None) -> None:
+    """Directories for what will be written: told before the measurement, not after it."""
+    for file in files:
+        if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
