@@ -8,12 +8,14 @@ kernels (once a machine, then from the disk cache) and no request ever pays for 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
-from numba.core import types
+from numba.core import config, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
@@ -26,6 +28,25 @@ U8 = NDArray[np.uint8]
 U64 = NDArray[np.uint64]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def _cache_by_content() -> None:
+    """Keep compiled kernels under a name made of the sources of all of them.
+
+    By itself Numba's cache sees a change of the file that holds a kernel, but not of the kernels it calls in
+    other files: it would go on using those as they were.
+    """
+    digest = hashlib.sha256(numba.__version__.encode())
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        source = path.read_bytes()
+        if b"@kernel(" in source or b"@intrinsic" in source:
+            digest.update(source)
+    settings: Any = config
+    base = Path(settings.CACHE_DIR or Path(__file__).parent / "__pycache__")
+    settings.CACHE_DIR = str(base / f"kernels-{digest.hexdigest()[:16]}")
+
+
+_cache_by_content()
 
 
 def kernel(*signatures: str) -> Callable[[_Function], _Function]:

@@ -11,12 +11,24 @@ import numpy as np
 from services.abis.fingerprint.align import place
 from services.abis.kernels import F32, F64, I32, U8, kernel
 
-FEATURES = ("local", "weight", "density", "ratio", "orientation", "frequency", "overlap", "texture")
+FEATURES = (
+    "local",
+    "weight",
+    "density",
+    "ratio",
+    "orientation",
+    "frequency",
+    "overlap",
+    "evidence",
+    "texture",
+)
 """Names of the features, in the order of the arrays below."""
 COUNT = len(FEATURES)
 _CELL = 16
 _SHRINK_CELLS = 60.0
-_SHRINK_MINUTIAE = 6.0
+_SHRINK_MINUTIAE = 20.0
+_STRETCH = 0.12
+"""Mean difference of log frequency that strangers show: shrinking goes towards it, not towards agreement."""
 
 
 @kernel(
@@ -96,6 +108,7 @@ def features(
     out[3] = matched / seen * trust_minutiae
     if cells > 0:
         out[4] = agree / cells * trust
-        out[5] = stretch / cells
+        out[5] = (stretch / cells - _STRETCH) * trust
     out[6] = np.log(cells + 1.0)
+    out[7] = np.log(weight + 0.3)
     return out
