@@ -1,4 +1,4 @@
-"""First-stage kernel for processors with AVX-512 VPOPCNTDQ: eight fingers a register."""
+"""First-stage kernel for processors with AVX-512 VPOPCNTDQ: eight fingers in one register."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import numpy as np
 
 from services.abis.kernels import I32, U64, kernel
 from services.abis.search.lanes import LANES, native_popcount, nearest
+from services.abis.search.plain import SIGNATURE, U16
 
 _twelve = nearest(12, 8, native_popcount)
 _eight = nearest(8, 8, native_popcount)
 _four = nearest(4, 8, native_popcount)
 
 
-@kernel("void(uint64[:,::1], int64, int32[::1], uint64[::1], uint64[::1], uint16[::1])")
-def score(rows: U64, width: int, owners: I32, codes: U64, limits: U64, sums: np.ndarray) -> None:
-    """See `plain.score`, which this equals."""
+@kernel(SIGNATURE)
+def score(rows: U64, width: int, owners: I32, codes: U64, limits: U64, sums: U16, greatest: bool) -> None:
+    """See `plain.score`, which this equals. Twelve probe codes with their minima fill the 32 registers."""
     total = np.uint64(0)
     for k in range(limits.size):
         total += limits[k]
@@ -32,5 +33,10 @@ def score(rows: U64, width: int, owners: I32, codes: U64, limits: U64, sums: np.
             _four(rows, group * width, width, codes, limits, at, least)
         for lane in range(LANES):
             owner = owners[group * LANES + lane]
-            if owner >= 0:
-                sums[owner] += np.uint16(total - least[lane])
+            if owner < 0 or owner >= sums.size:
+                continue
+            value = total - least[lane]
+            if not greatest:
+                sums[owner] += np.uint16(value)
+            elif value > sums[owner]:
+                sums[owner] = np.uint16(value)

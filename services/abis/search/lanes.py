@@ -1,4 +1,4 @@
-"""Vector instructions that Numba has no names for, wrapped once: nearest gallery code for several probe codes.
+"""Vector instructions that Numba has no names for, wrapped once: the nearest code to each probe code.
 
 A *row* is one zmm register or eight uint64 in memory: one 64-bit code of each of eight fingers. All functions
 made here read rows and keep, for every probe code and every finger, the least Hamming distance seen so far in
@@ -11,16 +11,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 LANES = 8
 """Fingers compared at once."""
 AHEAD = 128
-"""Rows between the one being read and the one asked for (8 kB): hardware prefetchers stop at every 4 kB page."""
+"""Rows between the one being read and the one asked for: hardware prefetchers stop at every page of 4 kB."""
 
 _I64 = ir.IntType(64)
+_external = cast(Callable[..., Any], cgutils.get_or_insert_function)
+_variable = cast(Callable[..., Any], cgutils.alloca_once)
 Popcount = Callable[[Any, Any], Any]
 """From a builder and a vector of i64 to the vector of their numbers of one bits."""
 
@@ -29,22 +31,18 @@ def native_popcount(builder: Any, value: Any) -> Any:
     """`llvm.ctpop`: one `vpopcntq` where the processor has it."""
     # llvmlite's own ctpop takes scalars only.
     name = f"llvm.ctpop.v{value.type.count}i64"
-    count = cgutils.get_or_insert_function(builder.module, ir.FunctionType(value.type, [value.type]), name)
+    count = _external(builder.module, ir.FunctionType(value.type, [value.type]), name)
     return builder.call(count, [value])
 
 
 def shuffle_popcount(builder: Any, value: Any) -> Any:
     """Popcount of <4 x i64> by table look-up of nibbles (Muła): AVX2 has no instruction for it."""
     byte = ir.VectorType(ir.IntType(8), 32)
-    table = ir.Constant(byte, [bin(k % 16).count("1") for k in range(32)])
+    table = ir.Constant(byte, [(k % 16).bit_count() for k in range(32)])
     low = ir.Constant(byte, [15] * 32)
     four = ir.Constant(ir.VectorType(ir.IntType(16), 16), [4] * 16)
-    look_up = cgutils.get_or_insert_function(
-        builder.module, ir.FunctionType(byte, [byte, byte]), "llvm.x86.avx2.pshuf.b"
-    )
-    total = cgutils.get_or_insert_function(
-        builder.module, ir.FunctionType(value.type, [byte, byte]), "llvm.x86.avx2.psad.bw"
-    )
+    look_up = _external(builder.module, ir.FunctionType(byte, [byte, byte]), "llvm.x86.avx2.pshuf.b")
+    total = _external(builder.module, ir.FunctionType(value.type, [byte, byte]), "llvm.x86.avx2.psad.bw")
     words = builder.bitcast(value, ir.VectorType(ir.IntType(16), 16))
     high = builder.and_(builder.bitcast(builder.lshr(words, four), byte), low)
     lower = builder.and_(builder.bitcast(value, byte), low)
@@ -56,7 +54,7 @@ def _prefetch(builder: Any, there: Any) -> None:
     """Ask for a cache line of the stream; addresses behind the end of the array do no harm."""
     pointer, number = ir.IntType(8).as_pointer(), ir.IntType(32)
     kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
-    prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+    prefetch = _external(builder.module, kind, "llvm.prefetch.p0i8")
     read, near, data = (ir.Constant(number, k) for k in (0, 3, 1))
     builder.call(prefetch, [builder.bitcast(there, pointer), read, near, data])
 
@@ -101,7 +99,7 @@ def nearest(probes: int, width: int, popcount: Popcount) -> Callable[..., None]:
                 splats = [_splat(builder, builder.load(builder.gep(code, [k])), width) for k in wanted]
                 least = []
                 for k in wanted:
-                    slot = cgutils.alloca_once(builder, vector)
+                    slot = _variable(builder, vector)
                     builder.store(_splat(builder, builder.load(builder.gep(limit, [k])), width), slot)
                     least.append(slot)
                 with cgutils.for_range(builder, many) as loop:
@@ -111,7 +109,9 @@ def nearest(probes: int, width: int, popcount: Popcount) -> Callable[..., None]:
                     )
                     there = builder.bitcast(builder.gep(base, [word]), vector.as_pointer())
                     value = builder.load(there, align=8)
-                    _prefetch(builder, builder.gep(base, [builder.add(word, ir.Constant(_I64, AHEAD * LANES))]))
+                    _prefetch(
+                        builder, builder.gep(base, [builder.add(word, ir.Constant(_I64, AHEAD * LANES))])
+                    )
                     for splat, slot in zip(splats, least, strict=True):
                         distance = popcount(builder, builder.xor(value, splat))
                         builder.store(_minimum(builder, distance, builder.load(slot)), slot)

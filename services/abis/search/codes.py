@@ -1,0 +1,144 @@
+"""From cylinders to 64-bit codes: a learned projection, in whole numbers, so that every machine agrees.
+
+LDA finds the 64 directions in which cylinders of one minutia differ least among prints against how much
+cylinders differ at all; ITQ (Gong and Lazebnik, 2011) turns them so that their signs keep most of that.
+`bench.codes` trains them; what a file was trained on is kept in it.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.abis.fingerprint.template import Template
+from services.abis.kernels import F64, I8, I32, U8, U64, kernel
+from services.abis.search.parameters import FULL_CODES, MIN_CODES, THRESHOLD_SD
+
+MEAN_UNIT = 256
+"""Means of cells are kept in 1/256."""
+_CELLS = 256
+"""Cells of one layer; all layers share one validity mask."""
+
+
+@dataclass(frozen=True, eq=False)
+class Codebook:
+    """A trained code.
+
+    version: identifies it; codes of different versions must not be compared. mean: (1280) share of ones of
+    each cell in 1/256. weights: (1280, 64) projection. offset: (64) taken off the projections, in units of
+    weight / 256. background: (b) codes of many different fingers, against which thresholds are calibrated.
+    provenance: what it was trained on, how, and how well it did.
+    """
+
+    version: str
+    mean: U8
+    weights: I8
+    offset: I32
+    background: U64
+    provenance: Mapping[str, Any]
+
+    @functools.cached_property
+    def centre(self) -> I32:
+        """Projection of the mean of all layers of one cell, (256, 64): what a valid cell takes off."""
+        parts = self.weights.astype(np.int32) * self.mean.astype(np.int32)[:, None]
+        return np.ascontiguousarray(parts.reshape(-1, _CELLS, 64).sum(axis=0, dtype=np.int32))
+
+
+@kernel("void(uint64[:,::1], uint64[:,::1], int64[::1], int8[:,::1], int32[:,::1], int32[::1], uint64[::1])")
+def project(
+    bits: U64, valid: U64, order: NDArray[np.int64], weights: I8, centre: I32, offset: I32, out: U64
+) -> None:
+    """Codes of the cylinders order[0], order[1], …
+
+    Parameters
+    ----------
+    bits (n, 20), valid (n, 4): cylinders. order: (k). weights (1280, 64), centre (256, 64), offset (64): of
+    the codebook. out: (k) codes.
+    """
+    sums = np.empty(64, np.int32)
+    one = np.uint64(1)
+    for k in range(order.size):
+        m = order[k]
+        for d in range(64):
+            sums[d] = -offset[d]
+        for cell in range(_CELLS):
+            word, bit = cell // 64, np.uint64(cell % 64)
+            if not (valid[m, word] >> bit) & one:
+                continue
+            for d in range(64):
+                sums[d] -= centre[cell, d]
+            for layer in range(bits.shape[1] // 4):
+                if (bits[m, layer * 4 + word] >> bit) & one:
+                    for d in range(64):
+                        sums[d] += np.int32(MEAN_UNIT) * np.int32(weights[layer * _CELLS + cell, d])
+        code = np.uint64(0)
+        for d in range(64):
+            if sums[d] > 0:
+                code |= one << np.uint64(d)
+        out[k] = code
+
+
+def ranked(template: Template) -> NDArray[np.int64]:
+    """Usable cylinders, best first: clear minutiae whose surroundings are mostly inside of the ridge area."""
+    _, valid, usable = template.cylinders
+    index = np.nonzero(usable)[0]
+    area = np.bitwise_count(valid[index]).sum(axis=1, dtype=np.float64)
+    worth = template.points[index, 3].astype(np.float64) * area**2
+    return index[np.argsort(-worth, kind="stable")].astype(np.int64)
+
+
+def encode(template: Template, book: Codebook) -> U64:
+    """At most FULL_CODES codes of a finger, best first; none where it has fewer than MIN_CODES cylinders."""
+    order = ranked(template)[:FULL_CODES]
+    if order.size < MIN_CODES:
+        return np.empty(0, np.uint64)
+    bits, valid, _ = template.cylinders
+    out = np.empty(order.size, np.uint64)
+    project(bits, valid, order, book.weights, book.centre, book.offset, out)
+    return out
+
+
+def thresholds(codes: U64, book: Codebook) -> U64:
+    """Distance below which a gallery code speaks for the same minutia, for each probe code (n)."""
+    distance = np.bitwise_count(codes[:, None] ^ book.background[None]).astype(np.float64)
+    limit: F64 = distance.mean(axis=1) - THRESHOLD_SD * distance.std(axis=1)
+    return np.maximum(np.round(limit), 0.0).astype(np.uint64)
+
+
+def to_arrays(book: Codebook) -> dict[str, NDArray[Any]]:
+    """The codebook as named arrays, as an .npz keeps them."""
+    about = json.dumps({"version": book.version, **book.provenance}, sort_keys=True)
+    return {
+        "mean": book.mean,
+        "weights": book.weights,
+        "offset": book.offset,
+        "background": book.background,
+        "about": np.frombuffer(about.encode(), np.uint8),
+    }
+
+
+def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Codebook:
+    """A codebook from what `to_arrays` made."""
+    about = json.loads(arrays["about"].tobytes())
+    return Codebook(
+        about.pop("version"),
+        arrays["mean"],
+        np.ascontiguousarray(arrays["weights"]),
+        arrays["offset"],
+        arrays["background"],
+        about,
+    )
+
+
+@functools.cache
+def default() -> Codebook:
+    """The codebook that this version of the service searches with."""
+    with resources.files(__package__).joinpath("codes.npz").open("rb") as file, np.load(file) as arrays:
+        return from_arrays({name: arrays[name] for name in arrays.files})

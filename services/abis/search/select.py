@@ -1,0 +1,78 @@
+"""Small kernels around the scores: the best of many, and the codes of a few."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from services.abis.kernels import I32, I64, U8, U64, kernel
+from services.abis.search.lanes import LANES
+from services.abis.search.plain import U16
+
+BINS = 8192
+"""Scores from here on share the last bin of a histogram: more than ten fingers of eight codes can reach."""
+
+
+@kernel("int64[::1](uint16[::1])")
+def histogram(scores: U16) -> I64:
+    """How many persons have each score, (BINS)."""
+    bins = np.zeros(BINS, np.int64)
+    for k in range(scores.size):
+        bins[min(int(scores[k]), BINS - 1)] += 1
+    return bins
+
+
+def cut(bins: I64, most: int) -> int:
+    """Greatest score, at least 1, that `most` persons reach, from a histogram of all scores.
+
+    More than `most` reach it where several persons share it.
+    """
+    above = np.cumsum(bins[::-1])[::-1]
+    return max(int(np.searchsorted(-above, -most, "left")) - 1, 1)
+
+
+@kernel("int64[::1](uint16[::1], int64)")
+def at_least(scores: U16, least: int) -> I64:
+    """Indices of the scores that reach `least`."""
+    count = 0
+    for k in range(scores.size):
+        count += scores[k] >= least
+    out = np.empty(count, np.int64)
+    at = 0
+    for k in range(scores.size):
+        if scores[k] >= least:
+            out[at] = k
+            at += 1
+    return out
+
+
+@kernel("Tuple((uint64[:,::1], int32[::1]))(uint64[:,::1], uint8[::1], int64[::1], int64[::1], int64)")
+def gather(full: U64, position: U8, first: I64, persons: I64, wanted: int) -> tuple[U64, I32]:
+    """All codes of the fingers at one position of some persons, laid out for `plain.score`.
+
+    Parameters
+    ----------
+    full (fingers, w), position (fingers), first (persons + 1): of a segment. persons: (n) that are wanted.
+
+    Returns
+    -------
+    rows (g * w, 8) and owners (g * 8), owners counting within `persons`.
+    """
+    width = full.shape[1]
+    count = 0
+    for k in range(persons.size):
+        for f in range(first[persons[k]], first[persons[k] + 1]):
+            count += position[f] == wanted
+    groups = (count + LANES - 1) // LANES
+    rows = np.zeros((groups * width, LANES), np.uint64)
+    owners = np.full(groups * LANES, -1, np.int32)
+    at = 0
+    for k in range(persons.size):
+        for f in range(first[persons[k]], first[persons[k] + 1]):
+            if position[f] != wanted:
+                continue
+            group, lane = at // LANES, at % LANES
+            for row in range(width):
+                rows[group * width + row, lane] = full[f, row]
+            owners[at] = k
+            at += 1
+    return rows, owners
