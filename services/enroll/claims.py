@@ -36,11 +36,17 @@ class Claim:
     expire_time: datetime
 
 
-def oldest_print_ready(conn: sa.Connection, region: str) -> Record | None:
-    """Reads and locks the print-ready record of a region that arrived first; None where none waits."""
+def oldest_print_ready(conn: sa.Connection, region: str, now: datetime) -> Record | None:
+    """Reads and locks the print-ready record of a region that arrived first and is not held back; None where
+    none waits.
+    """
     query = (
         sa.select(RECORDS)
-        .where(RECORDS.c.region == region, RECORDS.c.status == int(Status.PRINT_READY_RECORD))
+        .where(
+            RECORDS.c.region == region,
+            RECORDS.c.status == int(Status.PRINT_READY_RECORD),
+            sa.or_(RECORDS.c.next_attempt_time.is_(None), RECORDS.c.next_attempt_time <= now),
+        )
         .order_by(RECORDS.c.arrival_number)
         .limit(1)
         .with_for_update()
@@ -96,6 +102,14 @@ def standing(conn: sa.Connection, claim_id: str, *, lock: bool) -> Claim:
 def update(conn: sa.Connection, claim: Claim, **changes: Any) -> None:
     """Changes a claim that was locked before."""
     conn.execute(sa.update(CLAIMS).where(CLAIMS.c.claim_id == claim.claim_id).values(**changes))
+
+
+def releases(conn: sa.Connection, record_id: str) -> int:
+    """Counts how often stations gave the record back without a card."""
+    query = sa.select(sa.func.count()).where(
+        CLAIMS.c.record_id == record_id, CLAIMS.c.state == ClaimState.RELEASED.value
+    )
+    return int(conn.execute(query).scalar_one())
 
 
 def lapsed(conn: sa.Connection, now: datetime, *, lock: bool) -> list[Claim]:

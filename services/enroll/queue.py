@@ -1,7 +1,9 @@
 """The queue for cards: a region's print-ready records, lent to card stations in order of arrival.
 
 A claim stands until its end is booked: printed, released, or lapsed because the station fell silent. A
-record that comes back has its old place, because the place is its arrival number.
+record that comes back has its old place, because the place is its arrival number. One that stations give
+back again and again would stop everybody behind it; it is held back for a while, visibly and with its
+reason, and keeps its place.
 """
 
 from __future__ import annotations
@@ -23,6 +25,10 @@ from services.enroll.record import Record, Status
 from services.enroll.store import Store
 
 ACTOR = "queue"
+#: From so many releases on a record is held back, at first for so long.
+HELD_FROM = 5
+FIRST_HOLD = timedelta(minutes=1)
+MAX_HOLD = timedelta(hours=1)
 
 _log = get_logger()
 
@@ -55,7 +61,8 @@ class CardQueue:
         """
         # One claim of a region after the other: two at once could not both know which record is the oldest.
         lock(conn, f"enroll.queue.{region}")
-        record = claims.oldest_print_ready(conn, region)
+        now = self._clock.now()
+        record = claims.oldest_print_ready(conn, region, now)
         if record is None:
             raise NotFound(
                 "QUEUE_EMPTY",
@@ -63,7 +70,6 @@ class CardQueue:
                 field="region",
                 remedy="Ask again later; WatchRecordEvents tells when a record becomes print-ready.",
             )
-        now = self._clock.now()
         claim = claims.insert(conn, record.record_id, claimant, now, now + self._claim_time)
         self._store.move(conn, record, Status.SENT_FOR_CARD_PRINTING, actor=actor, at=now)
         return claim
@@ -166,6 +172,23 @@ class CardQueue:
     def _end(self, conn: sa.Connection, claim: Claim, state: ClaimState, reason: str, actor: str) -> Record:
         claims.update(conn, claim, state=state.value)
         record = self._store.lock(conn, claim.record_id)
+        now = self._clock.now()
+        released = claims.releases(conn, claim.record_id)
+        # A station that fell silent says nothing about the record.
+        held = state is ClaimState.RELEASED and released >= HELD_FROM
         return self._store.move(
-            conn, record, Status.PRINT_READY_RECORD, actor=actor, at=self._clock.now(), reason=reason
+            conn,
+            record,
+            Status.PRINT_READY_RECORD,
+            actor=actor,
+            at=now,
+            reason=reason,
+            attempts=released,
+            next_attempt_time=now + hold(released) if held else None,
         )
+
+
+def hold(released: int) -> timedelta:
+    """Returns how long a record is held back after so many releases: a minute, doubling up to an hour."""
+    doublings = min(released - HELD_FROM, 30)
+    return min(FIRST_HOLD * (1 << doublings), MAX_HOLD)

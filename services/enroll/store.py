@@ -121,15 +121,16 @@ class Store:
             at: When.
             reason: Why, ``CODE: sentence``; empty where nothing needs saying.
             keep_lease: Whether the pipeline's worker goes on with the record.
-            changes: Further fields of the record (``chip_uid``, ``matching_record_id``, ``match_score``).
+            changes: Further fields of the record (``chip_uid``, ``matching_record_id``, ``match_score``,
+                ``attempts`` and ``next_attempt_time`` where it has to wait).
 
         Raises:
             FailedPrecondition: The step is not in the table.
             Aborted: ``RECORD_CHANGED``: somebody else took a step since ``record`` was read.
         """
         require_transition(record.status, following)
-        values: dict[str, Any] = {
-            "status": int(following),
+        after: dict[str, Any] = {
+            "status": following,
             "status_time": at,
             "reason": reason,
             "attempts": 0,
@@ -137,6 +138,7 @@ class Store:
             "next_attempt_time": None,
             **changes,
         }
+        values = {**after, "status": int(following)}
         if not keep_lease:
             values |= {"lease_owner": None, "lease_until": None}
         moved = conn.execute(
@@ -150,16 +152,7 @@ class Store:
                 "The record changed at the same moment.",
                 remedy="Read it again, then decide.",
             )
-        record = replace(
-            record,
-            status=following,
-            status_time=at,
-            reason=reason,
-            attempts=0,
-            faults=0,
-            next_attempt_time=None,
-            **changes,
-        )
+        record = replace(record, **after)
         append_event(conn, record, actor, at)
         return record
 

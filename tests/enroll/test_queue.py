@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from services.common.errors import AlreadyExists, FailedPrecondition, NotFound
 from services.enroll.claims import Claim
+from services.enroll.queue import HELD_FROM, hold
 from services.enroll.record import Record, Status
 from tests.enroll.enroll_office import Office
 
@@ -76,19 +77,23 @@ def test_a_station_always_gets_the_record_that_arrived_first(
     office.clock.advance(timedelta(seconds=121))
     office.queue.end_lapsed()
     waiting: set[int] = set()
+    released: dict[int, int] = {}
+    held_until: dict[int, datetime] = {}
     lent: list[tuple[Claim, int]] = []
     for operation, choice in operations:
         office.clock.advance(timedelta(seconds=1))
+        now = office.clock.now()
+        free = {arrival for arrival in waiting if held_until.get(arrival, now) <= now}
         if operation == "submit":
             waiting.add(print_ready(office, region).arrival_number)
-        elif operation == "claim" and not waiting:
+        elif operation == "claim" and not free:
             with pytest.raises(NotFound, match="No print-ready record"):
                 claim(office, region)
         elif operation == "claim":
             held = claim(office, region)
             with office.db.read() as conn:
                 arrival = office.store.get(conn, held.record_id).arrival_number
-            assert arrival == min(waiting)
+            assert arrival == min(free)
             waiting.remove(arrival)
             lent.append((held, arrival))
         elif operation == "lapse":
@@ -105,6 +110,9 @@ def test_a_station_always_gets_the_record_that_arrived_first(
             if operation == "release":
                 release(office, held)
                 waiting.add(arrival)
+                released[arrival] = released.get(arrival, 0) + 1
+                if released[arrival] >= HELD_FROM:
+                    held_until[arrival] = now + hold(released[arrival])
             else:
                 report_printed(office, held, f"{arrival:014X}")
     with office.db.read() as conn:
@@ -133,6 +141,28 @@ def test_a_released_record_has_its_old_place(office: Office) -> None:
     office.clock.advance(timedelta(seconds=1))
     release(office, held)
     assert claim(office).record_id == first.record_id
+
+
+def test_a_record_that_every_station_gives_back_lets_the_others_pass_and_keeps_its_place(
+    office: Office,
+) -> None:
+    first, second = print_ready(office), print_ready(office)
+    returned = first
+    for _ in range(HELD_FROM):
+        returned = release(office, claim(office))
+        assert returned.record_id == first.record_id
+    assert (returned.attempts, returned.reason) == (HELD_FROM, "CLAIM_RELEASED: The printer jams.")
+    assert returned.next_attempt_time == office.clock.now() + timedelta(minutes=1)
+    held = claim(office)
+    assert held.record_id == second.record_id
+    release(office, held)
+    office.clock.advance(timedelta(minutes=1))
+    assert claim(office).record_id == first.record_id
+
+
+def test_a_record_is_held_back_an_hour_at_most() -> None:
+    assert [hold(HELD_FROM + n) for n in (0, 1, 2)] == [timedelta(minutes=n) for n in (1, 2, 4)]
+    assert hold(10**6) == timedelta(hours=1)
 
 
 def test_a_released_record_says_why_it_came_back(office: Office) -> None:
