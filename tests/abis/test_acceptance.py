@@ -14,7 +14,7 @@ from services.abis.fingerprint.template import Template
 from services.abis.settings import Settings
 
 DUPLICATE = Settings.model_fields["duplicate_threshold"].default
-# Without it in the training only clean sets are left to learn from. Under the weights that ship it reaches 27.
+# Without it in the training only clean sets are left to learn from; the weights that ship reach 27.
 HARD = ("fvc2004-db2b",)
 
 
