@@ -19,7 +19,7 @@ FLOOR = 0.0
 """Texture is compared only where the score may become positive: how unlike two strangers are is no matter."""
 TEXTURE_MOST = 0.7
 """Texture agreement that even two prints of one finger hardly reach."""
-IMPOSSIBLE = -12.0
+IMPOSSIBLE = -60.0
 """Score where nothing can be aligned: the two have no two pairs of minutiae in common."""
 ALIGNMENTS = 2
 SEEDS_AMONG = 12
