@@ -81,8 +81,8 @@ def an10922(master: SymmetricKey, m: bytes, key_version: int | None = None) -> S
     Args:
         master: AES or triple-DES key.
         m: 1 to 31 bytes under AES, 1 to 15 under triple DES.
-        key_version: under triple DES, the byte whose bits replace the parity bits of the first 8 bytes; the
-            parity bits of all other bytes become 0. None leaves all bits as they come.
+        key_version: under triple DES, the byte whose bits replace the parity bits of the first 8 bytes;
+            None leaves them as they come.
 
     Raises:
         KeyMismatch: `m` is empty or too long.
@@ -100,8 +100,8 @@ def an10922(master: SymmetricKey, m: bytes, key_version: int | None = None) -> S
         return SoftwareKey("AES", b"".join(parts))
     key = b"".join(parts)
     if key_version is not None:
-        bits = [key_version >> n & 1 for n in range(7, -1, -1)] + [0] * (len(key) - 8)
-        key = bytes(byte & 0xFE | bit for byte, bit in zip(key, bits, strict=True))
+        bits = (key_version >> n & 1 for n in range(7, -1, -1))
+        key = bytes(byte & 0xFE | bit for byte, bit in zip(key[:8], bits, strict=True)) + key[8:]
     return SoftwareKey("TDES", key)
 
 
