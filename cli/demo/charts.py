@@ -121,7 +121,7 @@ def matched_minutiae(match: MatchedPair, sizes: tuple[tuple[int, int], tuple[int
         hue = number * 137.508 % 360  # the golden angle keeps neighbours apart
         parts.append(
             f'<line x1="{x0:.1f}" y1="{y0:.1f}" x2="{x1 + offset:.1f}" y2="{y1:.1f}" '
-            f'stroke="hsl({hue:.0f} 75% 45%)" class="tie"/>'
+            f'stroke="hsl({hue:.0f} 75% 48%)" class="tie"/>'
         )
     parts += _minutiae(match.probe, 0, probe_matched)
     parts += _minutiae(match.reference, offset, reference_matched)

@@ -38,12 +38,27 @@ def demo(
         Path, typer.Option(metavar="DIR", help="Where the day is lived; made anew each time.")
     ] = Path("var/demo"),
     supervise: Annotated[bool, typer.Option(help="Start a service again when it dies.")] = True,
+    database: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Empty databases to use instead of SQLite files, with {service} for the name of the"
+            " service: postgresql+psycopg://user@host/{service}",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Live one day of a regency with the four services as processes, from the contract to the issued card.
 
     Ends with a table, report.json and report.html; exit code 0 only if every check holds.
     """
+    if database is not None and "{service}" not in database:
+        raise InvalidArgument(
+            "DATABASE_SHARED",
+            "the services would share one database",
+            field="--database",
+            remedy="Write {service} where its name differs by service.",
+        )
     # What only this command needs is imported only here.
     from cli.demo import live, page, report
     from cli.demo.checks import check
@@ -71,6 +86,7 @@ def demo(
                     seed=seed,
                     source=fingerprints.name if fingerprints else "",
                     supervise=supervise,
+                    database=database,
                     screen=screen,
                 )
         except KeyboardInterrupt:

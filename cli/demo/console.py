@@ -63,7 +63,7 @@ class Screen:
 
     def say(self, text: str) -> None:
         """A line above the bars."""
-        self._bars.console.print(Text("• " + text, style="yellow"))
+        self._bars.console.print(Text("• " + text, style="yellow"), soft_wrap=True)
 
     def __enter__(self) -> Self:
         self._bars.start()

@@ -6,7 +6,7 @@ import contextlib
 import os
 import platform
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
 
@@ -32,12 +32,23 @@ from sim.card import PcscMissingError, ReaderBank
 from sim.demo.day import Day
 from sim.demo.feeder import CardFeeder
 
+WIB = timezone(timedelta(hours=7), "WIB")
+"""Local time of the regency."""
+
 MakeDay = Callable[[Callable[[str], None]], Day]
 """Makes the images of the day and tells the name of each visitor as it goes."""
 
 
 def live(
-    home: Path, make_day: MakeDay, visits: int, *, seed: int, source: str, supervise: bool, screen: Screen
+    home: Path,
+    make_day: MakeDay,
+    visits: int,
+    *,
+    seed: int,
+    source: str,
+    supervise: bool,
+    database: str | None,
+    screen: Screen,
 ) -> DayResult:
     """Live the day in the empty directory `home`.
 
@@ -48,14 +59,15 @@ def live(
         seed: of all request ids and chip UIDs.
         source: where real fingerprints come from; empty for synthetic ones.
         supervise: start services again that die.
+        database: URL of the services' databases with {service} in it; None for SQLite files in `home`.
         screen: what the visitor sees.
     """
     ids = RequestIds(seed)
     stopwatch = Stopwatch()
-    started = datetime.now().astimezone()
+    started = datetime.now(WIB)
     screen.begin("start")
     screen.stage("Services: pcscd, inventory, abis, enroll, cardperso", 5)
-    with _readers(home) as bank, _suite(home, bank, supervise, screen) as suite:
+    with _readers(home) as bank, _suite(home, bank, supervise, database, screen) as suite:
         screen.advance("pcscd with a virtual reader")
         for service in suite.restarts:
             suite.wait_ready(service)
@@ -102,7 +114,7 @@ def live(
         region_name=REGION_NAME,
         seed=seed,
         fingerprints=source,
-        started=f"{started:%-d %B %Y, %H:%M}",
+        started=f"{started:%-d %B %Y, %H:%M} WIB",
         machine=f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
         people=day.people,
         outcomes=tuple(outcomes),
@@ -138,8 +150,10 @@ def _readers(home: Path) -> Iterator[ReaderBank]:
 
 
 @contextlib.contextmanager
-def _suite(home: Path, bank: ReaderBank, supervise: bool, screen: Screen) -> Iterator[Suite]:
-    suite = Suite(home, supervise=supervise, environment=bank.environment, say=screen.say)
+def _suite(
+    home: Path, bank: ReaderBank, supervise: bool, database: str | None, screen: Screen
+) -> Iterator[Suite]:
+    suite = Suite(home, supervise=supervise, environment=bank.environment, say=screen.say, database=database)
     try:
         yield suite.start()
     finally:

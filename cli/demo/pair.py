@@ -29,7 +29,8 @@ def matched_pair(
     found = [o for o in outcomes if o.status == DUPLICATE and o.matching_record_id in submissions]
     if not found:
         return None
-    best = max(found, key=lambda outcome: outcome.score)
+    # Of two that came at the same moment neither is "the later one": shown only where there is no other.
+    best = max(found, key=lambda outcome: (not outcome.together, outcome.score))
     probe, reference = submissions[best.record_id], submissions[best.matching_record_id]
     compared = [
         (patiently(lambda a=a, b=b: abis.CompareSamples(_request(a, b))), a, b)  # type: ignore[misc]

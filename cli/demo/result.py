@@ -109,7 +109,7 @@ class DayResult:
         region_name: its name.
         seed: of the population and of all request ids.
         fingerprints: where real images came from; empty for synthetic ones.
-        started: local date and time, for people.
+        started: date and time in the regency, for people.
         machine: what it ran on, for people.
         people: how many different people came.
         outcomes: by submission.

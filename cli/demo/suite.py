@@ -58,9 +58,18 @@ class Suite:
         supervise: start a service again when its process dies; otherwise it stays down.
         environment: added to the environment of every service (the socket of the private pcscd).
         say: told about every death and restart.
+        database: URL of the databases with {service} in it; None for a SQLite file each.
     """
 
-    def __init__(self, home: Path, *, supervise: bool, environment: Mapping[str, str], say: Say) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        supervise: bool,
+        environment: Mapping[str, str],
+        say: Say,
+        database: str | None = None,
+    ) -> None:
         self.home = home
         self.tls_dir = home / "tls"
         self._supervise = supervise
