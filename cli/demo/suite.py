@@ -92,6 +92,7 @@ class Suite:
                     "TUNGGAL_METRICS_LISTEN": _address(metrics),
                     "TUNGGAL_DATA_DIR": str(home / name),
                     "TUNGGAL_TLS_DIR": str(self.tls_dir),
+                    **({"TUNGGAL_DATABASE_URL": database.replace("{service}", name)} if database else {}),
                     **{
                         f"TUNGGAL_{peer.upper()}_ENDPOINT": _address(listens[peer][0])
                         for peer in _PEERS[name]
