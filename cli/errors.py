@@ -37,6 +37,8 @@ def readable(command: Callable[P, R]) -> Callable[P, R]:
             fault = _of_settings(error)
         except ConfigurationError as error:
             fault = _SetupError("NOT_CONFIGURED", str(error))
+        except ModuleNotFoundError as error:
+            fault = missing_extra(error, "abis,cardperso,sim")
         except OSError as error:
             fault = _SetupError("FILE_UNUSABLE", f"{error.strerror or error}: {error.filename or '?'}")
         as_json = kwargs.get("as_json") is True
@@ -46,6 +48,15 @@ def readable(command: Callable[P, R]) -> Callable[P, R]:
         raise typer.Exit(1)
 
     return wrapped
+
+
+def missing_extra(error: ModuleNotFoundError, extras: str) -> TunggalError:
+    """The fault of a command whose libraries are not installed; `extras` would bring them."""
+    return _SetupError(
+        "EXTRA_MISSING",
+        f"this needs the Python package {error.name!r}, which is not installed",
+        remedy=f"Install it with: pip install 'tunggal[{extras}]'",
+    )
 
 
 def line(error: TunggalError) -> str:

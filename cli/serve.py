@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from cli.errors import readable
-from services.common.errors import FailedPrecondition, InvalidArgument
+from cli.errors import missing_extra, readable
+from services.common.errors import InvalidArgument
 from services.common.settings import SERVICES
 
 
@@ -29,11 +29,7 @@ def serve(
         app = importlib.import_module(f"services.{service}.app")
         settings = importlib.import_module(f"services.{service}.settings").Settings()
     except ModuleNotFoundError as error:
-        raise FailedPrecondition(
-            "EXTRA_MISSING",
-            f"{service} needs the Python package {error.name!r}, which is not installed",
-            remedy=f"Install it with: pip install 'tunggal[{service}]'",
-        ) from error
+        raise missing_extra(error, service) from error
     from services.common.server import run
 
     run(app.build(settings))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from functools import partial
@@ -70,7 +71,8 @@ def live(
     with _readers(home) as bank, _suite(home, bank, supervise, database, screen) as suite:
         screen.advance("pcscd with a virtual reader")
         for service in suite.restarts:
-            suite.wait_ready(service)
+            with _patience(service, screen):
+                suite.wait_ready(service)
             screen.advance(f"{service} at {suite.endpoint(service)}")
         with _services(suite, stopwatch) as services:
             screen.begin("people")
@@ -129,6 +131,19 @@ def live(
         rpc=stopwatch.summary(),
         restarts=suite.restarts,
     )
+
+
+@contextlib.contextmanager
+def _patience(service: str, screen: Screen) -> Iterator[None]:
+    """Say why it takes so long where it does: kernels are compiled at the first start on a machine."""
+    timer = threading.Timer(
+        10, screen.say, [f"{service} is not ready yet; a first start compiles kernels, which takes a minute"]
+    )
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 @contextlib.contextmanager
