@@ -106,12 +106,18 @@ class SecureChannel:
     """
 
     def __init__(
-        self, transport: Transport, messaging: SecureMessaging, card: CardAnswer, level: SecurityLevel
+        self,
+        transport: Transport,
+        messaging: SecureMessaging,
+        card: CardAnswer,
+        level: SecurityLevel,
+        limit: int = MAX_SHORT_DATA,
     ):
         self.card = card
         self.level = level
         self.messaging = messaging
         self._transport = transport
+        self._limit = limit
         self._open = True
 
     def send(self, command: CommandApdu) -> ResponseApdu:
@@ -156,8 +162,8 @@ class SecureChannel:
         return response.data
 
     def longest(self) -> int:
-        """Bytes of plain data that fit one command with short length fields."""
-        return self.messaging.longest(MAX_SHORT_DATA)
+        """Bytes of plain data that fit one command."""
+        return self.messaging.longest(self._limit)
 
     def close(self) -> None:
         """Send nothing more. The card closes its side with the next SELECT or reset."""
@@ -174,6 +180,7 @@ def open_channel(
     size: int = 8,
     key_version: int = 0,
     aid: bytes = b"",
+    limit: int = MAX_SHORT_DATA,
     random: Callable[[int], bytes] = secrets.token_bytes,
 ) -> SecureChannel:
     """Authenticate each other with the security domain that is selected.
@@ -187,6 +194,8 @@ def open_channel(
         size: bytes of challenges, cryptograms and MACs: 8, or 16 for a card with SCP03 in S16 mode.
         key_version: of the key set to use; 0 for the card's first.
         aid: of the selected application; where given, a pseudo-random card challenge is checked against it.
+        limit: bytes of data that the card takes in one command; above 255 it must know extended length. SCP02
+            has short commands only.
         random: source of the host challenge.
 
     Raises:
@@ -217,7 +226,7 @@ def open_channel(
         guard.failed(chip)
         raise _refusal(sw)
     guard.clear(chip)
-    return SecureChannel(transport, messaging, card, level)
+    return SecureChannel(transport, messaging, card, level, limit)
 
 
 def _messaging(keys: KeySet[SymmetricKey], challenge: bytes, card: CardAnswer) -> SecureMessaging:

@@ -19,6 +19,12 @@ _PUT_KEY_TYPES = {"TDES": 0x80, "AES": 0x88}
 _MULTIPLE_KEYS = 0x80
 _FIRST_KEY = 0x01
 
+# P1 of STORE DATA and LOAD (tables 11-58 and 11-89).
+_LAST_BLOCK = 0x80
+_ENCRYPTED = 0x60
+_DGI_FORMAT = 0x08
+_MAX_BLOCKS = 256
+
 
 class Privilege(IntFlag):
     """First byte of an application's privileges (table 6-1), those that are used here."""
@@ -51,6 +57,21 @@ def get_data(tag: int) -> CommandApdu:
 def install_for_load(load_file: bytes, security_domain: bytes = b"", load_hash: bytes = b"") -> CommandApdu:
     """INSTALL [for load] (11.5.2.3.1): announces a load file."""
     return _install("load", 0x02, load_file, security_domain, load_hash, b"", b"")
+
+
+def load(file: bytes, longest: int) -> list[CommandApdu]:
+    """LOAD (11.6) for a load file, in blocks of at most `longest` bytes.
+
+    Raises:
+        TooLong: there would be more blocks than P2 can count.
+    """
+    parts = list(_pieces(tlv.encode(0xC4, file), longest))
+    if len(parts) > _MAX_BLOCKS:
+        raise TooLong("LOAD", len(file), _MAX_BLOCKS * longest)
+    return [
+        CommandApdu("LOAD", 0x80, 0xE8, _LAST_BLOCK if number == len(parts) - 1 else 0, number, part, _LE)
+        for number, part in enumerate(parts)
+    ]
 
 
 def install_for_install(
@@ -147,12 +168,6 @@ class Dgi:
         size = len(self.value)
         length = bytes([size]) if size < 0xFF else b"\xff" + size.to_bytes(2, "big")
         return self.tag.to_bytes(2, "big") + length + self.value
-
-
-_LAST_BLOCK = 0x80
-_ENCRYPTED = 0x60
-_DGI_FORMAT = 0x08
-_MAX_BLOCKS = 256
 
 
 def store_data(messaging: SecureMessaging, groups: Sequence[Dgi], longest: int) -> list[CommandApdu]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from sim.card.answer import Traits, atr, historical_bytes
+from sim.card.answer import EF_ATR_SFI, Traits, atr, ef_atr, historical_bytes
 from sim.card.apdu import Command, MalformedError, StatusError, parse, response
 from sim.card.globalplatform import channel02, channel03, primitives
 from sim.card.globalplatform.files import FileApplication
@@ -28,7 +28,7 @@ from sim.card.tlv import TlvError, tlv
 
 _PROPRIETARY, _CHAINING, _SECURE = 0x80, 0x10, 0x04
 _INITIALIZE_UPDATE, _EXTERNAL_AUTHENTICATE = 0x50, 0x82
-_SELECT, _GET_RESPONSE, _GET_DATA = 0xA4, 0xC0, 0xCA
+_SELECT, _GET_RESPONSE, _GET_DATA, _READ_BINARY = 0xA4, 0xC0, 0xCA, 0xB0
 
 
 @dataclass
@@ -94,7 +94,7 @@ class GlobalPlatformCard:
         """Short commands get what fits, and the rest by GET RESPONSE. Data is returned without Le, too: with
         T=1 and T=CL cards do so, and hosts that count on it exist.
         """
-        limit = command.ne or 256
+        limit = min(command.ne or 256, self.traits.longest_data if self.traits.extended else 256)
         if self.traits.protocol == "T=0" and data and command.ins != _GET_RESPONSE and command.data:
             limit = 0
         if len(data) <= limit:
@@ -162,6 +162,8 @@ class GlobalPlatformCard:
     def _process(self, command: Command, session: CardSession | None) -> bytes:
         if self._state.selected is not None:
             return self._state.selected.process(command)
+        if command.ins == _READ_BINARY and command.p1 == 0x80 | EF_ATR_SFI and session is None:
+            return ef_atr(self.traits)
         if not command.cla & _PROPRIETARY and command.ins != _GET_DATA:
             raise StatusError(0x6E00)
         if self._state.manager is None:

@@ -41,6 +41,7 @@ class Bench:
         keys: KeySource | None = None,
         key_version: int = 0,
         aid: bytes = b"",
+        limit: int = 255,
     ) -> SecureChannel:
         return open_channel(
             self,
@@ -51,6 +52,7 @@ class Bench:
             size=size,
             key_version=key_version,
             aid=aid,
+            limit=limit,
         )
 
     def instructions(self) -> list[int]:
