@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from tunggal.cardperso.v1 import cardperso_pb2, cardperso_pb2_grpc
 
-from services.cardperso.bell import Bell
 from services.cardperso.desk import Desk
 from services.cardperso.journal import Journal
 from services.cardperso.metrics import ChipMeter, JobCollector
@@ -15,6 +14,7 @@ from services.cardperso.service import ALLOW, CardPersoService
 from services.cardperso.settings import Settings
 from services.cardperso.station import Station, StationLock
 from services.cardperso.store import Store
+from services.common.bell import Bell
 from services.common.client import channel
 from services.common.clock import Clock, SystemClock
 from services.common.crypto import KeyRing

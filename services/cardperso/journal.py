@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from services.cardperso.bell import Bell
 from services.cardperso.face.render import Faces
 from services.cardperso.job import Job
 from services.cardperso.store import Store
 from services.common import audit
+from services.common.bell import Bell
 from services.common.clock import Clock
 from services.common.db import Database
 

@@ -12,11 +12,11 @@ from tunggal.cardperso.v1 import cardperso_pb2 as pb
 from tunggal.cardperso.v1 import cardperso_pb2_grpc
 
 from services.cardperso import desk, messages, pcsc
-from services.cardperso.bell import Bell
 from services.cardperso.desk import Desk
 from services.cardperso.job import Job
 from services.cardperso.store import Store
 from services.common import audit, paging, requests
+from services.common.bell import Bell
 from services.common.clock import Clock
 from services.common.db import Database
 from services.common.errors import ResourceExhausted

@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from services.cardperso.bell import Bell
 from services.cardperso.journal import Journal
 from services.cardperso.personalizer import Personalizer
+from services.common.bell import Bell
 from services.common.errors import ConfigurationError, TunggalError
 from services.common.logs import get_logger
 

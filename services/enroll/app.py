@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from tunggal.enroll.v1 import enroll_pb2, enroll_pb2_grpc
 
+from services.common.bell import Bell
 from services.common.client import channel
 from services.common.clock import Clock, SystemClock
 from services.common.crypto import KeyRing
@@ -13,7 +14,6 @@ from services.common.db import Database
 from services.common.server import ServerBuilder
 from services.enroll import regions
 from services.enroll.abis_client import GrpcAbis
-from services.enroll.bell import Bell
 from services.enroll.deduplication import Abis
 from services.enroll.feed import Feed
 from services.enroll.gauges import FunnelCollector

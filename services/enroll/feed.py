@@ -9,9 +9,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from services.common.bell import Bell
 from services.common.db import Database
 from services.common.errors import ResourceExhausted, Unavailable
-from services.enroll.bell import Bell
 from services.enroll.record import Event
 from services.enroll.store import Store
 

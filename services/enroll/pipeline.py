@@ -16,11 +16,11 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from services.common import errors
+from services.common.bell import Bell
 from services.common.clock import Clock
 from services.common.db import Database
 from services.common.logs import get_logger
 from services.enroll import worklist
-from services.enroll.bell import Bell
 from services.enroll.deduplication import Abis, FingerImage, Outcome
 from services.enroll.packet import ImageKind
 from services.enroll.record import Record, Status

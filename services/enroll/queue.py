@@ -14,12 +14,12 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from services.common.bell import Bell
 from services.common.clock import Clock
 from services.common.db import Database, lock
 from services.common.errors import AlreadyExists, FailedPrecondition, NotFound, TunggalError
 from services.common.logs import get_logger
 from services.enroll import claims
-from services.enroll.bell import Bell
 from services.enroll.claims import Claim, ClaimState
 from services.enroll.record import Record, Status
 from services.enroll.store import Store

@@ -10,12 +10,12 @@ import sqlalchemy as sa
 from tunggal.enroll.v1 import enroll_pb2, enroll_pb2_grpc, record_pb2
 
 from services.common import audit, requests
+from services.common.bell import Bell
 from services.common.clock import Clock
 from services.common.db import Database
 from services.common.identity import caller
 from services.common.paging import decode_token, encode_token, page_size
 from services.enroll import claims, messages, worklist
-from services.enroll.bell import Bell
 from services.enroll.feed import Feed
 from services.enroll.intake import Intake
 from services.enroll.packet import ImageKind, submission_digest

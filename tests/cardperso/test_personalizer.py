@@ -16,7 +16,6 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from services.cardperso.bell import Bell
 from services.cardperso.job import Job, State
 from services.cardperso.journal import Journal
 from services.cardperso.metrics import ChipMeter
@@ -24,6 +23,7 @@ from services.cardperso.pcsc import CardSession
 from services.cardperso.personalizer import Personalizer, Policy
 from services.cardperso.store import Store
 from services.common import audit
+from services.common.bell import Bell
 from services.common.clock import FixedClock
 from services.common.crypto import KeyRing
 from services.common.db import Database

@@ -9,11 +9,11 @@ from datetime import timedelta
 
 from sqlalchemy import Connection
 
+from services.common.bell import Bell
 from services.common.clock import FixedClock
 from services.common.crypto import KeyRing
 from services.common.db import Database
 from services.common.errors import TunggalError
-from services.enroll.bell import Bell
 from services.enroll.deduplication import Decision, FingerImage, Outcome
 from services.enroll.pipeline import Pipeline
 from services.enroll.queue import CardQueue

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from services.common.bell import Bell
 from services.common.errors import ResourceExhausted, Unavailable
-from services.enroll.bell import Bell
 from services.enroll.feed import Feed
 from services.enroll.record import Event
 from tests.enroll.enroll_office import Office
