@@ -173,9 +173,9 @@ class Dgi:
 def store_data(messaging: SecureMessaging, groups: Sequence[Dgi], longest: int) -> list[CommandApdu]:
     """STORE DATA (11.11) for all groups, in as few blocks of at most `longest` bytes as their order allows.
 
-    Groups share a block, and a group that is longer than a block is split over several. P1 says of each block
-    whether it is the last, whether its data is encrypted, and that it holds DGIs; P2 counts. Secret and plain
-    groups never share a block, for P1 speaks of the block as a whole.
+    Groups share a block, and only a group that is longer than a block is split over several. P1 says of each
+    block whether it is the last, whether its data is encrypted, and that it holds DGIs; P2 counts. Secret and
+    plain groups never share a block, for P1 speaks of the block as a whole.
 
     Raises:
         TooLong: there would be more blocks than P2 can count.
@@ -186,11 +186,13 @@ def store_data(messaging: SecureMessaging, groups: Sequence[Dgi], longest: int) 
         if group.secret:
             value = messaging.encrypt_sensitive(pad(value, BLOCK_SIZES[messaging.key_algorithm]))
         encoded = Dgi(group.tag, value).encode()
-        secret, last = parts[-1] if parts else (False, b"")
-        if parts and secret == group.secret and len(last) + len(encoded) <= longest:
-            parts[-1] = (secret, last + encoded)
-        else:
-            parts += [(group.secret, piece) for piece in _pieces(encoded, longest)]
+        room = longest - len(parts[-1][1]) if parts and parts[-1][0] == group.secret else 0
+        if len(encoded) <= room or len(encoded) > longest:
+            # What must be split anyway begins in the block before.
+            beginning, encoded = encoded[:room], encoded[room:]
+            if beginning:
+                parts[-1] = (group.secret, parts[-1][1] + beginning)
+        parts += [(group.secret, piece) for piece in _pieces(encoded, longest)]
     if len(parts) > _MAX_BLOCKS:
         raise TooLong("STORE DATA", sum(len(data) for _, data in parts), _MAX_BLOCKS * longest)
     return [

@@ -13,6 +13,7 @@ from sim.card.globalplatform.settings import (
     CardSettings,
     ChannelFaults,
 )
+from sim.card.globalplatform.virtual import VirtualGlobalPlatformCard
 
 __all__ = [
     "FACTORY_KEYS",
@@ -24,4 +25,5 @@ __all__ = [
     "ChannelFaults",
     "GlobalPlatformCard",
     "KeyRecord",
+    "VirtualGlobalPlatformCard",
 ]
