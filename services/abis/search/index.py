@@ -32,8 +32,8 @@ from services.abis.search.segment import Segment
 from services.abis.search.tail import Tail
 from services.common.errors import AlreadyExists
 
-FIRST_LIST = 10_000
-"""Persons that the first pass hands to the second, at least."""
+SECOND_PASS = 20_000
+"""Fingers whose codes the second pass compares, at most: with ten fingers 2,000 persons, with one 20,000."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,10 @@ class Listed:
     person: I64
     score: U16
 
+    def head(self, most: int) -> Listed:
+        """The first `most`."""
+        return Listed(self.segments, self.segment[:most], self.person[:most], self.score[:most])
+
     def candidates(self, most: int) -> list[Candidate]:
         """The first `most`, by name."""
         return [
@@ -64,6 +68,11 @@ class Listed:
                 strict=True,
             )
         ]
+
+
+def second_pass_persons(fingers: int) -> int:
+    """How many persons the second pass looks at when that many fingers are searched with."""
+    return SECOND_PASS // max(fingers, 1)
 
 
 class SearchIndex:
@@ -108,11 +117,7 @@ class SearchIndex:
         ]
         self._sealed, tail = found[:-1], found[-1]
         self._names = list(manifest.segments)
-        for person in range(tail.persons):
-            owned = slice(tail.first[person], tail.first[person + 1])
-            fingers = list(zip(tail.position[owned].tolist(), tail.full[owned], strict=True))
-            self._tail.append(tail.names.get(person), fingers)
-        self._tail.view().alive[:] = tail.alive
+        self._tail = Tail.of(tail)
         self._sequence = self._written = manifest.sequence
 
     def close(self) -> None:
@@ -190,8 +195,8 @@ class SearchIndex:
     ) -> list[Candidate]:
         """`search` with fingers that are encoded already."""
         hands = [probe, mirrored(probe)] if swapped_hands else [probe]
-        found = self.second_pass(self.first_pass(hands, max(list_length, FIRST_LIST)), hands)
-        return found.candidates(list_length)
+        first = self.first_pass(hands, max(list_length, second_pass_persons(len(probe))))
+        return self.second_pass(first, hands).candidates(list_length)
 
     def first_pass(self, hands: Sequence[Sequence[ProbeFinger]], most: int) -> Listed:
         """The `most` persons of the greatest scores of few codes, the best over `hands` each."""
@@ -257,6 +262,6 @@ def _second(segment: Segment, persons: I64, hands: Sequence[Sequence[ProbeFinger
 def _listed(segments: Sequence[Segment], persons: Sequence[I64], scores: Sequence[U16], most: int) -> Listed:
     segment = np.repeat(np.arange(len(segments)), [len(chosen) for chosen in persons])
     person, score = np.concatenate(persons), np.concatenate(scores)
-    # Stable, so that equal scores keep the order of enrolment and a search repeats itself.
-    order = np.argsort(-score.astype(np.int64), kind="stable")[:most]
+    # Equal scores keep the order of enrolment, so that a search repeats itself.
+    order = np.lexsort((person, segment, -score.astype(np.int64)))[:most]
     return Listed(segments, segment[order], person[order], score[order])

@@ -59,13 +59,15 @@ def _prefetch(builder: Any, there: Any) -> None:
     builder.call(prefetch, [builder.bitcast(there, pointer), read, near, data])
 
 
-def _minimum(builder: Any, a: Any, b: Any) -> Any:
+def minimum(builder: Any, a: Any, b: Any) -> Any:
+    """The lesser of each 16-bit lane of two vectors of i64."""
     words = ir.VectorType(ir.IntType(16), a.type.count * 4)
     x, y = builder.bitcast(a, words), builder.bitcast(b, words)
     return builder.bitcast(builder.select(builder.icmp_unsigned("<", x, y), x, y), a.type)
 
 
-def _splat(builder: Any, value: Any, width: int) -> Any:
+def splat(builder: Any, value: Any, width: int) -> Any:
+    """A vector of `width` times the same i64."""
     vector = ir.VectorType(_I64, width)
     first = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
     zeros = ir.Constant(ir.VectorType(ir.IntType(32), width), [0] * width)
@@ -96,11 +98,11 @@ def nearest(probes: int, width: int, popcount: Popcount) -> Callable[..., None]:
             base, code, limit, sums = pointers
             wanted = [builder.add(offset, ir.Constant(_I64, k)) for k in range(probes)]
             for half in range(LANES // width):
-                splats = [_splat(builder, builder.load(builder.gep(code, [k])), width) for k in wanted]
+                probe = [splat(builder, builder.load(builder.gep(code, [k])), width) for k in wanted]
                 least = []
                 for k in wanted:
                     slot = _variable(builder, vector)
-                    builder.store(_splat(builder, builder.load(builder.gep(limit, [k])), width), slot)
+                    builder.store(splat(builder, builder.load(builder.gep(limit, [k])), width), slot)
                     least.append(slot)
                 with cgutils.for_range(builder, many) as loop:
                     row = builder.add(start, loop.index)
@@ -112,9 +114,9 @@ def nearest(probes: int, width: int, popcount: Popcount) -> Callable[..., None]:
                     _prefetch(
                         builder, builder.gep(base, [builder.add(word, ir.Constant(_I64, AHEAD * LANES))])
                     )
-                    for splat, slot in zip(splats, least, strict=True):
-                        distance = popcount(builder, builder.xor(value, splat))
-                        builder.store(_minimum(builder, distance, builder.load(slot)), slot)
+                    for code_here, slot in zip(probe, least, strict=True):
+                        distance = popcount(builder, builder.xor(value, code_here))
+                        builder.store(minimum(builder, distance, builder.load(slot)), slot)
                 there = builder.gep(sums, [ir.Constant(_I64, half * width)])
                 there = builder.bitcast(there, vector.as_pointer())
                 total = builder.load(there, align=8)

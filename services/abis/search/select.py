@@ -27,7 +27,7 @@ def cut(bins: I64, most: int) -> int:
     More than `most` reach it where several persons share it.
     """
     above = np.cumsum(bins[::-1])[::-1]
-    return max(int(np.searchsorted(-above, -most, "left")) - 1, 1)
+    return max(int(np.searchsorted(-above, -most, "right")) - 1, 1)
 
 
 @kernel("int64[::1](uint16[::1], int64)")

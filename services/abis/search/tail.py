@@ -45,6 +45,15 @@ class _Lanes:
         self._owners[self.count] = owner
         self.count += 1
 
+    @classmethod
+    def of(cls, part: Partition, persons: int) -> _Lanes:
+        """A copy of a partition of so many persons. Its last columns may be of later ones, or nobody's."""
+        lanes = cls()
+        lanes.count = int(np.count_nonzero((part.owners >= 0) & (part.owners < persons)))
+        lanes._rows, lanes._owners = part.rows.copy(), part.owners.copy()
+        lanes._owners[lanes.count :] = -1
+        return lanes
+
     def view(self) -> Partition:
         groups = -(-self.count // LANES)
         return Partition(self._rows[: groups * HOT_CODES], self._owners[: groups * LANES])
@@ -62,6 +71,19 @@ class Tail:
         # As large as they can become, so that a deletion reaches the searches that are under way.
         self._first = np.zeros(SEGMENT_PERSONS + 1, np.int64)
         self._alive = np.zeros(SEGMENT_PERSONS, np.uint8)
+
+    @classmethod
+    def of(cls, segment: Segment) -> Tail:
+        """A tail that goes on where a segment ends; nothing is shared with it."""
+        tail = cls()
+        tail.persons = segment.persons
+        tail._lanes = tuple(_Lanes.of(part, segment.persons) for part in segment.partitions)
+        tail._full, tail._position = segment.full.copy(), segment.position.copy()
+        tail._first[: segment.persons + 1] = segment.first
+        tail._alive[: segment.persons] = segment.alive
+        for person in range(segment.persons):
+            tail.names.append(segment.names.get(person))
+        return tail
 
     @property
     def full(self) -> bool:

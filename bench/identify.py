@@ -1,0 +1,297 @@
+"""1:N search in a gallery of N people: the work behind `tunggal bench identify`.
+
+The gallery is synthetic (`bench.population`), the search is the service's own (`services.abis.search`), from
+the mapped files of an index. Rates are per core: persons (or fingers) of the gallery divided by the processor
+time that a stage took. Waiting times are wall-clock, on one and on two threads.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench import kernel_rate, population
+from bench.codes import held_out
+from bench.population import Population
+from services.abis.finger import Finger
+from services.abis.fingerprint import score
+from services.abis.kernels import F64
+from services.abis.search import cascade, codes, files
+from services.abis.search.codes import Codebook
+from services.abis.search.index import Listed, SearchIndex, second_pass_persons
+from services.abis.search.parameters import FULL_CODES, HOT_CODES, PROBE_CODES
+from services.abis.search.probe import prepare
+
+LIST = 10_000
+"""Length of the list at which `stage1_loss` is reported."""
+LISTS = (10_000, 1_000, 100, 10, 1)
+"""Lengths of lists at which the loss of the two passes over codes is reported."""
+FPIR = 0.01
+"""Share of searches whose best stranger may pass; FNIR is reported at that threshold."""
+_INSERTED = 200
+_SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
+
+
+@dataclass
+class _Stage:
+    """What one stage did, search by search. seconds: processor time; ranks: of the mate, from 0, or none."""
+
+    seconds: list[float] = field(default_factory=list)
+    ranks: list[int | None] = field(default_factory=list)
+
+    def loss(self, length: int) -> float:
+        """Share of mates outside the first `length`."""
+        return float(np.mean([rank is None or rank >= length for rank in self.ranks]))
+
+
+@dataclass
+class _Searches:
+    """All searches on one number of threads. waits: wall-clock seconds of stage 1 and of all stages."""
+
+    first: _Stage = field(default_factory=_Stage)
+    second: _Stage = field(default_factory=_Stage)
+    verification: _Stage = field(default_factory=_Stage)
+    first_waits: list[float] = field(default_factory=list)
+    waits: list[float] = field(default_factory=list)
+    mated: list[float] = field(default_factory=list)
+    strangers: list[float] = field(default_factory=list)
+
+
+def run(
+    persons: int,
+    fingers: int,
+    probes: int,
+    json_path: Path | None = None,
+    plot: Path | None = None,
+    mates: Path | None = None,
+) -> dict[str, Any]:
+    """Measure the search in a gallery of that many people and write what is asked for.
+
+    Parameters
+    ----------
+    persons: size of the gallery. fingers: of each person, 1 to 10. probes: mated searches, at most persons.
+    json_path: the returned figures as JSON. plot: scaling curve from 10,000 people up to `persons`, in the
+    format of the file's suffix. mates: folder with a `manifest.csv` whose real prints make the people that
+    are searched for; synthetic ones if None. A set that the codes or weights were trained on is searched with
+    those trained on the others.
+
+    Returns
+    -------
+    The figures that `docs/search.md` explains. ValueError where the arguments make no gallery.
+    """
+    if not 1 <= fingers <= len(population.ORDER):
+        raise ValueError(f"People have 1 to {len(population.ORDER)} fingers, not {fingers}.")
+    if not 1 <= probes <= persons:
+        raise ValueError(f"{probes} people cannot be searched for in a gallery of {persons}.")
+    name = "" if mates is None else mates.resolve().name
+    book = held_out().get(name, codes.default())
+    people = population.build(persons, fingers, probes, book, mates)
+    report = _measured(people, book, score.held_out(name))
+    report["mates"] = name or "synthetic"
+    if plot is not None:
+        sizes = [size for size in _SIZES if probes <= size < persons]
+        smaller = [population.build(size, fingers, probes, book, mates) for size in sizes]
+        curve = [_measured(some, book, score.held_out(name)) for some in smaller]
+        _plot(plot, [*curve, report])
+    if json_path is not None:
+        json_path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    return report
+
+
+def _measured(people: Population, book: Codebook, weights: score.Weights) -> dict[str, Any]:
+    kernel = kernel_rate.measure()
+    with tempfile.TemporaryDirectory(prefix="tunggal-identify-") as scratch:
+        hot, cold = _written(people, book, Path(scratch))
+        searches, load = {}, 0.0
+        for threads in (1, 2):
+            start = time.perf_counter()
+            index = SearchIndex.open(Path(scratch), book=book, threads=threads)
+            load = time.perf_counter() - start
+            searches[threads] = _search(index, people, book, weights)
+            index.close()
+        inserts = _inserts(Path(scratch) / "inserts", people, book)
+    alone = searches[1]
+    size, fingers = people.owned.shape
+    total = np.median([sum(parts) for parts in zip(*_seconds(alone), strict=True)])
+    threshold = float(np.quantile(alone.strangers, 1 - FPIR, method="higher"))
+    return {
+        "persons": size,
+        "fingers": fingers,
+        "probes": len(people.mates),
+        "codebook": book.version,
+        "persons_per_second_per_core": size / float(total),
+        "fingers_per_second_per_core": size * fingers / float(total),
+        "p50_ms": {str(n): _ms(found.waits, 50) for n, found in searches.items()},
+        "p99_ms": {str(n): _ms(found.waits, 99) for n, found in searches.items()},
+        "fnir": float(np.mean(np.array(alone.mated) < threshold)),
+        "fnir_rank_1": alone.verification.loss(1),
+        "threshold": threshold,
+        "stage1_loss": alone.first.loss(LIST),
+        "stage1_list": LIST,
+        "bytes_per_person": hot / size,
+        "bytes_per_person_cold": cold / size,
+        "load_seconds": load,
+        "inserts_per_second": inserts,
+        "kernel": kernel.name,
+        "kernel_fingers_per_second": kernel.fingers_per_second,
+        "kernel_ceiling": kernel.ceiling,
+        "kernel_ceiling_ratio": kernel.fingers_per_second / kernel.ceiling,
+        "stages": _stages(searches, size, fingers),
+    }
+
+
+def _stages(searches: dict[int, _Searches], persons: int, fingers: int) -> list[dict[str, Any]]:
+    alone = searches[1]
+    kept = max(cascade.COMPARISONS // fingers, 1)
+    listed = second_pass_persons(fingers)
+    named = (
+        (
+            "codes",
+            f"{PROBE_CODES} x {HOT_CODES} codes of every finger",
+            persons,
+            max(LIST, listed),
+            alone.first,
+        ),
+        ("all_codes", f"{FULL_CODES} x {FULL_CODES} codes", min(listed, persons), kept, alone.second),
+        ("verification", "full comparison, fused", min(kept, persons), kept, alone.verification),
+    )
+    out = []
+    for name, what, seen, most, stage in named:
+        seconds = float(np.median(stage.seconds))
+        out.append(
+            {
+                "stage": name,
+                "what": what,
+                "persons_in": seen,
+                "persons_out": most,
+                "core_ms": 1000 * seconds,
+                "persons_per_second_per_core": seen / seconds,
+                "fingers_per_second_per_core": seen * fingers / seconds,
+                "loss": {str(length): stage.loss(length) for length in LISTS if length <= most},
+            }
+        )
+    out[0] |= {
+        f"p{q}_ms": {str(n): _ms(found.first_waits, q) for n, found in searches.items()} for q in (50, 99)
+    }
+    return out
+
+
+def _seconds(found: _Searches) -> tuple[list[float], list[float], list[float]]:
+    return found.first.seconds, found.second.seconds, found.verification.seconds
+
+
+def _ms(waits: Sequence[float], percentile: float) -> float:
+    return float(1000 * np.percentile(waits, percentile))
+
+
+def _written(people: Population, book: Codebook, folder: Path) -> tuple[int, int]:
+    """Write the gallery as an index; bytes of its hot part (read by every search) and of the rest."""
+    names, alive, hot, cold = [], 0, 0, 0
+    for k, segment in enumerate(people.segments()):
+        names.append(f"segment-{k:06d}")
+        files.write_segment(folder, names[-1], segment)
+        hot += sum(part.rows.nbytes + part.owners.nbytes for part in segment.partitions)
+        hot += segment.alive.nbytes
+        cold += segment.full.nbytes + segment.position.nbytes + segment.first.nbytes
+        alive += segment.persons
+    files.write_array(folder, "alive", np.ones(alive, np.uint8))
+    manifest = files.Manifest(book.version, alive, tuple(names[:-1]), names[-1], "alive")
+    files.write_manifest(folder, manifest)
+    return hot, cold
+
+
+@contextmanager
+def _timed(stage: _Stage) -> Iterator[None]:
+    start = time.process_time()
+    yield
+    stage.seconds.append(time.process_time() - start)
+
+
+def _search(index: SearchIndex, people: Population, book: Codebook, weights: score.Weights) -> _Searches:
+    found = _Searches()
+
+    def references(subject: str) -> list[Finger]:
+        return people.fingers(int(subject))
+
+    # The first search brings the mapped files into memory.
+    index.search(people.probes[0], 1)
+    for mate, probe in zip(people.mates.tolist(), people.probes, strict=True):
+        start = time.perf_counter()
+        hands = [prepare(probe, book)]
+        with _timed(found.first):
+            first = index.first_pass(hands, max(LIST, second_pass_persons(len(probe))))
+        passed = time.perf_counter()
+        with _timed(found.second):
+            second = index.second_pass(first.head(second_pass_persons(len(probe))), hands)
+            listed = second.candidates(max(cascade.COMPARISONS // len(probe), 1))
+        with _timed(found.verification):
+            confirmed = cascade.confirm(probe, listed, references, weights)
+        found.waits.append(time.perf_counter() - start)
+        found.first_waits.append(passed - start)
+        name = str(mate)
+        found.first.ranks.append(_rank(first, name))
+        found.second.ranks.append(_rank(second, name))
+        order = [one.subject for one in confirmed]
+        found.verification.ranks.append(order.index(name) if name in order else None)
+        scores = {one.subject: one.fused.score for one in confirmed}
+        found.mated.append(scores.pop(name, -np.inf))
+        found.strangers.append(max(scores.values(), default=-np.inf))
+    return found
+
+
+def _rank(listed: Listed, name: str) -> int | None:
+    for k, candidate in enumerate(listed.candidates(len(listed.person))):
+        if candidate.subject == name:
+            return k
+    return None
+
+
+def _inserts(folder: Path, people: Population, book: Codebook) -> float:
+    """People a second that one thread enrols into an index, from templates, cylinders included."""
+    index = SearchIndex.open(folder, book=book, threads=1)
+    # A fresh template has to build its cylinders, as after extraction.
+    fresh = [
+        [Finger(f.position, replace(f.template)) for f in people.fingers(person)]
+        for person in range(min(_INSERTED, len(people.owned)))
+    ]
+    start = time.process_time()
+    for sequence, own in enumerate(fresh, 1):
+        index.insert(f"fresh-{sequence}", own, sequence)
+    seconds = time.process_time() - start
+    index.close()
+    return len(fresh) / seconds
+
+
+def _plot(path: Path, reports: Sequence[dict[str, Any]]) -> None:
+    """Waiting time and loss over the number of people."""
+    from matplotlib.figure import Figure
+
+    sizes: F64 = np.array([report["persons"] for report in reports], np.float64)
+    figure = Figure(figsize=(10, 4.5), layout="constrained")
+    time_axes, loss_axes = figure.subplots(1, 2)
+    for threads in ("1", "2"):
+        time_axes.plot(
+            sizes, [r["p50_ms"][threads] for r in reports], "o-", label=f"p50, {threads} thread(s)"
+        )
+        time_axes.plot(
+            sizes, [r["p99_ms"][threads] for r in reports], "^--", label=f"p99, {threads} thread(s)"
+        )
+    time_axes.set(xscale="log", yscale="log", xlabel="people", ylabel="ms a search", title="All stages")
+    least = 0.5 / reports[-1]["probes"]
+    for length in (1_000, 100, 10):
+        values = [r["stages"][0]["loss"].get(str(length), 0.0) for r in reports]
+        loss_axes.plot(sizes, np.maximum(values, least), "o-", label=f"outside the first {length:,}")
+    loss_axes.set(xscale="log", yscale="log", xlabel="people", ylabel="share of mates", title="First pass")
+    for axes in (time_axes, loss_axes):
+        axes.grid(visible=True, which="both", alpha=0.25)
+        axes.legend(fontsize="small")
+    figure.suptitle(f"1:N search, {reports[-1]['fingers']} fingers a person (loss 0 is drawn at half a mate)")
+    figure.savefig(path)
