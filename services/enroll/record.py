@@ -57,7 +57,8 @@ TRANSITIONS: Mapping[Status, frozenset[Status]] = {
     Status.ADJUDICATE_RECORD: frozenset(),
     Status.ENROLL_FAILURE_AT_CENTRAL: frozenset(),
     Status.ENROLL_FAILURE_AT_REGIONAL: frozenset(),
-    Status.SEARCH_FAILURE_AT_CENTRAL: frozenset(),
+    # Not the record's own fault: once the search works again, an operator sends it back.
+    Status.SEARCH_FAILURE_AT_CENTRAL: frozenset({Status.SENT_FOR_ENROLLMENT}),
     Status.CARD_ISSUED: frozenset(),
 }
 

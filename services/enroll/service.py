@@ -22,6 +22,7 @@ from services.enroll.packet import ImageKind, submission_digest
 from services.enroll.queue import CardQueue
 from services.enroll.record import Record, Status
 from services.enroll.regions import Regions
+from services.enroll.retry import send_back
 from services.enroll.store import Store
 from services.enroll.vault import Vault
 
@@ -35,6 +36,7 @@ ALLOW = {
     "ListRecords": _CAPTURERS,
     "GetFunnel": _CAPTURERS | _STATIONS,
     "WatchRecordEvents": frozenset({"operator/*"}),
+    "RetryRecord": frozenset({"operator/*"}),
     "ClaimNextRecord": _STATIONS,
     "RenewClaim": _STATIONS,
     "ReleaseClaim": _STATIONS,
@@ -46,12 +48,14 @@ ALLOW = {
 _Shown = TypeVar(
     "_Shown",
     enroll_pb2.SubmitRecordResponse,
+    enroll_pb2.RetryRecordResponse,
     enroll_pb2.ReleaseClaimResponse,
     enroll_pb2.ReportCardPrintedResponse,
     enroll_pb2.ReportCardIssuedResponse,
 )
 _Mutation = (
     enroll_pb2.RecordHeader
+    | enroll_pb2.RetryRecordRequest
     | enroll_pb2.ReleaseClaimRequest
     | enroll_pb2.ReportCardPrintedRequest
     | enroll_pb2.ReportCardIssuedRequest
@@ -155,6 +159,22 @@ class EnrollService(enroll_pb2_grpc.EnrollServiceServicer):
         context.add_callback(self._bell.ring)
         for event in self._feed.follow(request.after_sequence, request.region, context.is_active):
             yield enroll_pb2.WatchRecordEventsResponse(event=messages.event(event))
+
+    def RetryRecord(
+        self, request: enroll_pb2.RetryRecordRequest, context: grpc.ServicerContext
+    ) -> enroll_pb2.RetryRecordResponse:
+        """See the contract."""
+        actor = caller(context)
+        return self._once(
+            "RetryRecord",
+            request,
+            enroll_pb2.RetryRecordResponse,
+            lambda conn: send_back(
+                conn, self._store, request.record_id, request.reason, actor=actor, at=self._clock.now()
+            ),
+            actor,
+            reason=request.reason,
+        )
 
     def ClaimNextRecord(
         self, request: enroll_pb2.ClaimNextRecordRequest, context: grpc.ServicerContext

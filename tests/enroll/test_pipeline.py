@@ -14,7 +14,8 @@ from services.enroll import tables, worklist
 from services.enroll.deduplication import FingerImage, Outcome
 from services.enroll.packet import ImageKind
 from services.enroll.pipeline import CHIP_RECORD_BYTES, MAX_FAULTS, Pipeline, backoff, best_fingers
-from services.enroll.record import Status
+from services.enroll.record import Record, Status
+from services.enroll.retry import send_back
 from services.enroll.vault import ChipFinger
 from tests.enroll.enroll_office import Office
 from tests.enroll.enroll_people import packet
@@ -261,6 +262,36 @@ def test_a_fault_that_does_not_go_away_ends_as_a_search_failure(office: Office, 
     office.run()
     assert office.statuses(record)[-2:] == [Status.RECEIVED_AT_CENTRAL, Status.SEARCH_FAILURE_AT_CENTRAL]
     assert office.read(record).reason.partition(":")[0] in {"INTERNAL", "UNEXPECTED"}
+
+
+def send_back_by_hand(office: Office, record: Record) -> Record:
+    return office.db.run(
+        lambda conn: send_back(
+            conn,
+            office.store,
+            record.record_id,
+            "The ABIS is mended.",
+            actor="operator/cli",
+            at=office.clock.now(),
+        )
+    )
+
+
+def test_a_search_failure_that_is_sent_back_goes_through_in_its_old_place(office: Office) -> None:
+    record = office.submit("Sri")
+    office.abis.errors += [errors.Internal("INTERNAL", "Incident 12.")] * MAX_FAULTS
+    for _ in range(MAX_FAULTS):
+        office.run()
+        office.clock.advance(timedelta(minutes=1))
+    assert office.read(record).status is Status.SEARCH_FAILURE_AT_CENTRAL
+    returned = send_back_by_hand(office, record)
+    assert (returned.status, returned.reason) == (Status.SENT_FOR_ENROLLMENT, "RETRIED: The ABIS is mended.")
+    assert returned.arrival_number == record.arrival_number
+    office.run()
+    assert office.read(record).status is Status.PRINT_READY_RECORD
+    with pytest.raises(errors.FailedPrecondition) as caught:
+        send_back_by_hand(office, record)
+    assert (caught.value.reason, caught.value.field) == ("NOTHING_TO_RETRY", "record_id")
 
 
 def test_a_search_that_takes_too_long_is_never_given_up(office: Office) -> None:

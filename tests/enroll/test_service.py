@@ -475,6 +475,8 @@ def assert_turned_away(served: Served, credentials: grpc.ChannelCredentials) -> 
         ("operator-cli", "claim"),
         ("kit-7", "claim"),
         ("abis", "claim"),
+        ("kit-7", "retry"),
+        ("cardperso", "retry"),
     ],
 )
 def test_each_caller_may_do_its_own_work_only(serve: Serve, name: str, method: str) -> None:
@@ -483,6 +485,7 @@ def test_each_caller_may_do_its_own_work_only(serve: Serve, name: str, method: s
     calls: dict[str, Callable[[], object]] = {
         "submit": lambda: stub.SubmitRecord(stream(header(CLOCK), GOOD)),
         "claim": lambda: stub.ClaimNextRecord(claim_request()),
+        "retry": lambda: stub.RetryRecord(retry_request(str(uuid.uuid4()))),
     }
     refused(calls[method], PermissionDenied, "CALLER_NOT_ALLOWED", None)
     assert served.rows()["record"] == 0
@@ -509,6 +512,25 @@ def test_records_are_listed_page_by_page(serve: Serve) -> None:
             "PAGE_TOKEN_BROKEN",
             "page_token",
         )
+
+
+def retry_request(record_id: str) -> enroll_pb2.RetryRecordRequest:
+    return enroll_pb2.RetryRecordRequest(
+        request_id=str(uuid.uuid4()), record_id=record_id, reason="The ABIS is mended."
+    )
+
+
+@ON_SQLITE
+def test_only_a_failed_search_can_be_tried_again(serve: Serve) -> None:
+    stub = serve().stub()
+    sent = stub.SubmitRecord(stream(header(CLOCK), GOOD)).record
+    until_status(stub, sent.record_id, PRR)
+    refused(
+        lambda: stub.RetryRecord(retry_request(sent.record_id)),
+        FailedPrecondition,
+        "NOTHING_TO_RETRY",
+        "record_id",
+    )
 
 
 def test_an_unknown_record_is_not_found(serve: Serve) -> None:

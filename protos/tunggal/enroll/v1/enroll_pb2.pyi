@@ -433,6 +433,60 @@ class WatchRecordEventsResponse(_message.Message):
 Global___WatchRecordEventsResponse: _TypeAlias = WatchRecordEventsResponse  # noqa: Y015
 
 @_typing.final
+class RetryRecordRequest(_message.Message):
+    """Request of RetryRecord."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    RECORD_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Idempotency key (UUID)."""
+    record_id: _builtins.str
+    """Record to try again."""
+    reason: _builtins.str
+    """What was mended."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        record_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "record_id", b"record_id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryRecordRequest: _TypeAlias = RetryRecordRequest  # noqa: Y015
+
+@_typing.final
+class RetryRecordResponse(_message.Message):
+    """Response of RetryRecord."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECORD_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def record(self) -> _record_pb2.Record:
+        """The record, SENT_FOR_ENROLLMENT again."""
+
+    def __init__(
+        self,
+        *,
+        record: _record_pb2.Record | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["record", b"record"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["record", b"record"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryRecordResponse: _TypeAlias = RetryRecordResponse  # noqa: Y015
+
+@_typing.final
 class ClaimNextRecordRequest(_message.Message):
     """Request of ClaimNextRecord."""
 

@@ -62,6 +62,11 @@ class EnrollServiceStub:
                 request_serializer=tunggal_dot_enroll_dot_v1_dot_enroll__pb2.WatchRecordEventsRequest.SerializeToString,
                 response_deserializer=tunggal_dot_enroll_dot_v1_dot_enroll__pb2.WatchRecordEventsResponse.FromString,
                 _registered_method=True)
+        self.RetryRecord = channel.unary_unary(
+                '/tunggal.enroll.v1.EnrollService/RetryRecord',
+                request_serializer=tunggal_dot_enroll_dot_v1_dot_enroll__pb2.RetryRecordRequest.SerializeToString,
+                response_deserializer=tunggal_dot_enroll_dot_v1_dot_enroll__pb2.RetryRecordResponse.FromString,
+                _registered_method=True)
         self.ClaimNextRecord = channel.unary_unary(
                 '/tunggal.enroll.v1.EnrollService/ClaimNextRecord',
                 request_serializer=tunggal_dot_enroll_dot_v1_dot_enroll__pb2.ClaimNextRecordRequest.SerializeToString,
@@ -131,6 +136,14 @@ class EnrollServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RetryRecord(self, request, context):
+        """Sends a record through deduplication again whose search failed for a reason that was not its own
+        (SEARCH_FAILURE_AT_CENTRAL). It keeps its place in the order of arrival.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ClaimNextRecord(self, request, context):
         """Hands the print-ready record that waits longest in a region to a card station, with all that goes on the card.
         """
@@ -193,6 +206,11 @@ def add_EnrollServiceServicer_to_server(servicer, server):
                     servicer.WatchRecordEvents,
                     request_deserializer=tunggal_dot_enroll_dot_v1_dot_enroll__pb2.WatchRecordEventsRequest.FromString,
                     response_serializer=tunggal_dot_enroll_dot_v1_dot_enroll__pb2.WatchRecordEventsResponse.SerializeToString,
+            ),
+            'RetryRecord': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryRecord,
+                    request_deserializer=tunggal_dot_enroll_dot_v1_dot_enroll__pb2.RetryRecordRequest.FromString,
+                    response_serializer=tunggal_dot_enroll_dot_v1_dot_enroll__pb2.RetryRecordResponse.SerializeToString,
             ),
             'ClaimNextRecord': grpc.unary_unary_rpc_method_handler(
                     servicer.ClaimNextRecord,
@@ -358,6 +376,33 @@ class EnrollService:
             '/tunggal.enroll.v1.EnrollService/WatchRecordEvents',
             tunggal_dot_enroll_dot_v1_dot_enroll__pb2.WatchRecordEventsRequest.SerializeToString,
             tunggal_dot_enroll_dot_v1_dot_enroll__pb2.WatchRecordEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryRecord(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tunggal.enroll.v1.EnrollService/RetryRecord',
+            tunggal_dot_enroll_dot_v1_dot_enroll__pb2.RetryRecordRequest.SerializeToString,
+            tunggal_dot_enroll_dot_v1_dot_enroll__pb2.RetryRecordResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -48,6 +48,10 @@ class EnrollServiceStub:
     """Counts records by status and tells how long the oldest waits."""
     WatchRecordEvents: _grpc.UnaryStreamMultiCallable[_enroll_pb2.WatchRecordEventsRequest, _enroll_pb2.WatchRecordEventsResponse]
     """Follows the history of all records, from a sequence number on, until the caller hangs up."""
+    RetryRecord: _grpc.UnaryUnaryMultiCallable[_enroll_pb2.RetryRecordRequest, _enroll_pb2.RetryRecordResponse]
+    """Sends a record through deduplication again whose search failed for a reason that was not its own
+    (SEARCH_FAILURE_AT_CENTRAL). It keeps its place in the order of arrival.
+    """
     ClaimNextRecord: _grpc.UnaryUnaryMultiCallable[_enroll_pb2.ClaimNextRecordRequest, _enroll_pb2.ClaimNextRecordResponse]
     """Hands the print-ready record that waits longest in a region to a card station, with all that goes on the card."""
     RenewClaim: _grpc.UnaryUnaryMultiCallable[_enroll_pb2.RenewClaimRequest, _enroll_pb2.RenewClaimResponse]
@@ -79,6 +83,10 @@ class EnrollServiceAsyncStub(EnrollServiceStub):
     """Counts records by status and tells how long the oldest waits."""
     WatchRecordEvents: _aio.UnaryStreamMultiCallable[_enroll_pb2.WatchRecordEventsRequest, _enroll_pb2.WatchRecordEventsResponse]  # type: ignore[assignment]
     """Follows the history of all records, from a sequence number on, until the caller hangs up."""
+    RetryRecord: _aio.UnaryUnaryMultiCallable[_enroll_pb2.RetryRecordRequest, _enroll_pb2.RetryRecordResponse]  # type: ignore[assignment]
+    """Sends a record through deduplication again whose search failed for a reason that was not its own
+    (SEARCH_FAILURE_AT_CENTRAL). It keeps its place in the order of arrival.
+    """
     ClaimNextRecord: _aio.UnaryUnaryMultiCallable[_enroll_pb2.ClaimNextRecordRequest, _enroll_pb2.ClaimNextRecordResponse]  # type: ignore[assignment]
     """Hands the print-ready record that waits longest in a region to a card station, with all that goes on the card."""
     RenewClaim: _aio.UnaryUnaryMultiCallable[_enroll_pb2.RenewClaimRequest, _enroll_pb2.RenewClaimResponse]  # type: ignore[assignment]
@@ -137,6 +145,16 @@ class EnrollServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_enroll_pb2.WatchRecordEventsResponse], _abc.AsyncIterator[_enroll_pb2.WatchRecordEventsResponse]]:
         """Follows the history of all records, from a sequence number on, until the caller hangs up."""
+
+    @_abc_1.abstractmethod
+    def RetryRecord(
+        self,
+        request: _enroll_pb2.RetryRecordRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_enroll_pb2.RetryRecordResponse, _abc.Awaitable[_enroll_pb2.RetryRecordResponse]]:
+        """Sends a record through deduplication again whose search failed for a reason that was not its own
+        (SEARCH_FAILURE_AT_CENTRAL). It keeps its place in the order of arrival.
+        """
 
     @_abc_1.abstractmethod
     def ClaimNextRecord(
