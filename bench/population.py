@@ -3,8 +3,8 @@
 The model (`bench.synthetic_templates`) makes a *pool* of different prints for each finger position. A person
 of the background is a random choice of one print of the pool a position: with ten fingers all people differ,
 and their scores are sums over independent fingers. Mates are people of their own, of whom one visit is
-enrolled and another searches. Real mates come from a folder of images: person by person, as many different fingers of
-the set as needed, two different impressions of each.
+enrolled and another searches. Real mates come from a folder of images: person by person, as many different
+fingers of the set as needed, two different impressions of each.
 """
 
 from __future__ import annotations

@@ -66,6 +66,61 @@ def fingerprint(
 
 @app.command()
 @readable
+def identify(
+    persons: Annotated[int, typer.Option(min=1, metavar="N", help="People in the gallery.")] = 100_000,
+    fingers: Annotated[int, typer.Option(min=1, max=10, metavar="K", help="Fingers of each.")] = 10,
+    probes: Annotated[int, typer.Option(min=1, metavar="M", help="How many of them are searched for.")] = 100,
+    mates: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Make those who are searched for of a set's real prints."),
+    ] = None,
+    json_file: JsonFile = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE.svg", help="Draw time and loss from 10,000 people up to N.")
+    ] = None,
+) -> None:
+    """Search for people in a large synthetic gallery: speed and loss of every stage."""
+    from bench import identify as measured
+
+    _make_room(json_file, plot)
+    report = _told(lambda: measured.run(persons, fingers, probes, json_file, plot, mates))
+    table = Table(
+        title=f"{probes:,} searches among {persons:,} people × {fingers} fingers",
+        header_style="bold",
+        title_justify="left",
+    )
+    for column in ("Stage", "People in", "out", "ms on one core", "People/s/core", "Fingers/s/core", "Loss"):
+        table.add_column(column, justify="left" if column == "Stage" else "right")
+    for stage in report["stages"]:
+        table.add_row(
+            stage["what"],
+            f"{stage['persons_in']:,}",
+            f"{stage['persons_out']:,}",
+            f"{stage['core_ms']:.1f}",
+            f"{stage['persons_per_second_per_core']:,.0f}",
+            f"{stage['fingers_per_second_per_core']:,.0f}",
+            f"{next(iter(stage['loss'].values())):.2%}",
+        )
+    Console().print(table)
+    waits = "; ".join(
+        f"p50 {report['p50_ms'][n]:.0f} ms and p99 {report['p99_ms'][n]:.0f} ms on {n} thread(s)"
+        for n in report["p50_ms"]
+    )
+    kernel, ceiling = report["kernel_fingers_per_second"] / 1e6, report["kernel_ceiling"] / 1e6
+    for line in (
+        f"All stages: {report['persons_per_second_per_core']:,.0f} people/s/core; {waits}.",
+        f"FNIR {report['fnir']:.2%} at FPIR {measured.FPIR:.0%}; "
+        f"{report['bytes_per_person']:,.0f} bytes a person in the hot part, "
+        f"{report['bytes_per_person_cold']:,.0f} behind it; loaded in {report['load_seconds']:.2f} s; "
+        f"{report['inserts_per_second']:,.0f} people inserted per second.",
+        f"Kernel ({report['kernel']}): {kernel:.1f} M fingers/s of 36 × 36 codes, "
+        f"{report['kernel_ceiling_ratio']:.0%} of the {ceiling:.1f} M that the arithmetic allows.",
+    ):
+        Console().print(line)
+
+
+@app.command()
+@readable
 def synthetic(
     fingers: Annotated[int, typer.Option(min=2, max=5000)] = 50,
     impressions: Annotated[int, typer.Option(min=2, max=50)] = 4,
