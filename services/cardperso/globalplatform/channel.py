@@ -38,7 +38,7 @@ SCP02, SCP03 = 2, 3
 FACTORY_KEYS = 0xFF
 """Key version that a card reports for the keys it left the factory with."""
 
-# The i parameter of SCP03 (Amendment D 1.2, table 5-1) ...
+# The i parameter of SCP03 (Amendment D 1.2, 5.1).
 _S16 = 0x01
 _PSEUDO_RANDOM = 0x10
 _R_MAC_OFFERED = 0x20
@@ -49,7 +49,7 @@ _OK = 0x9000
 
 @dataclass(frozen=True)
 class CardAnswer:
-    """The answer to INITIALIZE UPDATE (GlobalPlatform 2.3.1, E.5.1.5; Amendment D 1.2, 7.1.1.5).
+    """The answer to INITIALIZE UPDATE (GlobalPlatform 2.3.1, E.5.1; Amendment D 1.2, 7.1.1).
 
     `i` is the option byte of SCP03; SCP02 does not report it. The sequence counter is empty where the card
     challenge is random.

@@ -19,7 +19,7 @@ _PUT_KEY_TYPES = {"TDES": 0x80, "AES": 0x88}
 _MULTIPLE_KEYS = 0x80
 _FIRST_KEY = 0x01
 
-# P1 of STORE DATA and LOAD (tables 11-58 and 11-89).
+# P1 of STORE DATA and LOAD (11.11.2 and 11.6.2).
 _LAST_BLOCK = 0x80
 _ENCRYPTED = 0x60
 _DGI_FORMAT = 0x08
@@ -27,7 +27,7 @@ _MAX_BLOCKS = 256
 
 
 class Privilege(IntFlag):
-    """First byte of an application's privileges (table 6-1), those that are used here."""
+    """First byte of an application's privileges (11.1.2), those that are used here."""
 
     NONE = 0x00
     SECURITY_DOMAIN = 0x80
@@ -36,7 +36,7 @@ class Privilege(IntFlag):
 
 
 class Scope(IntEnum):
-    """What GET STATUS looks at and SET STATUS changes (tables 11-33 and 11-86)."""
+    """What GET STATUS looks at and SET STATUS changes (11.4.2 and 11.10.2)."""
 
     ISSUER_SECURITY_DOMAIN = 0x80
     APPLICATIONS = 0x40
@@ -110,7 +110,7 @@ def delete(aid: bytes, *, related: bool = False) -> CommandApdu:
 
 
 def delete_keys(version: int) -> CommandApdu:
-    """DELETE all keys of a version (11.2.2.3.2)."""
+    """DELETE all keys of a version (11.2)."""
     return CommandApdu("DELETE [key]", 0x80, 0xE4, 0x00, 0x00, tlv.encode(0xD2, bytes([version])), _LE)
 
 
@@ -139,7 +139,7 @@ def put_key(messaging: SecureMessaging, keys: KeySet[SoftwareKey], replaces: int
 
 
 def put_key_confirmation(keys: KeySet[SoftwareKey]) -> bytes:
-    """What the card answers to PUT KEY (11.8.3.1): the version and the three check values."""
+    """What the card answers to PUT KEY (11.8.3): the version and the three check values."""
     return bytes([keys.version]) + b"".join(check_value(key) for key in (keys.enc, keys.mac, keys.dek))
 
 

@@ -21,13 +21,13 @@ _NOT_FOUND = 0x6A88
 _APPLICATION_NOT_FOUND = 0x6A82
 _CARD_DATA = 0x0066
 _SCP_OID = bytes.fromhex("2A864886FC6B04")
-"""1.2.840.114283.4, followed by the protocol and its option i (GlobalPlatform 2.3.1, H.2)."""
+"""1.2.840.114283.4, followed by the protocol and its option i (GlobalPlatform 2.3.1, Appendix H)."""
 _MAX_ANSWERS = 64
 """Answers to GET STATUS after which a card is taken to go round in circles."""
 
 
 class CardState(IntEnum):
-    """Life cycle of the card (GlobalPlatform 2.3.1, table 11-6)."""
+    """Life cycle of the card (GlobalPlatform 2.3.1, 5.1 and 11.1.1)."""
 
     OP_READY = 0x01
     INITIALIZED = 0x07
@@ -38,7 +38,7 @@ class CardState(IntEnum):
 
 @dataclass(frozen=True)
 class RegistryEntry:
-    """An entry of the card's registry (table 11-36): name, life cycle state, privileges (none for load files)
+    """An entry of the card's registry (11.4.3): name, life cycle state, privileges (none for load files)
     and the modules of a load file.
     """
 

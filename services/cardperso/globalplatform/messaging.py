@@ -13,7 +13,7 @@ SECURE_MESSAGING = 0x04
 
 
 class SecurityLevel(IntFlag):
-    """P1 of EXTERNAL AUTHENTICATE (GlobalPlatform 2.3.1, table E-11; Amendment D 1.2, table 7-5)."""
+    """P1 of EXTERNAL AUTHENTICATE (GlobalPlatform 2.3.1, E.5.2; Amendment D 1.2, 7.1.2)."""
 
     C_MAC = 0x01
     C_DECRYPTION = 0x02
@@ -33,7 +33,7 @@ SCP03_LEVELS = SCP02_LEVELS | {
     SecurityLevel.C_DECRYPTION_AND_R_MAC,
     SecurityLevel.ALL,
 }
-"""01, 03, 11, 13 and 33: the sensible combinations (Amendment D 1.2, 6.2.1)."""
+"""01, 03, 11, 13 and 33: the sensible combinations (Amendment D 1.2, 7.1.2)."""
 
 
 class ForgedError(Exception):

@@ -40,11 +40,6 @@ def retail_mac(key: SoftwareKey, message: bytes, initial: bytes) -> bytes:
     return key.encrypt_cbc(last, initial)
 
 
-def card_challenge(mac: SymmetricKey, sequence_counter: bytes, aid: bytes) -> bytes:
-    """The pseudo-random card challenge of i = 55 (E.4.2.3) that the application `aid` must give."""
-    return retail_mac(session_key(mac, _C_MAC, sequence_counter), aid, bytes(BLOCK))[:6]
-
-
 def _single_des(key: SoftwareKey) -> SoftwareKey:
     return SoftwareKey("TDES", key.value[:8] * 3)
 

@@ -11,7 +11,7 @@ from services.cardperso.pcsc.apdu import MAX_SHORT_DATA, MAX_SHORT_RESPONSE, Com
 
 BLOCK = 16
 
-# Derivation constants (table 4-1).
+# Derivation constants (4.1.5).
 _CARD_CRYPTOGRAM, _HOST_CRYPTOGRAM, _CARD_CHALLENGE = 0x00, 0x01, 0x02
 _S_ENC, _S_MAC, _S_RMAC = 0x04, 0x06, 0x07
 
@@ -31,7 +31,7 @@ def derive(key: SymmetricKey, constant: int, context: bytes, bits: int) -> bytes
 
 
 def card_challenge(enc: SymmetricKey, sequence_counter: bytes, aid: bytes, size: int) -> bytes:
-    """The pseudo-random card challenge of `size` bytes (6.2.2.1) that the application `aid` must give."""
+    """The pseudo-random card challenge of `size` bytes (6.2.2) that the application `aid` must give."""
     return derive(enc, _CARD_CHALLENGE, sequence_counter + aid, 8 * size)
 
 

@@ -14,7 +14,7 @@ from services.cardperso.keys.keyset import KeySet, Purpose
 from services.cardperso.keys.symmetric import BLOCK_SIZES, SoftwareKey, SymmetricKey
 
 KDD_BYTES = 10
-"""Bytes of key diversification data in the answer to INITIALIZE UPDATE (GlobalPlatform 2.3.1, E.5.1.5)."""
+"""Bytes of key diversification data in the answer to INITIALIZE UPDATE (GlobalPlatform 2.3.1, E.5.1)."""
 _AES_CONSTANTS = {16: (b"\x01",), 24: (b"\x11", b"\x12"), 32: (b"\x41", b"\x42")}
 _TDES_CONSTANTS = {16: (b"\x21", b"\x22"), 24: (b"\x31", b"\x32", b"\x33")}
 

@@ -12,7 +12,7 @@ Key_co = TypeVar("Key_co", bound=SymmetricKey, covariant=True)
 
 
 class Purpose(IntEnum):
-    """What a key of a set is for (GlobalPlatform 2.3.1, table 11-17); the number is the key identifier."""
+    """What a key of a set is for (GlobalPlatform 2.3.1, E.1 and 11.8); the number is the key identifier."""
 
     ENC = 1
     MAC = 2

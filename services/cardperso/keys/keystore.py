@@ -20,7 +20,7 @@ from services.cardperso.keys.keyset import KeySet
 from services.cardperso.keys.symmetric import KEY_SIZES, Algorithm, SoftwareKey, SymmetricKey
 
 FIRST_VERSION, LAST_VERSION = 0x01, 0x7F
-"""Key version numbers that a card takes (GlobalPlatform 2.3.1, 11.8.2.3.1)."""
+"""Key version numbers that a card takes (GlobalPlatform 2.3.1, 11.8.2)."""
 
 
 class KeyKind(Enum):

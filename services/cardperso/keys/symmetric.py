@@ -86,8 +86,8 @@ class SoftwareKey:
 
 
 def check_value(key: SymmetricKey) -> bytes:
-    """Key check value of three bytes: of 16 bytes 01 for AES (GlobalPlatform 2.3.1, B.6), of 8 bytes 00 for
-    triple DES (B.5).
+    """Key check value of three bytes: of 16 bytes 01 under AES, of 8 bytes 00 under triple
+    DES (GlobalPlatform 2.3.1, Appendix B).
     """
     return key.encrypt(_KCV_INPUT[key.algorithm])[:3]
 
@@ -99,7 +99,7 @@ def same(left: bytes, right: bytes) -> bool:
 
 def pad(message: bytes, block: int) -> bytes:
     """Append 80 and as few 00 as fill the last block (ISO/IEC 9797-1 method 2; GlobalPlatform 2.3.1,
-    B.2.3).
+    Appendix B).
     """
     return message + b"\x80" + bytes(-(len(message) + 1) % block)
 

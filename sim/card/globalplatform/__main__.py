@@ -9,8 +9,9 @@ from pathlib import Path
 from types import FrameType
 
 from sim.card.answer import Traits
+from sim.card.faults import Faults
 from sim.card.globalplatform.persistent import KeyRecord
-from sim.card.globalplatform.settings import FACTORY_KEYS, FACTORY_VERSION, CardSettings
+from sim.card.globalplatform.settings import FACTORY_KEYS, FACTORY_VERSION, CardSettings, ChannelFaults
 from sim.card.globalplatform.virtual import VirtualGlobalPlatformCard
 from sim.card.virtual import VPCD_PORT
 
@@ -27,7 +28,15 @@ def main() -> None:
         options.host,
         uid=bytes.fromhex(options.uid) if options.uid else None,
         traits=Traits(buffer=options.buffer),
+        faults=Faults(
+            die_at=options.die_at,
+            slow=options.slow,
+            slow_at=options.slow_at,
+            write_error_at=options.write_error_at,
+            corrupt_at=options.corrupt_at,
+        ),
         settings=CardSettings(3 if protocol == 3 else 2, i, record),
+        channel_faults=ChannelFaults(options.wrong_cryptogram, options.wrong_mac_at),
     )
 
     def leave(_signal: int, _frame: FrameType | None) -> None:
@@ -66,6 +75,14 @@ def _arguments() -> argparse.Namespace:
         default=FACTORY_VERSION,
         help="hexadecimal; FF if left out",
     )
+    faults = parser.add_argument_group("faults; counts begin at 1, 0 is never")
+    faults.add_argument("--die-at", type=int, default=0, help="lose power in this APDU")
+    faults.add_argument("--slow", type=float, default=0.0, help="seconds an APDU takes")
+    faults.add_argument("--slow-at", type=int, default=0, help="only this APDU is slow")
+    faults.add_argument("--write-error-at", type=int, default=0, help="this page cannot be written (6581)")
+    faults.add_argument("--corrupt-at", type=int, default=0, help="this page silently gets a wrong bit")
+    faults.add_argument("--wrong-cryptogram", action="store_true", help="the card cryptogram is wrong")
+    faults.add_argument("--wrong-mac-at", type=int, default=0, help="the MAC of this response is wrong")
     return parser.parse_args()
 
 

@@ -140,17 +140,21 @@ class GlobalPlatformCard:
                 self._state.session = None
                 raise StatusError(0x6982) from None
             command = replace(command, cla=command.cla & ~_SECURE & 0xFF, data=plain)
-        try:
-            data, sw = self._process(command, session), 0x9000
-        except StatusError as error:
-            data, sw = error.data, error.sw
-        except (TlvError, IndexError):
-            data, sw = b"", 0x6A80
-        except WriteError:
-            data, sw = b"", 0x6581
+        data, sw = self._run(command, session)
         if session is None or not (sw == 0x9000 or sw >> 8 in (0x62, 0x63)):
             return data, sw
         return self._protect(session, data, sw), sw
+
+    def _run(self, command: Command, session: CardSession | None) -> tuple[bytes, int]:
+        """Data and status of a plain command."""
+        try:
+            return self._process(command, session), 0x9000
+        except StatusError as error:
+            return error.data, error.sw
+        except (TlvError, IndexError):
+            return b"", 0x6A80
+        except WriteError:
+            return b"", 0x6581
 
     def _protect(self, session: CardSession, data: bytes, sw: int) -> bytes:
         self._state.protected += 1

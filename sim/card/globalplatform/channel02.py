@@ -37,7 +37,7 @@ class Channel02:
         self._icv = bytes(8)
 
     def update_response(self) -> bytes:
-        """Sequence counter, challenge and cryptogram (E.5.1.5)."""
+        """Sequence counter, challenge and cryptogram (E.5.1)."""
         return self._own + self._cryptogram(self._host + self._own)
 
     def authenticate(self, command: Command) -> bool:

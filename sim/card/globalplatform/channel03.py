@@ -53,7 +53,7 @@ class Channel03:
         self._count = 0
 
     def update_response(self) -> bytes:
-        """Challenge, cryptogram and, where the challenge follows from it, the sequence counter (7.1.1.5)."""
+        """Challenge, cryptogram and, where the challenge follows from it, the sequence counter (7.1.1)."""
         counter = self._sequence.to_bytes(3, "big") if self._i & PSEUDO_RANDOM else b""
         return bytes([self._i]) + self._card + self._card_cryptogram + counter
 

@@ -34,7 +34,7 @@ _FORWARD = {
     SECURED: (CARD_LOCKED,),
     CARD_LOCKED: (SECURED,),
 }
-"""Life cycle states that may follow (5.1.1); TERMINATED may follow all."""
+"""Life cycle states that may follow (5.1); TERMINATED may follow all."""
 _WHEN_LOCKED = (_GET_DATA, 0xF0, 0xF2)
 
 

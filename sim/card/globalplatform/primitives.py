@@ -61,7 +61,7 @@ def des_mac(key: bytes, message: bytes, iv: bytes) -> bytes:
 
 
 def add_padding(message: bytes, size: int) -> bytes:
-    """Append 80 and zeros up to a whole block (B.2.3)."""
+    """Append 80 and zeros up to a whole block (Appendix B)."""
     padded = bytearray(message) + b"\x80"
     while len(padded) % size:
         padded.append(0)

@@ -10,7 +10,7 @@ from typing import Literal
 from sim.card.globalplatform.persistent import KeyRecord
 
 ISD_AID = bytes.fromhex("A000000151000000")
-"""Issuer security domain (GlobalPlatform 2.3.1, H.1.3)."""
+"""Issuer security domain (GlobalPlatform 2.3.1, Appendix H)."""
 PACKAGE_AID = bytes.fromhex("F054554E4747414C30")
 """The load file in the card's ROM ("TUNGGAL0"), which holds one module:"""
 MODULE_AID = bytes.fromhex("F054554E4747414C3001")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from services.cardperso import tlv
 from services.cardperso.globalplatform import commands
 from services.cardperso.globalplatform.channel import KeySource, SecureChannel, open_channel
 from services.cardperso.globalplatform.commands import Dgi
+from services.cardperso.globalplatform.errors import ResponseForged
 from services.cardperso.globalplatform.guard import AttemptGuard
 from services.cardperso.globalplatform.key_source import fixed, from_master
 from services.cardperso.globalplatform.manager import CardManager, CardState, protocols
@@ -24,6 +27,7 @@ from sim.card.globalplatform import FACTORY_KEYS, MODULE_AID, PACKAGE_AID, Virtu
 from tests.cardperso.globalplatform.conftest import host_keys
 
 KTP = b"\xf0TUNGGAL\x01"
+ROOT = Path(__file__).parents[3]
 MASTER = KeyRef("isd-master", 0x30)
 FACTORY = host_keys(FACTORY_KEYS)
 PORTRAIT = bytes(range(256)) * 15
@@ -78,6 +82,26 @@ def test_a_card_goes_from_the_factory_to_a_reader(
             content += data
         assert content == PORTRAIT
         assert CardManager(opened(ours)).card_state() is CardState.SECURED
+
+
+def test_the_card_as_a_script_serves_any_host_and_fails_on_demand(
+    reader: VirtualReader, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "sim.card.globalplatform", "--image", str(tmp_path / "card.eeprom")]
+    command += ["--port", str(reader.port), "--wrong-mac-at", "2"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as card:
+        try:
+            assert card.stdout is not None
+            uid = card.stdout.readline().split()[1]
+            with CardSession(reader.name, wait_seconds=10, apdu_seconds=5) as session:
+                assert session.uid() == uid
+                channel = open_channel(PcscTransport(session), fixed(FACTORY), chip=uid, guard=AttemptGuard())
+                manager = CardManager(channel)
+                assert manager.card_state() is CardState.OP_READY
+                with pytest.raises(ResponseForged):
+                    manager.card_state()
+        finally:
+            card.terminate()
 
 
 @pytest.mark.parametrize(

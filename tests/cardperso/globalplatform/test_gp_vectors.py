@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from services.cardperso.globalplatform import scp02, scp03
+from services.cardperso.globalplatform import scp03
 from services.cardperso.globalplatform.channel import open_channel
 from services.cardperso.globalplatform.commands import put_key
 from services.cardperso.globalplatform.guard import AttemptGuard
@@ -172,11 +172,3 @@ def test_recorded_card_challenges_can_be_foretold(shared_dir: Path) -> None:
                 session["mac_bytes"],
             )
             assert challenge.hex().upper() == session["card_challenge"]
-
-
-def test_the_challenge_of_an_i_55_card_depends_on_counter_and_application(shared_dir: Path) -> None:
-    key = static_keys(sessions(shared_dir, "scp02.json")[0], "TDES").mac
-    one = scp02.card_challenge(key, b"\0\1", bytes.fromhex("A000000151000000"))
-    assert len(one) == 6
-    assert one != scp02.card_challenge(key, b"\0\2", bytes.fromhex("A000000151000000"))
-    assert one != scp02.card_challenge(key, b"\0\1", bytes.fromhex("A000000003000000"))

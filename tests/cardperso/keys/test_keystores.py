@@ -12,6 +12,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, keywrap
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from services.cardperso.globalplatform.messaging import SecurityLevel
+from services.cardperso.globalplatform.scp03 import Scp03
 from services.cardperso.keys.diversify import Scheme, chip_keys
 from services.cardperso.keys.errors import (
     KeyExists,
@@ -22,6 +24,7 @@ from services.cardperso.keys.errors import (
     KeystoreUnavailable,
 )
 from services.cardperso.keys.filestore import FileKeystore
+from services.cardperso.keys.keyset import KeySet
 from services.cardperso.keys.keystore import KeyKind, KeyRef, Keystore, card_keys, newest, rotate, versions
 from services.cardperso.keys.symmetric import SoftwareKey, check_value
 from services.cardperso.keys.token import TokenKeystore
@@ -63,6 +66,16 @@ def test_a_triple_des_master_in_the_store_computes_what_the_same_key_in_software
     assert master.cmac(b"message") == software.cmac(b"message")
     for scheme in (Scheme.VISA2, Scheme.EMV, Scheme.AN10922):
         assert card_keys(store, OLD, scheme, KDD) == chip_keys(software, 0x20, scheme, KDD)
+
+
+def test_static_keys_that_stay_in_the_store_open_the_same_session_as_in_software(store: Keystore) -> None:
+    software = KeySet(0x30, *(SoftwareKey("AES", bytes([n] * 24)) for n in (1, 2, 3)))
+    for number, key in enumerate((software.enc, software.mac, software.dek), start=1):
+        store.import_key(KeyRef("factory", number), KeyKind.AES_MASTER, key.value)
+    inside = KeySet(0x30, *(store.symmetric(KeyRef("factory", number)) for number in (1, 2, 3)))
+    one, two = (Scp03(keys, bytes(range(8)), bytes(range(8, 16))) for keys in (software, inside))
+    assert one.begin(SecurityLevel.ALL) == two.begin(SecurityLevel.ALL)
+    assert one.encrypt_sensitive(bytes(32)) == two.encrypt_sensitive(bytes(32))
 
 
 def test_a_signature_of_the_store_verifies_with_its_public_key_and_no_other(store: Keystore) -> None:

@@ -13,9 +13,11 @@ from sim.card.globalplatform import (
     ISD_AID,
     CardSettings,
     GlobalPlatformCard,
+    KeyRecord,
 )
+from sim.card.globalplatform.channel02 import session_key
 from sim.card.globalplatform.channel03 import kdf
-from sim.card.globalplatform.primitives import aes_cmac
+from sim.card.globalplatform.primitives import aes_cmac, des_mac
 from sim.card.memory import CardMemory
 
 
@@ -139,6 +141,18 @@ def test_a_random_challenge_is_another_one_each_time(tmp_path: Path) -> None:
     answers = {send(card, "8050000008" + "00" * 8 + "00") for _ in range(5)}
     assert len(answers) == 5
     assert {len(answer) for answer in answers} == {2 * (10 + 3 + 8 + 8 + 2)}
+
+
+def test_an_i_55_card_has_the_challenge_that_follows_from_counter_and_name(tmp_path: Path) -> None:
+    """E.4.2: six bytes of a MAC over the name with the session's MAC key, first vector zero."""
+    keys = KeyRecord(0x20, "DES", bytes(range(16)), bytes(range(16, 32)), bytes(range(32, 48)))
+    card = GlobalPlatformCard(
+        CardMemory(tmp_path / "card", capacity=IMAGE_CAPACITY), settings=CardSettings(2, 0x55, keys)
+    )
+    answers = {send(card, "8050000008" + "00" * 8 + "00") for _ in range(2)}
+    (answer,) = answers
+    s_mac = session_key(keys.mac, 0x0101, 0)
+    assert answer[24:40] == "0000" + des_mac(s_mac, ISD_AID, bytes(8))[:6].hex().upper()
 
 
 def test_an_image_that_is_too_small_is_refused(tmp_path: Path) -> None:
