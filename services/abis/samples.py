@@ -16,7 +16,7 @@ from services.abis.fingerprint import image
 from services.abis.fingerprint.extract import extract
 from services.abis.fingerprint.interchange import from_record
 from services.abis.fingerprint.template import Template
-from services.abis.formats import iso19794_2
+from services.abis.formats import finger_record
 from services.common.errors import InvalidArgument
 
 _ISO_OFFSET = 1
@@ -96,9 +96,10 @@ class Reader:
 def _read_record(message: pb.FingerSample, field: str) -> Sample:
     position = position_code(message.position)
     path = f"{field}.iso19794_2_record"
-    record = iso19794_2.read(message.iso19794_2_record, field=path)
-    template = from_record(record, field=path)
-    claimed = record.fingers[0].position
+    fingers = finger_record.read(message.iso19794_2_record, field=path)
+    template = from_record(fingers, field=path)
+    record = fingers[0]
+    claimed = record.position
     if UNKNOWN not in (claimed, position) and claimed != position:
         raise InvalidArgument(
             "POSITION_CONTRADICTED",

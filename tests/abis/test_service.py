@@ -14,6 +14,7 @@ from tunggal.abis.v1 import abis_pb2 as pb
 from tunggal.common.v1 import biometric_pb2
 
 from services.abis.formats import iso19794_2
+from services.abis.formats.minutiae import Minutia, MinutiaType
 from services.common import audit
 from services.common.db import Database
 from services.common.errors import (
@@ -104,9 +105,7 @@ def test_an_image_above_its_limit_is_refused(office: Office) -> None:
 
 
 def test_a_submission_that_says_nothing_is_refused(office: Office) -> None:
-    few = tuple(
-        iso19794_2.FmrMinutia(50 + 20 * k, 60, 9 * k, iso19794_2.MinutiaType.ENDING) for k in range(5)
-    )
+    few = tuple(Minutia(50 + 20 * k, 60, 9 * k, MinutiaType.ENDING) for k in range(5))
     view = iso19794_2.FingerView(0, few)
     content = iso19794_2.write(iso19794_2.FingerMinutiaeRecord(300, 300, 197, 197, (view,)))
     error = refused(office.stub.Deduplicate, request(record(content)))

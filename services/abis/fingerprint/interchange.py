@@ -1,19 +1,17 @@
-"""Templates to and from ISO/IEC 19794-2 records: units, and what such a record cannot carry."""
+"""Templates to and from minutiae records: units, and what such a record cannot carry."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from services.abis.fingerprint import parameters as p
 from services.abis.fingerprint.minutiae import Minutiae
 from services.abis.fingerprint.template import Template, from_minutiae
-from services.abis.formats.iso19794_2 import (
-    ANGLE_UNIT,
-    FingerMinutiaeRecord,
-    FingerView,
-    FmrMinutia,
-    MinutiaType,
-)
+from services.abis.formats.iso19794_2 import ANGLE_UNIT, FingerMinutiaeRecord, FingerView
+from services.abis.formats.iso19794_2_card import CardFormat
+from services.abis.formats.minutiae import FingerMinutiae, Minutia, MinutiaType
 from services.common.errors import InvalidArgument
 
 _PIXELS_PER_CM = 197
@@ -26,7 +24,7 @@ def to_view(template: Template, position: int, *, most: int = 255) -> FingerView
     255).
     """
     minutiae = tuple(
-        FmrMinutia(
+        Minutia(
             x=min(round(float(x)), template.width - 1),
             y=min(round(float(y)), template.height - 1),
             angle=round(float(np.degrees(angle)) / ANGLE_UNIT) % 256,
@@ -44,20 +42,40 @@ def to_record(template: Template, position: int, *, most: int = 255) -> FingerMi
     return FingerMinutiaeRecord(template.width, template.height, _PIXELS_PER_CM, _PIXELS_PER_CM, (view,))
 
 
-def from_record(record: FingerMinutiaeRecord, *, field: str = "record") -> Template:
+def to_card(template: Template, packing: CardFormat, *, most: int = 60) -> tuple[Minutia, ...]:
+    """The template's minutiae in the steps of a card format, the best first, at most `most` of them.
+
+    Minutiae beyond the reach of the format (25.5 mm in the compact one) are left out.
+    """
+    steps = packing.steps_per_mm * 25.4 / p.DPI
+    turn = round(360.0 / packing.angle_unit)
+    found = (
+        Minutia(
+            x=round(float(x) * steps),
+            y=round(float(y) * steps),
+            angle=round(float(np.degrees(angle)) / packing.angle_unit) % turn,
+            type=MinutiaType(int(kind)),
+        )
+        for (x, y, angle, _), kind in zip(template.points, template.kind, strict=True)
+    )
+    return tuple(m for m in found if m.x <= packing.most and m.y <= packing.most)[:most]
+
+
+def from_record(fingers: Sequence[FingerMinutiae], *, field: str = "record") -> Template:
     """Template of the one finger of a record, brought to 500 dpi, its best MAX_MINUTIAE minutiae.
 
     Raises InvalidArgument (TEMPLATE_VIEWS) where the record has no or several views, and
     (TEMPLATE_RESOLUTION) where the resolution is not that of a finger scanner or the image is larger than one
     finger.
     """
-    if len(record.fingers) != 1:
+    if len(fingers) != 1:
         raise InvalidArgument(
             "TEMPLATE_VIEWS",
-            f"The record has {len(record.fingers)} finger views; exactly one is expected.",
+            f"The record has {len(fingers)} finger views; exactly one is expected.",
             field=field,
             remedy="Send one record a finger.",
         )
+    (record,) = fingers
     # 197 pixels per centimetre is how everybody writes 500 dpi, which is 196.85.
     scale_x, scale_y = (
         1.0 if r == _PIXELS_PER_CM else _CM / r for r in (record.resolution_x, record.resolution_y)
@@ -72,13 +90,13 @@ def from_record(record: FingerMinutiaeRecord, *, field: str = "record") -> Templ
             field=field,
             remedy="Write size and resolution of the original image into the record.",
         )
-    found = record.fingers[0].minutiae
+    found = record.minutiae
     # Where no quality is reported all minutiae are taken for equally good.
     quality = np.array([m.quality / 100 if m.quality else 0.5 for m in found], np.float32)
     minutiae = Minutiae(
         np.array([m.x * scale_x for m in found], np.float32),
         np.array([m.y * scale_y for m in found], np.float32),
-        np.array([np.radians(m.angle * ANGLE_UNIT) for m in found], np.float32),
+        np.array([np.radians(m.angle * record.angle_unit) for m in found], np.float32),
         np.array([m.type for m in found], np.uint8),
         quality,
     )

@@ -89,7 +89,9 @@ class FingerSample(_message.Message):
     position: _biometric_pb2.FingerPosition.ValueType
     """Which finger it is."""
     iso19794_2_record: _builtins.bytes
-    """An ISO/IEC 19794-2:2005 finger minutiae record with exactly one finger view."""
+    """A finger minutiae record with exactly one finger view: ISO/IEC 19794-2:2005, or by its header the 2011 edition
+    or ANSI/INCITS 378-2004.
+    """
     @_builtins.property
     def image(self) -> Global___FingerImage:
         """An image."""

@@ -1,0 +1,28 @@
+"""Which standard a finger minutiae record follows, and its fingers: the one place where that is decided."""
+
+from __future__ import annotations
+
+from services.abis.formats import ansi378, iso19794_2, iso19794_2_2011
+from services.abis.formats.minutiae import FingerMinutiae
+
+
+def read(data: bytes, *, field: str = "record") -> tuple[FingerMinutiae, ...]:
+    """Fingers of a record of ISO/IEC 19794-2:2005 or :2011 or ANSI/INCITS 378-2004.
+
+    Raises InvalidArgument as the reader of that standard does; what is none of them is refused as a record of
+    2005.
+    """
+    if data[4:8] == iso19794_2_2011.VERSION:
+        return iso19794_2_2011.read(data, field=field).impressions()
+    if _is_ansi(data):
+        return ansi378.read(data, field=field).impressions()
+    return iso19794_2.read(data, field=field).impressions()
+
+
+def _is_ansi(data: bytes) -> bool:
+    """ANSI and ISO records of the first generation bear the same name and version and differ in how they give
+    their length: two bytes against four, which begin with two zeros in any record of one person.
+    """
+    if int.from_bytes(data[8:12], "big") == len(data):
+        return False
+    return data[8:10] != b"\0\0" or int.from_bytes(data[10:14], "big") == len(data)
