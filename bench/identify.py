@@ -26,7 +26,7 @@ from services.abis.fingerprint import score
 from services.abis.kernels import F64
 from services.abis.search import cascade, codes, files
 from services.abis.search.codes import Codebook
-from services.abis.search.index import Listed, SearchIndex, second_pass_persons
+from services.abis.search.index import SearchIndex, second_pass_persons
 from services.abis.search.parameters import FULL_CODES, HOT_CODES, PROBE_CODES
 from services.abis.search.probe import prepare
 
@@ -37,6 +37,8 @@ LISTS = (10_000, 1_000, 100, 10, 1)
 FPIR = 0.01
 """Share of searches whose best stranger may pass; FNIR is reported at that threshold."""
 _INSERTED = 200
+_MATE = "mate"
+"""Subject id of whoever is searched for at the moment."""
 _SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
 
 
@@ -77,7 +79,7 @@ def run(
 
     Parameters
     ----------
-    persons: size of the gallery. fingers: of each person, 1 to 10. probes: mated searches, at most persons.
+    persons: size of the gallery. fingers: of each person, 1 to 10. probes: mated searches.
     json_path: the returned figures as JSON. plot: scaling curve from 10,000 people up to `persons`, in the
     format of the file's suffix. mates: folder with a `manifest.csv` whose real prints make the people that
     are searched for; synthetic ones if None. A set that the codes or weights were trained on is searched with
@@ -89,15 +91,15 @@ def run(
     """
     if not 1 <= fingers <= len(population.ORDER):
         raise ValueError(f"People have 1 to {len(population.ORDER)} fingers, not {fingers}.")
-    if not 1 <= probes <= persons:
-        raise ValueError(f"{probes} people cannot be searched for in a gallery of {persons}.")
+    if persons < 1 or probes < 1:
+        raise ValueError(f"{probes} searches in a gallery of {persons} measure nothing.")
     name = "" if mates is None else mates.resolve().name
     book = held_out().get(name, codes.default())
     people = population.build(persons, fingers, probes, book, mates)
     report = _measured(people, book, score.held_out(name))
     report["mates"] = name or "synthetic"
     if plot is not None:
-        sizes = [size for size in _SIZES if probes <= size < persons]
+        sizes = [size for size in _SIZES if size < persons]
         smaller = [population.build(size, fingers, probes, book, mates) for size in sizes]
         curve = [_measured(some, book, score.held_out(name)) for some in smaller]
         _plot(plot, [*curve, report])
@@ -157,7 +159,7 @@ def _stages(searches: dict[int, _Searches], persons: int, fingers: int) -> list[
             "codes",
             f"{PROBE_CODES} x {HOT_CODES} codes of every finger",
             persons,
-            max(LIST, listed),
+            min(max(LIST, listed), persons),
             alone.first,
         ),
         ("all_codes", f"{FULL_CODES} x {FULL_CODES} codes", min(listed, persons), kept, alone.second),
@@ -218,12 +220,11 @@ def _timed(stage: _Stage) -> Iterator[None]:
 def _search(index: SearchIndex, people: Population, book: Codebook, weights: score.Weights) -> _Searches:
     found = _Searches()
 
-    def references(subject: str) -> list[Finger]:
-        return people.fingers(int(subject))
-
     # The first search brings the mapped files into memory.
-    index.search(people.probes[0], 1)
-    for mate, probe in zip(people.mates.tolist(), people.probes, strict=True):
+    index.search(people.mates[0][1], 1)
+    for enrolled, probe in people.mates:
+        references = _references(people, enrolled)
+        index.insert(_MATE, enrolled, index.sequence + 1)
         start = time.perf_counter()
         hands = [prepare(probe, book)]
         with _timed(found.first):
@@ -236,22 +237,22 @@ def _search(index: SearchIndex, people: Population, book: Codebook, weights: sco
             confirmed = cascade.confirm(probe, listed, references, weights)
         found.waits.append(time.perf_counter() - start)
         found.first_waits.append(passed - start)
-        name = str(mate)
-        found.first.ranks.append(_rank(first, name))
-        found.second.ranks.append(_rank(second, name))
-        order = [one.subject for one in confirmed]
-        found.verification.ranks.append(order.index(name) if name in order else None)
+        found.first.ranks.append(_rank([c.subject for c in first.candidates(LIST)]))
+        found.second.ranks.append(_rank([c.subject for c in second.candidates(len(second.person))]))
+        found.verification.ranks.append(_rank([one.subject for one in confirmed]))
         scores = {one.subject: one.fused.score for one in confirmed}
-        found.mated.append(scores.pop(name, -np.inf))
+        found.mated.append(scores.pop(_MATE, -np.inf))
         found.strangers.append(max(scores.values(), default=-np.inf))
+        index.delete(_MATE, index.sequence + 1)
     return found
 
 
-def _rank(listed: Listed, name: str) -> int | None:
-    for k, candidate in enumerate(listed.candidates(len(listed.person))):
-        if candidate.subject == name:
-            return k
-    return None
+def _references(people: Population, mate: list[Finger]) -> cascade.References:
+    return lambda subject: mate if subject == _MATE else people.fingers(int(subject))
+
+
+def _rank(subjects: Sequence[str]) -> int | None:
+    return subjects.index(_MATE) if _MATE in subjects else None
 
 
 def _inserts(folder: Path, people: Population, book: Codebook) -> float:

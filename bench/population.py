@@ -4,7 +4,8 @@ The model (`bench.synthetic_templates`) makes a *pool* of different prints for e
 of the background is a random choice of one print of the pool a position: with ten fingers all people differ,
 and their scores are sums over independent fingers. Mates are people of their own, of whom one visit is
 enrolled and another searches. Real mates come from a folder of images: person by person, as many different
-fingers of the set as needed, two different impressions of each.
+fingers of the set as needed, two different impressions of each. A set has few fingers, so real mates share
+them; that is why mates are hidden in the gallery one at a time.
 """
 
 from __future__ import annotations
@@ -37,8 +38,11 @@ ORDER = (2, 7, 1, 6, 3, 8, 4, 9, 5, 10)
 
 @dataclass(frozen=True, eq=False)
 class Population:
-    """People of whom some search. templates: all prints, by row; codes: (rows, 36), filled up; count: (rows)
-    of true codes. owned: (persons, fingers) rows. mates: persons that search; probes: their other visit.
+    """The background, and those who are searched for.
+
+    templates: all prints of the background, by row; codes: (rows, 36), filled up; count: (rows) of true
+    codes.
+    owned: (persons, fingers) rows. mates: what is enrolled of those searched for, and what searches.
     """
 
     positions: tuple[int, ...]
@@ -46,11 +50,10 @@ class Population:
     codes: U64
     count: I64
     owned: I32
-    mates: I64
-    probes: list[list[Finger]]
+    mates: list[tuple[list[Finger], list[Finger]]]
 
     def fingers(self, person: int) -> list[Finger]:
-        """Enrolled fingers of a person."""
+        """Enrolled fingers of a person of the background."""
         rows = self.owned[person].tolist()
         return [Finger(p, self.templates[row]) for p, row in zip(self.positions, rows, strict=True)]
 
@@ -99,28 +102,30 @@ def build(persons: int, fingers: int, probes: int, book: Codebook, mates: Path |
     """People and their gallery; the same for the same arguments."""
     rng = np.random.default_rng(SEED)
     positions = ORDER[:fingers]
-    searching = (
+    visits = (
         _synthetic_mates(positions, probes, rng)
         if mates is None
         else _real_mates(mates, fingers, probes, rng)
     )
     pool = max(POOL // fingers, 1)
-    background = [_visit(person, positions, rng) for person in range(pool)]
-    templates = [template for visit in background for template in visit]
-    templates += [template for enrolled, _ in searching for template in enrolled]
+    templates = [template for person in range(pool) for template in _visit(person, positions, rng)]
     encoded = [encode(template, book) for template in templates]
-    codes = np.array(
-        [repeated(found, FULL_CODES) if found.size else np.zeros(FULL_CODES) for found in encoded]
-    )
+    codes = np.zeros((len(encoded), FULL_CODES), np.uint64)
+    for row, found in enumerate(encoded):
+        if found.size:
+            codes[row] = repeated(found, FULL_CODES)
     # The position decides the column, a random visit the row.
-    owned = rng.integers(0, pool, (persons, fingers), dtype=np.int32) * fingers + np.arange(
-        fingers, dtype=np.int32
-    )
-    where = np.sort(rng.choice(persons, probes, replace=False)).astype(np.int64)
-    owned[where] = pool * fingers + np.arange(probes * fingers, dtype=np.int32).reshape(probes, fingers)
-    other = [[Finger(p, t) for p, t in zip(positions, visit, strict=True)] for _, visit in searching]
+    owned = rng.integers(0, pool, (persons, fingers), dtype=np.int32) * fingers
+    owned += np.arange(fingers, dtype=np.int32)
+    named = [
+        (
+            [Finger(p, t) for p, t in zip(positions, enrolled, strict=True)],
+            [Finger(p, t) for p, t in zip(positions, probe, strict=True)],
+        )
+        for enrolled, probe in visits
+    ]
     count = np.array([found.size for found in encoded], np.int64)
-    return Population(positions, templates, codes.astype(np.uint64), count, owned, where, other)
+    return Population(positions, templates, codes, count, owned, named)
 
 
 def _visit(person: int, positions: Sequence[int], rng: np.random.Generator) -> list[Template]:
