@@ -3,6 +3,7 @@
 from services.cardperso.globalplatform.channel import CardAnswer, KeySource, SecureChannel, open_channel
 from services.cardperso.globalplatform.commands import Dgi, Privilege, Scope
 from services.cardperso.globalplatform.guard import AttemptGuard
+from services.cardperso.globalplatform.issue import CardKeys, CardType, issue
 from services.cardperso.globalplatform.key_source import fixed, from_master
 from services.cardperso.globalplatform.manager import CardManager, CardState, RegistryEntry, protocols
 from services.cardperso.globalplatform.messaging import SecurityLevel
@@ -11,8 +12,10 @@ from services.cardperso.globalplatform.transport import PcscTransport, Transport
 __all__ = [
     "AttemptGuard",
     "CardAnswer",
+    "CardKeys",
     "CardManager",
     "CardState",
+    "CardType",
     "Dgi",
     "KeySource",
     "PcscTransport",
@@ -24,6 +27,7 @@ __all__ = [
     "Transport",
     "fixed",
     "from_master",
+    "issue",
     "open_channel",
     "protocols",
 ]

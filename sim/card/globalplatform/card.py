@@ -169,7 +169,8 @@ class GlobalPlatformCard:
         if command.ins == _READ_BINARY and command.p1 == 0x80 | EF_ATR_SFI and session is None:
             return ef_atr(self.traits)
         if not command.cla & _PROPRIETARY and command.ins != _GET_DATA:
-            raise StatusError(0x6E00)
+            # SELECT by anything but a name finds nothing here: there are no files beside applications.
+            raise StatusError(0x6A82 if command.ins == _SELECT else 0x6D00)
         if self._state.manager is None:
             self._state.manager = Manager(self.persistent, self.settings)
         return self._state.manager.process(command, session)

@@ -1,0 +1,185 @@
+"""Issuing a card, torn at every command, before it arrives and after it was carried out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.cardperso.chip import writer
+from services.cardperso.chip.plan import ChipPlan, plan
+from services.cardperso.chip.writer import Application
+from services.cardperso.globalplatform.channel import CardAnswer
+from services.cardperso.globalplatform.errors import CommandRefused, GlobalPlatformFault
+from services.cardperso.globalplatform.guard import AttemptGuard
+from services.cardperso.globalplatform.issue import CardKeys, CardType, issue
+from services.cardperso.globalplatform.key_source import fixed, from_master
+from services.cardperso.globalplatform.messaging import SecurityLevel
+from services.cardperso.globalplatform.transport import PcscTransport
+from services.cardperso.holder import Holder
+from services.cardperso.keys.diversify import Scheme
+from services.cardperso.keys.filestore import FileKeystore
+from services.cardperso.keys.keyset import KeySet
+from services.cardperso.keys.keystore import KeyKind, KeyRef, Keystore, card_keys, newest
+from services.cardperso.keys.symmetric import SoftwareKey
+from services.cardperso.pcsc import CardSession
+from sim.card import VirtualReader
+from sim.card.globalplatform import FACTORY_KEYS, MODULE_AID, PACKAGE_AID, VirtualGlobalPlatformCard
+from tests.cardperso.globalplatform.conftest import host_keys
+
+CARD_TYPE = CardType(PACKAGE_AID, MODULE_AID)
+
+
+class TornError(Exception):
+    """The card left the field."""
+
+
+@dataclass
+class Torn:
+    """A line that breaks at its n-th command, before or after the card has carried it out."""
+
+    bench: Any
+    at: int
+    after: bool
+    sent: int = 0
+
+    def transmit(self, apdu: bytes) -> tuple[bytes, int]:
+        self.sent += 1
+        if self.sent == self.at:
+            if self.after:
+                self.bench.transmit(apdu)
+            raise TornError
+        answer: tuple[bytes, int] = self.bench.transmit(apdu)
+        return answer
+
+
+@pytest.fixture
+def store(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Keystore:
+    monkeypatch.setattr("services.cardperso.keys.filestore.SCRYPT_N", 2)
+    store = FileKeystore.create(tmp_path_factory.mktemp("keys") / "keys.json", "passphrase")
+    store.generate(KeyRef("isd-master", 0x41), KeyKind.AES_MASTER, 16)
+    return store
+
+
+def keys_of(store: Keystore, transport: KeySet[Any]) -> CardKeys:
+    def new(card: CardAnswer) -> KeySet[SoftwareKey]:
+        ref = newest(store, "isd-master").ref
+        return card_keys(store, ref, Scheme.KDF3, card.diversification_data)
+
+    ours = from_master(store, "isd-master", Scheme.KDF3)
+    return CardKeys(fixed(transport), frozenset({transport.version}), ours, new)
+
+
+def run(line: Any, content: ChipPlan, keys: CardKeys, **changes: Any) -> None:
+    given: dict[str, Any] = {
+        "card_type": CARD_TYPE,
+        "guard": AttemptGuard(),
+        "chip": "chip",
+        "limit": 2000,
+    } | changes
+    issue(line, content, keys=keys, **given)
+
+
+def held(bench: Any, content: ChipPlan) -> bool:
+    """Whether the card is complete: our keys, all files, SECURED."""
+    registry = bench.card.persistent.registry
+    instance = registry.find(content.profile.aid)
+    if instance is None or instance.state != 0x0F:
+        return False
+    found = {file.tag: bench.card.persistent.read(file) for file in instance.files}
+    return (
+        found == {file.fid: data for file, data in content.contents}
+        and registry.state == 0x0F
+        and [key.version for key in registry.keys] == [0x41]
+    )
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_card_torn_at_any_command_is_never_half_written_and_can_be_finished(
+    make_bench: Any, holder: Holder, store: Keystore, after: bool
+) -> None:
+    content = plan(holder)
+    at = 0
+    while True:
+        at += 1
+        bench = make_bench()
+        keys = keys_of(store, bench.keys)
+        line = Torn(bench, at, after)
+        try:
+            run(line, content, keys)
+        except TornError:
+            bench.card.reset()
+        else:
+            break
+        instance = bench.card.persistent.registry.find(content.profile.aid)
+        assert instance is None or not instance.files or len(instance.files) == len(content.contents)
+        run(bench, content, keys)
+        assert held(bench, content)
+        bench.card.memory.close()
+    assert held(bench, content)
+    assert at == line.sent + 1 > 15
+
+
+def test_a_finished_card_is_left_as_it_is(make_bench: Any, holder: Holder, store: Keystore) -> None:
+    bench, content = make_bench(), plan(holder)
+    keys = keys_of(store, bench.keys)
+    run(bench, content, keys)
+    before = bench.card.persistent.registry
+    run(bench, content, keys)
+    assert bench.card.persistent.registry == replace(before, sequence=before.sequence + 1)
+
+
+def test_a_card_of_an_older_kind_is_issued_the_same_way(
+    make_bench: Any, holder: Holder, store: Keystore
+) -> None:
+    store.generate(KeyRef("old-master", 0x21), KeyKind.TDES_MASTER, 16)
+    bench, content = make_bench(scp=2, i=0x55), plan(holder)
+    source = from_master(store, "old-master", Scheme.VISA2)
+    keys = CardKeys(
+        fixed(bench.keys),
+        frozenset({bench.keys.version}),
+        source,
+        lambda card: card_keys(store, KeyRef("old-master", 0x21), Scheme.VISA2, card.diversification_data),
+    )
+    level = SecurityLevel.C_MAC_AND_C_DECRYPTION
+    run(bench, content, keys, card_type=replace(CARD_TYPE, level=level), limit=255)
+    assert bench.card.persistent.registry.find(content.profile.aid).state == 0x0F
+
+
+def test_a_card_with_long_macs_is_recognised(make_bench: Any, holder: Holder, store: Keystore) -> None:
+    bench, content = make_bench(i=0x71), plan(holder)
+    run(bench, content, keys_of(store, bench.keys))
+    assert held(bench, content)
+
+
+def test_a_card_of_another_type_is_refused_with_our_keys_on_it_and_nothing_else(
+    make_bench: Any, holder: Holder, store: Keystore
+) -> None:
+    bench, content = make_bench(), plan(holder)
+    keys = keys_of(store, bench.keys)
+    with pytest.raises(CommandRefused, match="SELECT"):
+        run(bench, content, keys, card_type=replace(CARD_TYPE, isd=b"no such domain"))
+    with pytest.raises(GlobalPlatformFault, match="6A88"):
+        run(bench, content, keys, card_type=replace(CARD_TYPE, module=b"no module"))
+    assert not bench.card.persistent.registry.instances
+
+
+def test_a_card_on_a_reader_is_issued_and_read_back_as_the_job_does(
+    reader: VirtualReader, tmp_path: Path, holder: Holder, store: Keystore
+) -> None:
+    content = plan(holder)
+    with (
+        VirtualGlobalPlatformCard(tmp_path / "card.eeprom", reader.port),
+        CardSession(reader.name, wait_seconds=10, apdu_seconds=5) as session,
+    ):
+        run(
+            PcscTransport(session),
+            content,
+            keys_of(store, host_keys(FACTORY_KEYS)),
+            chip=session.uid(),
+            limit=session.traits.write_block,
+        )
+        assert writer.read_back(session, content) == 0
+        assert writer.inspect(session, content.profile) is Application.SEALED
