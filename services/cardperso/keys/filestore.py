@@ -240,7 +240,9 @@ def _load(path: Path) -> tuple[dict[str, Any], bytes]:
     try:
         content = json.loads(path.read_bytes())
         sealed = base64.b64decode(content.pop("sealed"), validate=True)
-        if content["format"] != FORMAT or (content["r"], content["p"]) != (_R, _P) or content["n"] > 2**20:
+        if content["format"] != FORMAT or (content["r"], content["p"]) != (_R, _P):
+            raise ValueError
+        if content["n"] not in (2**power for power in range(1, 21)):
             raise ValueError
         base64.b64decode(content["salt"], validate=True)
     except FileNotFoundError:

@@ -65,6 +65,7 @@ class TokenKeystore:
         self._module, self._token, self._pin = module, token, pin
         self._lock = threading.RLock()
         self._session: Any = None
+        self._refused = False
         with self._errors():
             self._login()
 
@@ -240,8 +241,15 @@ class TokenKeystore:
                 raise
 
     def _login(self) -> None:
+        if self._refused:
+            raise KeystoreLocked(f"The token {self._token}")
         library = self._api.lib(self._module)
-        self._session = library.get_token(token_label=self._token).open(rw=True, user_pin=self._pin)
+        try:
+            self._session = library.get_token(token_label=self._token).open(rw=True, user_pin=self._pin)
+        except self._api.exceptions.PKCS11Error as error:
+            # A PIN that was refused is not offered again: the token counts, and locks itself.
+            self._refused = type(error).__name__ in _LOCKED
+            raise
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

@@ -298,3 +298,30 @@ def test_a_token_that_logged_us_out_is_named_and_then_serves_again(softhsm: str,
         master.cmac(b"x")
     assert master.cmac(b"x") == before
     store.close()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_pin_that_was_refused_is_not_offered_again(
+    softhsm: str, token_label: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = TokenKeystore(softhsm, token_label, PIN)
+    store.close()
+    # Somebody changed the PIN while the token was away.
+    monkeypatch.setattr(store, "_pin", "000000")
+    with pytest.raises(KeystoreLocked):
+        store.contents()
+    monkeypatch.setattr(store, "_pin", PIN)
+    with pytest.raises(KeystoreLocked):
+        store.contents()
+
+
+@pytest.mark.parametrize(
+    "change", [{"n": 3}, {"n": 2**30}, {"n": "1024"}, {"r": 1}, {"salt": "!"}, {"format": "x"}]
+)
+def test_a_header_that_nobody_wrote_is_named_damaged(
+    tmp_path: Path, file_store: FileKeystore, change: dict[str, object]
+) -> None:
+    path = tmp_path / "keystore.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(KeystoreDamaged):
+        FileKeystore.open(path, PASSPHRASE)
