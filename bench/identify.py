@@ -24,7 +24,7 @@ from bench.population import Population
 from services.abis.finger import Finger
 from services.abis.fingerprint import score
 from services.abis.kernels import F64
-from services.abis.search import cascade, codes, files
+from services.abis.search import cascade, codes, files, local
 from services.abis.search.codes import Codebook
 from services.abis.search.index import SearchIndex, second_pass_persons
 from services.abis.search.parameters import FULL_CODES, HOT_CODES, PROBE_CODES
@@ -37,6 +37,7 @@ LISTS = (10_000, 1_000, 100, 10, 1)
 FPIR = 0.01
 """Share of searches whose best stranger may pass; FNIR is reported at that threshold."""
 _INSERTED = 200
+_STREAMED = 10_000
 _MATE = "mate"
 """Subject id of whoever is searched for at the moment."""
 _SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
@@ -60,6 +61,7 @@ class _Searches:
 
     first: _Stage = field(default_factory=_Stage)
     second: _Stage = field(default_factory=_Stage)
+    local: _Stage = field(default_factory=_Stage)
     verification: _Stage = field(default_factory=_Stage)
     first_waits: list[float] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
@@ -142,6 +144,7 @@ def _measured(people: Population, book: Codebook, weights: score.Weights) -> dic
         "bytes_per_person_cold": cold / size,
         "load_seconds": load,
         "inserts_per_second": inserts,
+        "lssr_pairs_per_second": _relaxations(people),
         "kernel": kernel.name,
         "kernel_fingers_per_second": kernel.fingers_per_second,
         "kernel_ceiling": kernel.ceiling,
@@ -152,19 +155,16 @@ def _measured(people: Population, book: Codebook, weights: score.Weights) -> dic
 
 def _stages(searches: dict[int, _Searches], persons: int, fingers: int) -> list[dict[str, Any]]:
     alone = searches[1]
-    kept = max(cascade.COMPARISONS // fingers, 1)
-    listed = second_pass_persons(fingers)
-    named = (
-        (
-            "codes",
-            f"{PROBE_CODES} x {HOT_CODES} codes of every finger",
-            persons,
-            min(max(LIST, listed), persons),
-            alone.first,
-        ),
-        ("all_codes", f"{FULL_CODES} x {FULL_CODES} codes", min(listed, persons), kept, alone.second),
+    codes_in, local_in = min(second_pass_persons(fingers), persons), cascade.local_persons(fingers)
+    kept = cascade.verified_persons(fingers)
+    first = f"{PROBE_CODES} x {HOT_CODES} codes of every finger"
+    named = [
+        ("codes", first, persons, min(max(LIST, codes_in), persons), alone.first),
+        ("all_codes", f"{FULL_CODES} x {FULL_CODES} codes", codes_in, local_in, alone.second),
         ("verification", "full comparison, fused", min(kept, persons), kept, alone.verification),
-    )
+    ]
+    if fingers <= cascade.FEW_FINGERS:
+        named.insert(2, ("lssr", "local similarity, relaxed", min(local_in, persons), kept, alone.local))
     out = []
     for name, what, seen, most, stage in named:
         seconds = float(np.median(stage.seconds))
@@ -186,8 +186,9 @@ def _stages(searches: dict[int, _Searches], persons: int, fingers: int) -> list[
     return out
 
 
-def _seconds(found: _Searches) -> tuple[list[float], list[float], list[float]]:
-    return found.first.seconds, found.second.seconds, found.verification.seconds
+def _seconds(found: _Searches) -> tuple[list[float], ...]:
+    stages = (found.first, found.second, found.local, found.verification)
+    return tuple(stage.seconds for stage in stages)
 
 
 def _ms(waits: Sequence[float], percentile: float) -> float:
@@ -232,13 +233,16 @@ def _search(index: SearchIndex, people: Population, book: Codebook, weights: sco
         passed = time.perf_counter()
         with _timed(found.second):
             second = index.second_pass(first.head(second_pass_persons(len(probe))), hands)
-            listed = second.candidates(max(cascade.COMPARISONS // len(probe), 1))
+            listed = second.candidates(cascade.local_persons(len(probe)))
+        with _timed(found.local):
+            last = cascade.relist(probe, listed, references)
         with _timed(found.verification):
-            confirmed = cascade.confirm(probe, listed, references, weights)
+            confirmed = cascade.confirm(probe, last, references, weights)
         found.waits.append(time.perf_counter() - start)
         found.first_waits.append(passed - start)
         found.first.ranks.append(_rank([c.subject for c in first.candidates(LIST)]))
         found.second.ranks.append(_rank([c.subject for c in second.candidates(len(second.person))]))
+        found.local.ranks.append(_rank([c.subject for c in last]))
         found.verification.ranks.append(_rank([one.subject for one in confirmed]))
         scores = {one.subject: one.fused.score for one in confirmed}
         found.mated.append(scores.pop(_MATE, -np.inf))
@@ -253,6 +257,17 @@ def _references(people: Population, mate: list[Finger]) -> cascade.References:
 
 def _rank(subjects: Sequence[str]) -> int | None:
     return subjects.index(_MATE) if _MATE in subjects else None
+
+
+def _relaxations(people: Population) -> float:
+    """Pairs of fingers that one core compares by LSSR in a second, streaming through packed fingers."""
+    packed = local.pack(people.templates[:_STREAMED])
+    rate = 0.0
+    for _ in range(3):
+        start = time.thread_time()
+        local.scores(people.mates[0][1][0].template, packed)
+        rate = max(rate, (packed.start.size - 1) / (time.thread_time() - start))
+    return rate
 
 
 def _inserts(folder: Path, people: Population, book: Codebook) -> float:

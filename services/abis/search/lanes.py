@@ -21,7 +21,8 @@ AHEAD = 128
 """Rows between the one being read and the one asked for: hardware prefetchers stop at every page of 4 kB."""
 
 _I64 = ir.IntType(64)
-_external = cast(Callable[..., Any], cgutils.get_or_insert_function)
+external = cast(Callable[..., Any], cgutils.get_or_insert_function)
+"""Declares a function of LLVM: from module, type and name."""
 _variable = cast(Callable[..., Any], cgutils.alloca_once)
 Popcount = Callable[[Any, Any], Any]
 """From a builder and a vector of i64 to the vector of their numbers of one bits."""
@@ -31,7 +32,7 @@ def native_popcount(builder: Any, value: Any) -> Any:
     """`llvm.ctpop`: one `vpopcntq` where the processor has it."""
     # llvmlite's own ctpop takes scalars only.
     name = f"llvm.ctpop.v{value.type.count}i64"
-    count = _external(builder.module, ir.FunctionType(value.type, [value.type]), name)
+    count = external(builder.module, ir.FunctionType(value.type, [value.type]), name)
     return builder.call(count, [value])
 
 
@@ -41,8 +42,8 @@ def shuffle_popcount(builder: Any, value: Any) -> Any:
     table = ir.Constant(byte, [(k % 16).bit_count() for k in range(32)])
     low = ir.Constant(byte, [15] * 32)
     four = ir.Constant(ir.VectorType(ir.IntType(16), 16), [4] * 16)
-    look_up = _external(builder.module, ir.FunctionType(byte, [byte, byte]), "llvm.x86.avx2.pshuf.b")
-    total = _external(builder.module, ir.FunctionType(value.type, [byte, byte]), "llvm.x86.avx2.psad.bw")
+    look_up = external(builder.module, ir.FunctionType(byte, [byte, byte]), "llvm.x86.avx2.pshuf.b")
+    total = external(builder.module, ir.FunctionType(value.type, [byte, byte]), "llvm.x86.avx2.psad.bw")
     words = builder.bitcast(value, ir.VectorType(ir.IntType(16), 16))
     high = builder.and_(builder.bitcast(builder.lshr(words, four), byte), low)
     lower = builder.and_(builder.bitcast(value, byte), low)
@@ -54,7 +55,7 @@ def _prefetch(builder: Any, there: Any) -> None:
     """Ask for a cache line of the stream; addresses behind the end of the array do no harm."""
     pointer, number = ir.IntType(8).as_pointer(), ir.IntType(32)
     kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
-    prefetch = _external(builder.module, kind, "llvm.prefetch.p0i8")
+    prefetch = external(builder.module, kind, "llvm.prefetch.p0i8")
     read, near, data = (ir.Constant(number, k) for k in (0, 3, 1))
     builder.call(prefetch, [builder.bitcast(there, pointer), read, near, data])
 

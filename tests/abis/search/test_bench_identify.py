@@ -35,7 +35,7 @@ def test_a_small_gallery_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyP
     # 16 codes of 8 bytes, an owner of 4, and a flag a person; at most one group of eight is not full.
     assert 4 * 132 * 0.9 < report["bytes_per_person"] < 4 * 132 + 30
     assert 0.2 < report["kernel_ceiling_ratio"] < 1.2
-    assert [stage["stage"] for stage in report["stages"]] == ["codes", "all_codes", "verification"]
+    assert [stage["stage"] for stage in report["stages"]] == ["codes", "all_codes", "lssr", "verification"]
 
 
 @pytest.mark.parametrize(("persons", "fingers", "probes"), [(10, 0, 1), (10, 11, 1), (10, 2, 0), (0, 1, 1)])

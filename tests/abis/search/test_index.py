@@ -226,7 +226,9 @@ def test_the_second_pass_hands_on_no_more_than_was_asked_for(full: SearchIndex, 
     assert index.second_pass_persons(10) == index.SECOND_PASS // 10
 
 
-def test_the_whole_search_confirms_the_mate_and_no_stranger(full: SearchIndex, crowd: list[Person]) -> None:
+def test_the_whole_search_confirms_the_mate_and_no_stranger(
+    full: SearchIndex, crowd: list[Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
     enrolled = {person.name: person.enrolled for person in crowd}
 
     def references(subject: str) -> list[Finger]:
@@ -237,6 +239,12 @@ def test_the_whole_search_confirms_the_mate_and_no_stranger(full: SearchIndex, c
         assert found[0].subject == person.name
         assert found[0].fused.score > 20
         assert all(other.fused.score < 0 for other in found[1:])
+    # With few fingers LSSR chooses who is compared, with one of unknown position too.
+    monkeypatch.setattr(cascade, "COMPARISONS", 4)
+    for person in crowd[:5]:
+        assert cascade.search(full, person.probe[1:3], references)[0].subject == person.name
+    unknown = [replace(crowd[1].probe[1], position=0)]
+    assert cascade.search(full, unknown, references)[0].subject == crowd[1].name
     del enrolled[crowd[0].name]
     gone = cascade.search(full, crowd[0].probe, references)
     assert crowd[0].name not in [found.subject for found in gone]
