@@ -38,6 +38,14 @@ def test_a_small_gallery_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert [stage["stage"] for stage in report["stages"]] == ["codes", "all_codes", "lssr", "verification"]
 
 
+def test_the_scaling_curve_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(population, "POOL", 40)
+    monkeypatch.setattr(identify, "_SIZES", (100, 200))
+    plot = tmp_path / "scaling.svg"
+    identify.run(300, 5, 3, plot=plot)
+    assert b"</svg>" in plot.read_bytes()
+
+
 @pytest.mark.parametrize(("persons", "fingers", "probes"), [(10, 0, 1), (10, 11, 1), (10, 2, 0), (0, 1, 1)])
 def test_impossible_galleries_are_refused(persons: int, fingers: int, probes: int) -> None:
     with pytest.raises(ValueError, match=r"fingers|gallery"):
