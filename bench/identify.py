@@ -20,6 +20,7 @@ import numpy as np
 
 from bench import kernel_rate, population
 from bench.codes import held_out
+from bench.kernel_rate import KernelRate
 from bench.population import Population
 from services.abis.finger import Finger
 from services.abis.fingerprint import score
@@ -98,20 +99,22 @@ def run(
     name = "" if mates is None else mates.resolve().name
     book = held_out().get(name, codes.default())
     people = population.build(persons, fingers, probes, book, mates)
-    report = _measured(people, book, score.held_out(name))
+    kernel = kernel_rate.measure()
+    report = _measured(people, book, score.held_out(name), kernel)
     report["mates"] = name or "synthetic"
     if plot is not None:
         sizes = [size for size in _SIZES if size < persons]
         smaller = [population.build(size, fingers, probes, book, mates) for size in sizes]
-        curve = [_measured(some, book, score.held_out(name)) for some in smaller]
+        curve = [_measured(some, book, score.held_out(name), kernel) for some in smaller]
         _plot(plot, [*curve, report])
     if json_path is not None:
         json_path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     return report
 
 
-def _measured(people: Population, book: Codebook, weights: score.Weights) -> dict[str, Any]:
-    kernel = kernel_rate.measure()
+def _measured(
+    people: Population, book: Codebook, weights: score.Weights, kernel: KernelRate
+) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="tunggal-identify-") as scratch:
         hot, cold = _written(people, book, Path(scratch))
         searches, load = {}, 0.0

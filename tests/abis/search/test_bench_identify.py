@@ -41,6 +41,8 @@ def test_a_small_gallery_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_the_scaling_curve_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(population, "POOL", 40)
     monkeypatch.setattr(identify, "_SIZES", (100, 200))
+    monkeypatch.setattr(identify, "_INSERTED", 2)
+    monkeypatch.setattr(identify, "_STREAMED", 20)
     plot = tmp_path / "scaling.svg"
     identify.run(300, 5, 3, plot=plot)
     assert b"</svg>" in plot.read_bytes()
