@@ -4,25 +4,37 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Sequence
+from typing import SupportsFloat
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from services.abis.fingerprint import parameters as p
+from services.abis.formats import wsq_file
+from services.abis.formats.finger_image import PackedImage
+from services.abis.formats.image_container import unpack
 from services.abis.kernels import U8
 from services.common.errors import InvalidArgument
 
-FORMATS = ("PNG", "TIFF", "BMP", "JPEG")
-"""Encodings accepted, by Pillow's names."""
+FORMATS = ("PNG", "TIFF", "BMP", "JPEG", "JPEG2000")
+"""Encodings that Pillow decodes, by its names; WSQ and the containers are recognized by their first bytes."""
+_MOST_PIXELS_A_SIDE = p.MAX_SIDE * p.MAX_DPI // p.DPI
+_MOST_PIXELS = 16_000_000
+"""Two inches square at 2,000 dpi; a few kilobytes can declare any size."""
+_AGREEMENT = 0.05
+"""Two declarations of one resolution that differ by more contradict each other."""
 
 
 def decode(data: bytes, dpi: float | None = None, *, field: str = "image") -> U8:
-    """Decode a PNG, TIFF, BMP or JPEG image and resample it to 500 dpi.
+    """Decode an image file and resample it to 500 dpi.
 
     Parameters
     ----------
-    data: the encoded image.
-    dpi: its resolution; without it the file's own declaration counts, and 500 where there is none.
+    data: PNG, TIFF, BMP, JPEG, JPEG 2000 or WSQ; or one of them, or plain grey values, as the only image of
+        an ISO/IEC 19794-4 record or an ANSI/NIST-ITL file (type 4 or 14).
+    dpi: its resolution; the file's own declaration must not contradict it. Without it that declaration
+        counts, and 500 where there is none.
     field: dotted path of the request field that carries the image, for errors.
 
     Returns
@@ -32,7 +44,8 @@ def decode(data: bytes, dpi: float | None = None, *, field: str = "image") -> U8
     Raises
     ------
     InvalidArgument: IMAGE_EMPTY, IMAGE_TOO_LARGE, IMAGE_UNREADABLE, IMAGE_TRUNCATED, IMAGE_TOO_SMALL,
-        IMAGE_RESOLUTION, IMAGE_BLANK, each with the remedy.
+        IMAGE_RESOLUTION, IMAGE_RESOLUTION_CONTRADICTED, IMAGE_BLANK, IMAGE_COUNT and, for containers and WSQ,
+        IMAGE_HEADER, IMAGE_LENGTH and IMAGE_VALUE; each with the remedy.
     """
     if not data:
         raise InvalidArgument("IMAGE_EMPTY", "The image has no bytes.", field=field, remedy="Send the image.")
@@ -43,8 +56,9 @@ def decode(data: bytes, dpi: float | None = None, *, field: str = "image") -> U8
             field=field,
             remedy="Send one finger per image, compressed as PNG.",
         )
-    pixels, declared = _pixels(data, field)
-    return resample(pixels, dpi or declared or float(p.DPI), field=field)
+    packed = unpack(data, field=field)
+    pixels, declared = _pixels(data, field) if packed is None else _contained(packed, field)
+    return resample(pixels, _resolution(dpi, declared, field), field=field)
 
 
 def scale(dpi: float) -> float:
@@ -92,25 +106,66 @@ def resample(pixels: U8, dpi: float, *, field: str = "image") -> U8:
     return np.array(pixels, dtype=np.uint8, order="C")  # writable, owned
 
 
+def _resolution(requested: float | None, declared: float | None, field: str) -> float:
+    """The resolution that counts: the request's, else the file's, else that of nearly every scanner."""
+    if requested and declared and abs(declared / requested - 1.0) > _AGREEMENT:
+        raise InvalidArgument(
+            "IMAGE_RESOLUTION_CONTRADICTED",
+            f"The file declares {declared:g} dpi, the request {requested:g}.",
+            field=field,
+            remedy="Find out the scanner's true resolution and declare that one.",
+        )
+    return requested or declared or float(p.DPI)
+
+
+def _contained(packed: PackedImage, field: str) -> tuple[U8, float | None]:
+    """Grey values of an image in a container, whose declared resolution goes before that of the image."""
+    _require_size(packed.width, packed.height, field)
+    if packed.raw:
+        if len(packed.content) != packed.width * packed.height:
+            raise InvalidArgument(
+                "IMAGE_TRUNCATED",
+                f"{packed.width}x{packed.height} pixels are not {len(packed.content)} bytes.",
+                field=field,
+                remedy="Send the complete file as the scanner wrote it.",
+            )
+        pixels: U8 = np.frombuffer(packed.content, np.uint8).reshape(packed.height, packed.width)
+        inner = None
+    else:
+        pixels, inner = _pixels(packed.content, field)
+        if pixels.shape != (packed.height, packed.width):
+            raise InvalidArgument(
+                "IMAGE_VALUE",
+                f"The image has {pixels.shape[1]}x{pixels.shape[0]} pixels, its header says "
+                f"{packed.width}x{packed.height}.",
+                field=field,
+                remedy="Send the complete file as the scanner wrote it.",
+            )
+    return pixels, _declared(packed.dpi, field) or inner
+
+
 def _pixels(data: bytes, field: str) -> tuple[U8, float | None]:
-    """Decode to 8-bit grey; also the resolution that the file declares, if a plausible one."""
+    """Decode an image file to 8-bit grey; also the resolution that it declares, if a plausible one."""
     try:
+        if data.startswith(wsq_file.MAGIC):
+            wsq = wsq_file.read(data, field=field)
+            _require_size(*wsq.size, field)
+            return wsq_file.decode(wsq, field=field), _declared((wsq.dpi, wsq.dpi), field)
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore", UserWarning)  # of metadata that nobody needs
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                if max(image.size) > p.MAX_SIDE * p.MAX_DPI // p.DPI:
-                    raise InvalidArgument(
-                        "IMAGE_TOO_LARGE",
-                        f"The image is {image.width}x{image.height} pixels: not one finger.",
-                        field=field,
-                        remedy="Send one finger per image.",
-                    )
-                declared = image.info.get("dpi", (None,))[0]
-                pixels = _grey(image)
-    except (UnidentifiedImageError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+                _require_size(image.width, image.height, field)
+                declared = image.info.get("dpi", (0, 0))
+                return _grey(image), _declared(declared, field)
+    except InvalidArgument:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_large("The image declares an absurd size", field) from error
+    except UnidentifiedImageError as error:
         raise InvalidArgument(
             "IMAGE_UNREADABLE",
-            f"The bytes are no image in a known encoding ({', '.join(FORMATS)}).",
+            f"The bytes are no image in a known encoding ({', '.join((*FORMATS, 'WSQ'))}).",
             field=field,
             remedy="Send the image as 8-bit grey PNG.",
         ) from error
@@ -121,9 +176,38 @@ def _pixels(data: bytes, field: str) -> tuple[U8, float | None]:
             field=field,
             remedy="Send the complete file as the scanner wrote it.",
         ) from error
-    # Cameras and editors write 72 or 96 for "unknown": only a scanner's resolution is believed.
-    plausible = isinstance(declared, (int, float)) and p.MIN_DPI <= float(declared) <= p.MAX_DPI
-    return pixels, float(declared) if plausible else None
+
+
+def _require_size(width: int, height: int, field: str) -> None:
+    """Refuse what is not one finger before room for its pixels is taken."""
+    if max(width, height) > _MOST_PIXELS_A_SIDE or width * height > _MOST_PIXELS:
+        raise _too_large(f"The image is {width}x{height} pixels", field)
+
+
+def _too_large(what: str, field: str) -> InvalidArgument:
+    return InvalidArgument(
+        "IMAGE_TOO_LARGE", f"{what}: not one finger.", field=field, remedy="Send one finger per image."
+    )
+
+
+def _declared(dpi: Sequence[SupportsFloat], field: str) -> float | None:
+    """The resolution that a file declares, or None: cameras and editors write 72 or 96 for "unknown", so that
+    only a scanner's resolution is believed.
+    """
+    try:
+        x, y = (float(value) for value in dpi)
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None
+    if not (p.MIN_DPI <= x <= p.MAX_DPI and p.MIN_DPI <= y <= p.MAX_DPI):
+        return None
+    if abs(x / y - 1.0) > _AGREEMENT:
+        raise InvalidArgument(
+            "IMAGE_RESOLUTION",
+            f"The file declares {x:g} dpi across and {y:g} down; pixels must be square.",
+            field=field,
+            remedy="Resample the image to one resolution.",
+        )
+    return x
 
 
 def _grey(image: Image.Image) -> U8:

@@ -122,9 +122,13 @@ class FingerImage(_message.Message):
     CONTENT_FIELD_NUMBER: _builtins.int
     DPI_FIELD_NUMBER: _builtins.int
     content: _builtins.bytes
-    """The encoded image file: PNG, TIFF, BMP or JPEG."""
+    """The encoded image file: PNG, TIFF, BMP, JPEG, JPEG 2000 or WSQ; or one of them, or plain grey values, as the only
+    image of an ISO/IEC 19794-4 record or an ANSI/NIST-ITL file (type 4 or 14).
+    """
     dpi: _builtins.int
-    """Resolution in pixels per inch, as the capture device declares it; images are resampled to 500."""
+    """Resolution in pixels per inch, as the capture device declares it; images are resampled to 500. A file that
+    declares another one (by more than 5 %) is refused.
+    """
     def __init__(
         self,
         *,

@@ -1,0 +1,252 @@
+"""Fingers in JPEG 2000, WSQ, ISO/IEC 19794-4 and ANSI/NIST-ITL files, written by other programs."""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import nistitl
+import numpy as np
+import pytest
+import wsq  # noqa: F401 - registers its encoder with Pillow
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from services.abis.fingerprint import image
+from services.abis.fingerprint.compare import compare
+from services.abis.fingerprint.extract import extract
+from services.abis.fingerprint.template import Template
+from services.abis.formats import iso19794_4, nist_itl, wsq_file
+from services.abis.formats.finger_image import PackedImage
+from services.abis.kernels import U8
+from services.common.errors import InvalidArgument
+
+BY_ANOTHER_PROGRAM = bytes.fromhex(
+    "46495200303230000000004e000101010000003e07ea0302011e00000000000000000150000100020100030406000201f401f400c500c5080000000400030000000c000102030405060708090a0b"
+)
+"""Four by three grey values of a left thumb as iso19794 0.1.0 writes them."""
+
+
+def encoded(pixels: U8, kind: str, **options: Any) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, kind, **options)
+    return out.getvalue()
+
+
+def fir_2005(
+    content: bytes, width: int, height: int, compression: int, dpi: int = 500, views: int = 1
+) -> bytes:
+    finger = struct.pack(">IBBBBBHHB", 14 + len(content), 2, 1, 1, 80, 0, width, height, 0) + content
+    body = finger * views
+    head = struct.pack(
+        ">HIHHBBHHHHBBH", 0, 32 + len(body), 0, 30, 1, 1, dpi, dpi, dpi, dpi, 8, compression, 0
+    )
+    return b"FIR\x00010\0" + head + body
+
+
+def fir_2011(content: bytes, width: int, height: int, compression: int, dpi: int = 500) -> bytes:
+    tail = struct.pack(
+        ">BBBHHHHBBBHHI", 2, 0, 1, dpi, dpi, dpi, dpi, 8, compression, 0, width, height, len(content)
+    )
+    finger = b"\xff" * 9 + bytes(6) + tail + content
+    finger = struct.pack(">I", 4 + len(finger)) + finger
+    return b"FIR\x00020\0" + struct.pack(">IHBB", 16 + len(finger), 1, 0, 1) + finger
+
+
+def itl(*records: Any, native: str = "19.69") -> bytes:
+    message = nistitl.Message()
+    message.TOT = "TEST"
+    first = message[0]
+    first.DAT, first.TCN, first.NSR, first.NTR = "20260302", "1", native, native
+    for record in records:
+        message += record
+    content: bytes = message.NIST
+    return content
+
+
+def type_14(content: bytes, width: int, height: int, compression: str, dpi: int = 500, unit: int = 1) -> Any:
+    record = nistitl.AsciiRecord(14)
+    record.IDC = 1
+    fields = (3, 0), (4, "X"), (5, "20260302"), (6, width), (7, height), (8, unit), (9, dpi), (10, dpi)
+    for number, value in (*fields, (11, compression), (12, 8), (13, 2)):
+        record += nistitl.Field(14, number, str(value), alias=nistitl.ALIASES[14][number])
+    record += nistitl.BinaryField(14, 999, content, alias="DATA")
+    return record
+
+
+def type_4(content: bytes, width: int, height: int, compression: int, native: int = 1) -> Any:
+    record = nistitl.BinaryRecord(4)
+    record.IDC = 1
+    head = struct.pack(">B6sBHHB", 0, b"\x02\xff\xff\xff\xff\xff", native, width, height, compression)
+    record.value = head + content
+    return record
+
+
+def containers(pixels: U8) -> dict[str, bytes]:
+    height, width = pixels.shape
+    raw, png, squeezed = pixels.tobytes(), encoded(pixels, "PNG"), encoded(pixels, "WSQ")
+    jp2 = encoded(pixels, "JPEG2000")
+    return {
+        "FIR 2005, grey values": fir_2005(raw, width, height, 0),
+        "FIR 2005, PNG": fir_2005(png, width, height, 5),
+        "FIR 2005, WSQ": fir_2005(squeezed, width, height, 2),
+        "FIR 2011, grey values": fir_2011(raw, width, height, 0),
+        "FIR 2011, JPEG 2000": fir_2011(jp2, width, height, 5),
+        "type 4, grey values": itl(type_4(raw, width, height, 0)),
+        "type 4, WSQ": itl(type_4(squeezed, width, height, 1)),
+        "type 14, grey values": itl(type_14(raw, width, height, "NONE")),
+        "type 14, PNG": itl(type_14(png, width, height, "PNG")),
+        "type 14, pixels per centimetre": itl(type_14(jp2, width, height, "JP2L", dpi=197, unit=2)),
+        "type 14 after a type 2": itl(nistitl.AsciiRecord(2), type_14(squeezed, width, height, "WSQ20")),
+    }
+
+
+def refused(data: bytes, dpi: float | None = 500) -> InvalidArgument:
+    with pytest.raises(InvalidArgument) as error:
+        image.decode(data, dpi, field="fingers[1].image.content")
+    assert error.value.field == "fingers[1].image.content"
+    assert error.value.remedy
+    return error.value
+
+
+def test_every_container_gives_the_image_that_was_put_in(prints: list[list[U8]]) -> None:
+    grey = prints[0][0]
+    unpacked_wsq = image.decode(encoded(grey, "WSQ"), 500)
+    for name, data in containers(grey).items():
+        expected = unpacked_wsq if "WSQ" in name or "type 2" in name else grey
+        assert (image.decode(data, 500) == expected).all(), name
+        assert (image.decode(data) == expected).all(), name
+
+
+def test_lossless_jpeg_2000_is_read_exactly_and_a_lossy_one_is_found(
+    prints: list[list[U8]], templates: list[list[Template]]
+) -> None:
+    assert (image.decode(encoded(prints[0][0], "JPEG2000"), 500) == prints[0][0]).all()
+    lossy = encoded(prints[0][0], "JPEG2000", quality_mode="rates", quality_layers=[10], irreversible=True)
+    assert compare(extract(lossy, 500), templates[0][1]).score > 4.0
+
+
+def test_a_finger_compressed_fifteen_to_one_matches_its_original_and_its_other_print(
+    prints: list[list[U8]], templates: list[list[Template]]
+) -> None:
+    squeezed = encoded(prints[0][0], "WSQ")
+    assert prints[0][0].size / len(squeezed) > 12
+    template = extract(squeezed, 500)
+    assert compare(template, templates[0][0]).score > compare(templates[0][1], templates[0][0]).score
+    assert compare(template, templates[0][1]).score > 4.0
+    assert max(compare(template, other[0]).score for other in templates[1:]) < 2.0
+
+
+@pytest.mark.parametrize("shape", [(374, 388), (301, 257), (200, 300), (131, 127), (64, 65)])
+def test_wsq_is_decoded_to_the_grey_values_of_nists_decoder(
+    prints: list[list[U8]], shape: tuple[int, int]
+) -> None:
+    data = encoded(np.ascontiguousarray(prints[0][0][: shape[0], : shape[1]]), "WSQ")
+    file = wsq_file.read(data)
+    assert (file.size, file.dpi) == ((shape[1], shape[0]), 500.0)
+    ours = wsq_file.decode(file).astype(int)
+    theirs = np.asarray(Image.open(io.BytesIO(data), formats=["WSQ"])).astype(int)
+    # Sums of float32 in another order: a grey value on the edge may fall to the other side.
+    assert np.abs(ours - theirs).max() <= 1
+    assert (ours != theirs).mean() < 1e-3
+
+
+def test_a_record_of_another_program_is_read() -> None:
+    (found,) = iso19794_4.read(BY_ANOTHER_PROGRAM)
+    assert found == PackedImage(bytes(range(12)), True, 4, 3, (197 * 2.54, 197 * 2.54), position=6)
+
+
+def test_the_request_decides_on_the_resolution_and_a_file_must_not_contradict_it(
+    prints: list[list[U8]],
+) -> None:
+    grey = prints[0][0]
+    height, width = grey.shape
+    for data in (
+        encoded(grey, "PNG", dpi=(508, 508)),
+        fir_2011(grey.tobytes(), width, height, 0, dpi=508),
+        itl(type_14(grey.tobytes(), width, height, "NONE", dpi=508)),
+        itl(type_4(grey.tobytes(), width, height, 0), native="20.00"),
+    ):
+        assert (image.decode(data, 500) == grey).all()
+        error = refused(data, 1000)
+        assert error.reason == "IMAGE_RESOLUTION_CONTRADICTED"
+    assert refused(encoded(grey, "WSQ"), 1000).reason == "IMAGE_RESOLUTION_CONTRADICTED"
+    # 72 dpi is what editors write for "unknown".
+    assert image.decode(encoded(grey, "PNG", dpi=(72, 72)), 500).shape == grey.shape
+    assert refused(encoded(grey, "PNG", dpi=(500, 1000))).reason == "IMAGE_RESOLUTION"
+
+
+def test_a_type_4_image_that_is_not_native_has_500_dpi(prints: list[list[U8]]) -> None:
+    height, width = prints[0][0].shape
+    record = type_4(prints[0][0].tobytes(), width, height, 0, native=0)
+    (found,) = nist_itl.read(itl(record, native="39.37"))
+    assert (found.dpi, found.position) == ((500.0, 500.0), 2)
+
+
+def test_files_of_no_or_two_fingers_are_refused(prints: list[list[U8]]) -> None:
+    raw = prints[0][0].tobytes()
+    height, width = prints[0][0].shape
+    two = itl(type_14(raw, width, height, "NONE"), type_14(raw, width, height, "NONE"))
+    for data in (two, fir_2005(raw, width, height, 0, views=2), itl(nistitl.AsciiRecord(2))):
+        assert refused(data).reason == "IMAGE_COUNT"
+
+
+@pytest.mark.parametrize("wrap", [fir_2005, fir_2011])
+def test_absurd_sizes_are_refused_before_room_is_taken(wrap: Callable[[bytes, int, int, int], bytes]) -> None:
+    assert refused(wrap(b"x" * 100, 65535, 65535, 0)).reason == "IMAGE_TOO_LARGE"
+    assert refused(wrap(b"x" * 100, 300, 300, 0)).reason == "IMAGE_TRUNCATED"
+    assert refused(itl(type_4(b"x" * 100, 65535, 65535, 0))).reason == "IMAGE_TOO_LARGE"
+    assert refused(itl(type_14(b"x" * 100, 999999999, 9, "NONE"))).reason == "IMAGE_TOO_LARGE"
+    assert refused(wrap(b"x" * 100, 7000, 7000, 0)).reason == "IMAGE_TOO_LARGE"
+    squeezed = bytearray(encoded(RAMP, "WSQ"))
+    frame = squeezed.index(b"\xff\xa2") + 6
+    squeezed[frame : frame + 4] = b"\xff\xff\xff\xff"
+    assert refused(bytes(squeezed)).reason == "IMAGE_TOO_LARGE"
+    bomb = bytearray(encoded(np.zeros((64, 64), np.uint8), "JPEG2000", no_jp2=True))
+    size = bomb.index(b"\xff\x51") + 6
+    bomb[size : size + 8] = b"\x00\x00\xff\xff\x00\x00\xff\xff"
+    assert refused(bytes(bomb)).reason == "IMAGE_TOO_LARGE"
+
+
+def test_a_blank_wsq_image_is_blank() -> None:
+    assert refused(encoded(np.full((100, 120), 200, np.uint8), "WSQ")).reason == "IMAGE_BLANK"
+
+
+def test_a_size_that_the_image_inside_does_not_have_is_refused(prints: list[list[U8]]) -> None:
+    height, width = prints[0][0].shape
+    png = encoded(prints[0][0], "PNG")
+    assert refused(fir_2011(png, height, width, 6)).reason == "IMAGE_VALUE"
+
+
+RAMP = np.add.outer(np.arange(80), 2 * np.arange(90)).astype(np.uint8)
+SEEDS = [encoded(RAMP, "WSQ"), encoded(RAMP, "JPEG2000"), *containers(RAMP).values()]
+
+
+@settings(max_examples=300, deadline=None)
+@given(seed=st.sampled_from(SEEDS), data=st.data())
+def test_damaged_files_are_decoded_or_refused(seed: bytes, data: st.DataObject) -> None:
+    content = bytearray(seed)
+    reach = data.draw(st.sampled_from([60, 500, len(content)]))
+    for _ in range(data.draw(st.integers(1, 6))):
+        content[data.draw(st.integers(0, min(reach, len(content)) - 1))] = data.draw(st.integers(0, 255))
+    with suppress(InvalidArgument):
+        assert image.decode(bytes(content), 500).dtype == np.uint8
+
+
+@given(seed=st.sampled_from(SEEDS), keep=st.floats(0, 0.99))
+def test_files_cut_short_are_refused(seed: bytes, keep: float) -> None:
+    # Pillow decodes the end of a cut JPEG 2000 file as grey.
+    if seed is not SEEDS[1]:
+        assert refused(seed[: int(len(seed) * keep)]).reason.startswith("IMAGE_")
+
+
+@settings(max_examples=60)
+@given(
+    st.sampled_from([b"", b"FIR\x00010\0", b"FIR\x00020\0", b"1.001:", b"\xff\xa0"]), st.binary(max_size=300)
+)
+def test_arbitrary_bytes_are_refused(start: bytes, rest: bytes) -> None:
+    refused(start + rest)
