@@ -131,3 +131,41 @@ def texture_correlation(a: U8, b: U8, left: int, top: int) -> float:
     """Correlation of a 16x16 block of signs with the block of b at (left, top)."""
     there = b[top : top + 16, left : left + 16].astype(int) * 2 - 1
     return float(((a.astype(int) * 2 - 1) * there).mean())
+
+
+def components(mask: U8) -> list[set[tuple[int, int]]]:
+    """The 4-connected areas of a mask, each as its set of cells, in reading order of their first cells."""
+    left = {(int(i), int(j)) for i, j in zip(*np.nonzero(mask), strict=True)}
+    found = []
+    while left:
+        area, edge = set(), {min(left)}
+        while edge:
+            area |= edge
+            edge = {(i + a, j + b) for i, j in edge for a, b in ((0, 1), (1, 0), (0, -1), (-1, 0))}
+            edge = (edge & left) - area
+        found.append(area)
+        left -= area
+    return found
+
+
+def filtered(image: F32, direction: U8, frequency: F32, mask: U8, y: int, x: int) -> float:
+    """The answer at one pixel of the Gabor filter that belongs there, from the definition of the filter."""
+    if not mask[y // 8, x // 8]:
+        return 0.0
+    theta = pi * direction[y, x] / p.ORIENTATIONS
+    steps = floor((1.0 / frequency[y // 8, x // 8] - p.MIN_PERIOD) / p.PERIOD_STEP + 0.5)
+    period = min(max(p.MIN_PERIOD + p.PERIOD_STEP * steps, p.MIN_PERIOD), p.MAX_PERIOD)
+    waves, windows, values = [], [], []
+    for dy in range(-p.GABOR_RADIUS, p.GABOR_RADIUS + 1):
+        for dx in range(-p.GABOR_RADIUS, p.GABOR_RADIUS + 1):
+            if hypot(dx, dy) > p.GABOR_RADIUS + 0.5:
+                continue
+            across = dx * np.sin(theta) + dy * np.cos(theta)
+            along = dx * np.cos(theta) - dy * np.sin(theta)
+            waves.append(np.cos(2 * pi * across / period))
+            windows.append(exp(-0.5 * ((across / (0.45 * period)) ** 2 + (along / 4.0) ** 2)))
+            inside = 0 <= y + dy < image.shape[0] and 0 <= x + dx < image.shape[1]
+            values.append(float(image[y + dy, x + dx]) if inside else 0.0)
+    wave, window = np.array(waves), np.array(windows)
+    taps = window * (wave - (window * wave).sum() / window.sum())
+    return float((taps * values).sum() / (taps * wave).sum())

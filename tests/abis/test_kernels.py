@@ -5,7 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from services.abis.fingerprint import align, cylinders, frame, grid, lssr, parameters, texture
+from services.abis.fingerprint import (
+    align,
+    cylinders,
+    enhance,
+    frame,
+    grid,
+    lssr,
+    mask,
+    parameters,
+    texture,
+)
 from services.abis.fingerprint.template import CELL, Template
 from services.abis.kernels import F32
 from tests.abis import abis_oracles as oracle
@@ -38,6 +48,38 @@ def test_a_grid_is_read_linearly_between_the_centres_of_its_blocks() -> None:
     expected = 3 * np.clip((y - 3.5) / 8, 0, 5) - 2 * np.clip((x - 3.5) / 8, 0, 6)
     np.testing.assert_allclose(grid.upsample(ramp, 48, 56), expected, atol=1e-4)
     assert grid.sample(ramp, 20.0, 30.0) == pytest.approx(expected[20, 30], abs=1e-4)
+
+
+def test_the_connected_areas_of_a_mask_are_told_apart() -> None:
+    cells = (np.random.default_rng(3).uniform(size=(17, 23)) < 0.55).astype(np.uint8)
+    labels, sizes = mask.label(cells)
+    expected = oracle.components(cells)
+    assert len(expected) > 3
+    assert sizes.tolist() == [len(area) for area in expected]
+    for number, area in enumerate(expected, start=1):
+        assert set(zip(*(v.tolist() for v in np.nonzero(labels == number)), strict=True)) == area
+
+
+def test_the_direction_of_a_pixel_is_the_nearest_one() -> None:
+    angle = np.random.default_rng(9).uniform(0, 2 * np.pi, (40, 50))
+    step = 2 * np.pi / parameters.ORIENTATIONS
+    # Where two directions are equally near, either is right.
+    angle += np.where(np.abs(angle / step % 1 - 0.5) < 0.01, 0.02 * step, 0.0)
+    c, s = (np.ascontiguousarray(v, dtype=np.float32) for v in (np.cos(angle), np.sin(angle)))
+    nearest = np.round(angle / step) % parameters.ORIENTATIONS
+    assert (enhance.directions(c, s, parameters.ORIENTATIONS) == nearest).all()
+
+
+def test_each_pixel_is_filtered_along_its_own_ridge() -> None:
+    rng = np.random.default_rng(10)
+    image = rng.normal(size=(44, 53)).astype(np.float32)
+    direction = rng.integers(0, parameters.ORIENTATIONS, image.shape).astype(np.uint8)
+    frequency = rng.uniform(1 / 16, 1 / 4.5, (6, 7)).astype(np.float32)
+    area = (rng.uniform(size=(6, 7)) < 0.7).astype(np.uint8)
+    found = enhance.apply(image, direction, frequency, area, enhance.bank())
+    for y, x in ((0, 0), (43, 52), *rng.integers(0, (44, 53), (60, 2)).tolist()):
+        expected = oracle.filtered(image, direction, frequency, area, y, x)
+        assert found[y, x] == pytest.approx(expected, abs=1e-4)
 
 
 def test_cylinder_bits_are_the_contributions_above_the_level() -> None:

@@ -15,6 +15,37 @@ from services.abis.kernels import F32, U8, kernel
 _LEVEL = grid.gaussian(1.6)
 
 
+@kernel("uint8[:,::1](uint8[:,::1], int64, int64)")
+def constant(image: U8, window: int, tolerance: int) -> U8:
+    """1 where the window x window square around a pixel holds values that differ by at most the tolerance."""
+    height, width = image.shape
+    low = image.copy()
+    high = image.copy()
+    half = window // 2
+    # Shift by shift over whole rows: the inner loops are vector code.
+    for y in range(height):
+        for k in range(1, half + 1):
+            for x in range(width - k):
+                low[y, x] = min(low[y, x], image[y, x + k])
+                high[y, x] = max(high[y, x], image[y, x + k])
+            for x in range(k, width):
+                low[y, x] = min(low[y, x], image[y, x - k])
+                high[y, x] = max(high[y, x], image[y, x - k])
+    flat = np.zeros((height, width), np.uint8)
+    least = np.empty(width, np.uint8)
+    most = np.empty(width, np.uint8)
+    for y in range(height):
+        least[:] = low[y]
+        most[:] = high[y]
+        for k in range(max(0, y - half), min(height, y + half + 1)):
+            for x in range(width):
+                least[x] = min(least[x], low[k, x])
+                most[x] = max(most[x], high[k, x])
+        for x in range(width):
+            flat[y, x] = most[x] - least[x] <= tolerance
+    return flat
+
+
 @kernel("uint8[:,::1](uint8[:,::1], int64, int64, int64)")
 def inside(image: U8, window: int, tolerance: int, edge: int) -> U8:
     """1 where a pixel belongs to the platen, 0 in constant areas (and `edge` pixels along the image border).
@@ -23,27 +54,8 @@ def inside(image: U8, window: int, tolerance: int, edge: int) -> U8:
     tolerance: an opening, so light valleys narrower than the window stay.
     """
     height, width = image.shape
-    low = np.empty((height, width), np.uint8)
-    high = np.empty((height, width), np.uint8)
     half = window // 2
-    for y in range(height):
-        for x in range(width):
-            a = image[y, x]
-            b = a
-            for k in range(max(0, x - half), min(width, x + half + 1)):
-                a = min(a, image[y, k])
-                b = max(b, image[y, k])
-            low[y, x] = a
-            high[y, x] = b
-    flat = np.zeros((height, width), np.uint8)
-    for y in range(height):
-        for x in range(width):
-            a = low[y, x]
-            b = high[y, x]
-            for k in range(max(0, y - half), min(height, y + half + 1)):
-                a = min(a, low[k, x])
-                b = max(b, high[k, x])
-            flat[y, x] = 1 if int(b) - int(a) <= tolerance else 0
+    flat = constant(image, window, tolerance)
     rows = np.zeros((height, width), np.uint8)
     for y in range(height):
         reach = -1

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from services.abis.fingerprint import grid
 from services.abis.fingerprint.parameters import FLAT_CONTRAST, RIDGE_POWER
-from services.abis.kernels import F32
+from services.abis.kernels import F32, I32, I64, U8, kernel
 
 Mask = NDArray[np.bool_]
 _SMOOTH = grid.gaussian(2.0)
@@ -65,36 +65,44 @@ def erode(mask: Mask) -> Mask:
     return out
 
 
-def _label(mask: Mask) -> tuple[NDArray[np.int32], list[int]]:
+@kernel("Tuple((int32[:,::1], int64[::1]))(uint8[:,::1])")
+def label(mask: U8) -> tuple[I32, I64]:
     """4-connected components: labels from 1 (0 outside of the mask), and the size of each."""
-    labels = np.zeros(mask.shape, np.int32)
-    sizes: list[int] = []
     rows, columns = mask.shape
-    for start in zip(*np.nonzero(mask), strict=True):
-        if labels[start]:
-            continue
-        stack = [(int(start[0]), int(start[1]))]
-        labels[start] = len(sizes) + 1
-        size = 0
-        while stack:
-            i, j = stack.pop()
-            size += 1
-            for a, b in ((i - 1, j), (i + 1, j), (i, j - 1), (i, j + 1)):
-                if 0 <= a < rows and 0 <= b < columns and mask[a, b] and not labels[a, b]:
-                    labels[a, b] = len(sizes) + 1
-                    stack.append((a, b))
-        sizes.append(size)
-    return labels, sizes
+    labels = np.zeros((rows, columns), np.int32)
+    sizes = np.zeros(rows * columns, np.int64)
+    stack = np.empty((rows * columns, 2), np.int32)
+    count = 0
+    for i0 in range(rows):
+        for j0 in range(columns):
+            if labels[i0, j0] or not mask[i0, j0]:
+                continue
+            count += 1
+            labels[i0, j0] = count
+            stack[0, 0], stack[0, 1] = i0, j0
+            top = 1
+            while top:
+                top -= 1
+                i, j = stack[top, 0], stack[top, 1]
+                sizes[count - 1] += 1
+                for k in range(4):
+                    a = i + (k == 0) - (k == 1)
+                    b = j + (k == 2) - (k == 3)
+                    if 0 <= a < rows and 0 <= b < columns and mask[a, b] and not labels[a, b]:
+                        labels[a, b] = count
+                        stack[top, 0], stack[top, 1] = a, b
+                        top += 1
+    return labels, sizes[:count].copy()
 
 
 def _largest(mask: Mask) -> Mask:
-    labels, sizes = _label(mask)
-    if not sizes:
+    labels, sizes = label(mask.astype(np.uint8))
+    if not sizes.size:
         return mask
     return np.asarray(labels == 1 + int(np.argmax(sizes)))
 
 
 def _without_holes(mask: Mask) -> Mask:
     outside = np.pad(~mask, 1, constant_values=True)
-    labels, _ = _label(outside)
+    labels, _ = label(outside.astype(np.uint8))
     return np.asarray(labels != labels[0, 0])[1:-1, 1:-1]
