@@ -17,6 +17,7 @@ from services.abis.fingerprint.extract import extract
 from services.abis.fingerprint.interchange import from_record
 from services.abis.fingerprint.template import Template
 from services.abis.formats import finger_record
+from services.abis.formats.image_container import unpack
 from services.common.errors import InvalidArgument
 
 _ISO_OFFSET = 1
@@ -75,6 +76,8 @@ class Reader:
         if message.WhichOneof("data") != "image":
             return _read_record(message, field)
         dpi = float(message.image.dpi)
+        packed = unpack(message.image.content, field=f"{field}.image.content")
+        _require_same_position(message, packed.position if packed else UNKNOWN, field)
         template = self._template(message.image.content, dpi, f"{field}.image.content")
         scale = 1.0 / image.scale(dpi)
         return Sample(Finger(position_code(message.position), template), scale, scale)
@@ -94,12 +97,18 @@ class Reader:
 
 
 def _read_record(message: pb.FingerSample, field: str) -> Sample:
-    position = position_code(message.position)
     path = f"{field}.iso19794_2_record"
     fingers = finger_record.read(message.iso19794_2_record, field=path)
     template = from_record(fingers, field=path)
     record = fingers[0]
-    claimed = record.position
+    _require_same_position(message, record.position, field)
+    position = position_code(message.position)
+    return Sample(Finger(position, template), record.width / template.width, record.height / template.height)
+
+
+def _require_same_position(message: pb.FingerSample, claimed: int, field: str) -> None:
+    """What the record says of the finger must not contradict the request: fingers get swapped."""
+    position = position_code(message.position)
     if UNKNOWN not in (claimed, position) and claimed != position:
         raise InvalidArgument(
             "POSITION_CONTRADICTED",
@@ -107,4 +116,3 @@ def _read_record(message: pb.FingerSample, field: str) -> Sample:
             field=f"{field}.position",
             remedy="Find out which finger it is, or mark the sample as of unknown position.",
         )
-    return Sample(Finger(position, template), record.width / template.width, record.height / template.height)

@@ -15,6 +15,8 @@ import wsq  # noqa: F401 - registers its encoder with Pillow
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from tunggal.abis.v1 import abis_pb2 as pb
+from tunggal.common.v1 import biometric_pb2
 
 from services.abis.fingerprint import image
 from services.abis.fingerprint.compare import compare
@@ -23,6 +25,7 @@ from services.abis.fingerprint.template import Template
 from services.abis.formats import iso19794_4, nist_itl, wsq_file
 from services.abis.formats.finger_image import PackedImage
 from services.abis.kernels import U8
+from services.abis.samples import Reader
 from services.common.errors import InvalidArgument
 
 BY_ANOTHER_PROGRAM = bytes.fromhex(
@@ -210,6 +213,25 @@ def test_absurd_sizes_are_refused_before_room_is_taken(wrap: Callable[[bytes, in
     size = bomb.index(b"\xff\x51") + 6
     bomb[size : size + 8] = b"\x00\x00\xff\xff\x00\x00\xff\xff"
     assert refused(bytes(bomb)).reason == "IMAGE_TOO_LARGE"
+
+
+def test_a_file_of_another_finger_than_declared_is_refused(prints: list[list[U8]]) -> None:
+    height, width = prints[0][0].shape
+    content = itl(type_14(prints[0][0].tobytes(), width, height, "NONE"))
+    reader = Reader(1)
+    index, thumb, unknown = (
+        pb.FingerSample(position=position, image=pb.FingerImage(content=content, dpi=500))
+        for position in (
+            biometric_pb2.FINGER_POSITION_RIGHT_INDEX,
+            biometric_pb2.FINGER_POSITION_RIGHT_THUMB,
+            biometric_pb2.FINGER_POSITION_UNKNOWN,
+        )
+    )
+    assert len(reader.samples([index, unknown])) == 2
+    with pytest.raises(InvalidArgument) as error:
+        reader.samples([thumb])
+    assert (error.value.reason, error.value.field) == ("POSITION_CONTRADICTED", "fingers[0].position")
+    reader.close()
 
 
 def test_a_blank_wsq_image_is_blank() -> None:
