@@ -28,8 +28,8 @@ from services.abis.kernels import F64
 from services.abis.search import cascade, codes, files, local
 from services.abis.search.codes import Codebook
 from services.abis.search.index import SearchIndex, second_pass_persons
-from services.abis.search.parameters import FULL_CODES, HOT_CODES, PROBE_CODES
-from services.abis.search.probe import prepare
+from services.abis.search.parameters import FULL_CODES, HOT_CODES
+from services.abis.search.probe import first_codes, prepare
 
 LIST = 10_000
 """Length of the list at which `stage1_loss` is reported."""
@@ -160,7 +160,7 @@ def _stages(searches: dict[int, _Searches], persons: int, fingers: int) -> list[
     alone = searches[1]
     codes_in, local_in = min(second_pass_persons(fingers), persons), cascade.local_persons(fingers)
     kept = cascade.verified_persons(fingers)
-    first = f"{PROBE_CODES} x {HOT_CODES} codes of every finger"
+    first = f"{first_codes(fingers)} x {HOT_CODES} codes of every finger"
     named = [
         ("codes", first, persons, min(max(LIST, codes_in), persons), alone.first),
         ("all_codes", f"{FULL_CODES} x {FULL_CODES} codes", codes_in, local_in, alone.second),

@@ -21,7 +21,7 @@ COMPARISONS = 100
 """Full comparisons of fingers that a search may cost: with ten fingers 10 persons, with one 100."""
 
 RELAXATIONS = 2_000
-FEW_FINGERS = 4
+FEW_FINGERS = 2
 """Where no more than so many fingers are searched with, so many pairs of fingers are compared by LSSR first:
 with one finger 2,000 persons. Codes of more fingers need no such help.
 """

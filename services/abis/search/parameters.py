@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 PROBE_CODES: Final = 8
-"""Codes of a probe finger that the first pass over all persons uses: few codes of all fingers tell more than
-all codes of a few fingers.
+"""Codes of each of ten probe fingers that the first pass over all persons uses: few codes of all fingers tell
+more than all codes of a few fingers.
 """
+SEARCH_CODES: Final = 80
+"""Codes of all probe fingers together; fewer fingers use more of each, at the same cost."""
 HOT_CODES: Final = 16
 """Codes of a gallery finger that the first pass reads: 128 bytes a finger, 1.3 kB a person of ten fingers."""
 FULL_CODES: Final = 36

@@ -10,7 +10,7 @@ import numpy as np
 from services.abis.finger import UNKNOWN, Finger
 from services.abis.kernels import U64
 from services.abis.search.codes import Codebook, encode, thresholds
-from services.abis.search.parameters import PROBE_CODES
+from services.abis.search.parameters import FULL_CODES, PROBE_CODES, SEARCH_CODES
 
 _BLOCK = 4
 """Kernels take codes in multiples of this many."""
@@ -32,18 +32,21 @@ class ProbeFinger:
 
 def prepare(fingers: Sequence[Finger], book: Codebook) -> list[ProbeFinger]:
     """Probe fingers of those that show enough to be searched with."""
-    found = []
-    for finger in fingers:
-        codes = encode(finger.template, book)
-        if codes.size:
-            found.append(from_codes(finger.position, codes, book))
-    return found
+    encoded = [(finger.position, encode(finger.template, book)) for finger in fingers]
+    usable = [(position, codes) for position, codes in encoded if codes.size]
+    return [from_codes(position, codes, book, first_codes(len(usable))) for position, codes in usable]
 
 
-def from_codes(position: int, codes: U64, book: Codebook) -> ProbeFinger:
-    """A probe finger from its codes (n), best first."""
+def first_codes(fingers: int) -> int:
+    """Codes of each finger in the first pass, when that many fingers are searched with."""
+    share = SEARCH_CODES // max(fingers, 1) // _BLOCK * _BLOCK
+    return min(max(share, PROBE_CODES), FULL_CODES)
+
+
+def from_codes(position: int, codes: U64, book: Codebook, most: int) -> ProbeFinger:
+    """A probe finger from its codes (n), best first, of which the first pass takes `most`."""
     limits = thresholds(codes, book)
-    short, short_limits = _filled(codes[:PROBE_CODES]), _filled(limits[:PROBE_CODES])
+    short, short_limits = _filled(codes[:most]), _filled(limits[:most])
     return ProbeFinger(position, short, short_limits, _filled(codes), _filled(limits))
 
 

@@ -13,7 +13,7 @@ from bench.codes import held_out
 from services.abis.fingerprint.template import Template
 from services.abis.search import codes
 from services.abis.search.parameters import FULL_CODES, MIN_CODES
-from services.abis.search.probe import from_codes, mirrored, prepare
+from services.abis.search.probe import first_codes, from_codes, mirrored, prepare
 
 if TYPE_CHECKING:
     from tests.abis.search.conftest import Person
@@ -73,7 +73,12 @@ def test_held_out_code_books_never_saw_the_set_they_are_for() -> None:
 
 @pytest.mark.parametrize(("position", "other"), [(0, 0), (1, 6), (5, 10), (6, 1), (10, 5)])
 def test_swapping_hands_swaps_positions(position: int, other: int) -> None:
-    finger = from_codes(position, np.arange(5, dtype=np.uint64), codes.default())
+    finger = from_codes(position, np.arange(5, dtype=np.uint64), codes.default(), 8)
     assert mirrored([finger])[0].position == other
     assert finger.codes.size == 8
     assert finger.limits[5:].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize(("fingers", "each"), [(1, 36), (2, 36), (4, 20), (5, 16), (8, 8), (10, 8), (20, 8)])
+def test_fewer_fingers_use_more_codes_of_each(fingers: int, each: int) -> None:
+    assert first_codes(fingers) == each
