@@ -55,6 +55,7 @@ missing() {
     { command -v pkg-config >/dev/null && pkg-config --exists libpcsclite; } || echo "libpcsclite-dev: talks to smart card readers"
     [ -x /usr/sbin/pcscd ] || command -v pcscd >/dev/null || echo "pcscd: the PC/SC daemon"
     [ -e /usr/lib/pcsc/drivers/serial/libifdvpcd.so ] || echo "vsmartcard-vpcd: virtual smart card readers for the demo and the tests"
+    [ -e /usr/lib/softhsm/libsofthsm2.so ] || echo "softhsm2: a software HSM for the tests of the key stores"
     command -v node >/dev/null || echo "nodejs: runs buf, which checks the contracts"
     command -v npm >/dev/null || echo "npm: installs buf"
     find_python >/dev/null || echo "python: Python 3.11 to 3.14 with venv and headers"
