@@ -26,7 +26,6 @@ from services.common.identity import caller
 R = TypeVar("R", bound=Message)
 
 _ENROL = frozenset({"service/enroll", "operator/*"})
-_CARDS = frozenset({"service/enroll", "service/cardperso", "operator/*"})
 _OPERATORS = frozenset({"operator/*"})
 
 #: Who may call what: SPIFFE paths by method.
@@ -34,9 +33,9 @@ ALLOW = {
     "Deduplicate": _ENROL,
     "EnrolSubject": _OPERATORS,
     "Identify": _ENROL,
-    "Verify": _CARDS,
-    "CompareSamples": _CARDS,
-    "ExtractTemplates": _CARDS,
+    "Verify": _ENROL,
+    "CompareSamples": _ENROL,
+    "ExtractTemplates": _ENROL,
     "GetSubject": _ENROL,
     "ListSubjects": _OPERATORS,
     "DeleteSubject": _OPERATORS,
