@@ -55,9 +55,12 @@ def _arithmetic(_context: Any, codes: Any, many: Any) -> Any:
     return types.uint64(codes, many), codegen
 
 
+_loop = cast(Callable[[U64, int], int], _arithmetic)
+
+
 @kernel("uint64(uint64[::1], int64)")
 def _spin(codes: U64, many: int) -> int:
-    return int(_arithmetic(codes, many))
+    return int(_loop(codes, many))
 
 
 @dataclass(frozen=True)

@@ -70,12 +70,12 @@ class Population:
             parts[position] = Partition(*laid_out(self.codes, self.count, rows, HOT_CODES))
         has = self.count[owned] > 0
         first = np.concatenate([np.zeros(1, np.int64), np.cumsum(has.sum(axis=1), dtype=np.int64)])
-        position = np.broadcast_to(np.array(self.positions, np.uint8), owned.shape)[has]
+        which = np.broadcast_to(np.array(self.positions, np.uint8), owned.shape)[has]
         names = Names()
         for person in range(start, stop):
             names.append(str(person))
         alive = np.ones(stop - start, np.uint8)
-        return Segment(stop - start, tuple(parts), self.codes[owned[has]], position, first, alive, names)
+        return Segment(stop - start, tuple(parts), self.codes[owned[has]], which, first, alive, names)
 
 
 @kernel("Tuple((uint64[:,::1], int32[::1]))(uint64[:,::1], int64[::1], int32[::1], int64)")
