@@ -8,6 +8,8 @@ kernels (once a machine, then from the disk cache) and no request ever pays for 
 
 from __future__ import annotations
 
+import ast
+import functools
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -28,25 +30,42 @@ U8 = NDArray[np.uint8]
 U64 = NDArray[np.uint64]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+_PACKAGE = "services.abis"
 
 
-def _cache_by_content() -> None:
-    """Keep compiled kernels under a name made of the sources of all of them.
+_ROOT = Path(__file__).parents[2]
+_CACHE = Path(cast(Any, config).CACHE_DIR or Path(__file__).parent / "__pycache__")
 
-    By itself Numba's cache sees a change of the file that holds a kernel, but not of the kernels it calls in
-    other files: it would go on using those as they were.
+
+@functools.cache
+def _sources(module: str) -> frozenset[Path]:
+    """Files of a module and of all modules of this package that it imports, directly or not."""
+    found: set[Path] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        path = _ROOT.joinpath(*name.split(".")).with_suffix(".py")
+        if path in found or not path.is_file():
+            continue
+        found.add(path)
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(_PACKAGE):
+                # What is imported may be a module of the package or a name of the module.
+                waiting += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return frozenset(found)
+
+
+@functools.cache
+def _cache_directory(module: str) -> str:
+    """Where the compiled kernels of a module are kept: named by the sources that they are made of.
+
+    By itself Numba's cache sees a change of the file that holds a kernel, but neither of the kernels it calls
+    nor of the constants it takes from other files: it would go on using those as they were.
     """
     digest = hashlib.sha256(numba.__version__.encode())
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
-        source = path.read_bytes()
-        if b"@kernel(" in source or b"@intrinsic" in source:
-            digest.update(source)
-    settings: Any = config
-    base = Path(settings.CACHE_DIR or Path(__file__).parent / "__pycache__")
-    settings.CACHE_DIR = str(base / f"kernels-{digest.hexdigest()[:16]}")
-
-
-_cache_by_content()
+    for path in sorted(_sources(module)):
+        digest.update(path.read_bytes())
+    return str(_CACHE / f"kernels-{digest.hexdigest()[:16]}")
 
 
 def kernel(*signatures: str) -> Callable[[_Function], _Function]:
@@ -57,12 +76,17 @@ def kernel(*signatures: str) -> Callable[[_Function], _Function]:
     """
 
     def compile_(function: _Function) -> _Function:
-        compiled = numba.njit(
-            list(signatures),
-            nogil=True,
-            cache=True,
-            fastmath={"reassoc", "contract", "nsz"},
-        )(function)
+        settings: Any = config
+        before, settings.CACHE_DIR = settings.CACHE_DIR, _cache_directory(function.__module__)
+        try:
+            compiled = numba.njit(
+                list(signatures),
+                nogil=True,
+                cache=True,
+                fastmath={"reassoc", "contract", "nsz"},
+            )(function)
+        finally:
+            settings.CACHE_DIR = before
         return cast(_Function, compiled)
 
     return compile_
