@@ -5,7 +5,7 @@ from __future__ import annotations
 from tunggal.cardperso.v1 import cardperso_pb2, cardperso_pb2_grpc
 
 from services.cardperso.desk import Desk
-from services.cardperso.journal import Journal
+from services.cardperso.jobs import Jobs
 from services.cardperso.metrics import ChipMeter, JobCollector
 from services.cardperso.peers import GrpcEnroll, GrpcInventory
 from services.cardperso.personalizer import Personalizer, Policy
@@ -39,7 +39,7 @@ def build(
     clock = clock or SystemClock()
     database = Database(settings.database_url)
     store, bell = Store(KeyRing.load(settings.key_file)), Bell()
-    journal = Journal(database, store, clock, bell)
+    jobs = Jobs(database, store, clock, bell)
     builder = ServerBuilder(settings, clock)
     if enroll is None:
         to_enroll = channel(
@@ -71,15 +71,15 @@ def build(
     )
     station = Station(
         settings.station,
-        journal,
+        jobs,
         bell,
-        lambda: Personalizer(journal, *neighbours, meter, policy),
+        lambda: Personalizer(jobs, *neighbours, meter, policy),
         poll_seconds=settings.poll_seconds,
     )
     service = CardPersoService(
         database,
         store,
-        Desk(settings.station, journal, enroll, clock),
+        Desk(settings.station, jobs, enroll, clock),
         clock,
         bell,
         builder.stopping,

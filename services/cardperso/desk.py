@@ -6,7 +6,7 @@ import uuid
 
 from services.cardperso import pcsc
 from services.cardperso.job import Job, State
-from services.cardperso.journal import Journal
+from services.cardperso.jobs import Jobs
 from services.cardperso.localtime import local_day
 from services.cardperso.ports import Enroll
 from services.common import paging
@@ -17,9 +17,9 @@ from services.common.errors import InvalidArgument, NotFound
 class Desk:
     """Accepts jobs for the readers of a station and reports cards that were handed over."""
 
-    def __init__(self, station: str, journal: Journal, enroll: Enroll, clock: Clock) -> None:
+    def __init__(self, station: str, jobs: Jobs, enroll: Enroll, clock: Clock) -> None:
         self._station = station
-        self._journal = journal
+        self._jobs = jobs
         self._enroll = enroll
         self._clock = clock
 
@@ -61,7 +61,7 @@ class Desk:
 
     def readers_in_use(self) -> dict[str, str]:
         """The job at each reader that has one: the oldest that is open."""
-        jobs = self._journal.open_jobs(self._station)
+        jobs = self._jobs.open_jobs(self._station)
         return {job.reader: job.job_id for job in reversed(jobs)}
 
     def report_issued(self, job: Job) -> None:

@@ -19,7 +19,7 @@ from services.cardperso.chip.writer import Application
 from services.cardperso.face.render import render
 from services.cardperso.holder import Holder
 from services.cardperso.job import Job, State
-from services.cardperso.journal import Journal
+from services.cardperso.jobs import Jobs
 from services.cardperso.metrics import ChipMeter
 from services.cardperso.pcsc import (
     CardChanged,
@@ -75,9 +75,9 @@ class Personalizer:
     """Runs the jobs of one reader; one at a time."""
 
     def __init__(
-        self, journal: Journal, enroll: Enroll, inventory: Inventory, meter: ChipMeter, policy: Policy
+        self, jobs: Jobs, enroll: Enroll, inventory: Inventory, meter: ChipMeter, policy: Policy
     ) -> None:
-        self._journal = journal
+        self._jobs = jobs
         self._enroll = enroll
         self._inventory = inventory
         self._meter = meter
@@ -96,7 +96,7 @@ class Personalizer:
                     _log.warning(
                         "card_job_waits", job_id=job.job_id, reason=error.reason, detail=error.message
                     )
-                    job = self._journal.note(self._journal.reload(job), _told(error))
+                    job = self._jobs.note(self._jobs.reload(job), _told(error))
                     stop.wait(delay)
                     delay = min(2 * delay, _LONGEST_DELAY)
         finally:
@@ -121,20 +121,20 @@ class Personalizer:
         try:
             claim = self._enroll.claim(job.request_id("claim"), job.region, job.job_id, job.issue_date)
         except DECISIONS as error:
-            return self._journal.save(job.ending(State.FAILED, _told(error)).ended())
+            return self._jobs.save(job.ending(State.FAILED, _told(error)).ended())
         try:
             self._work[job.job_id] = _Work(claim.holder, plan(claim.holder))
         except ChipRefusal as refusal:
             held = job.holds(claim.claim_id, claim.holder.record_id)
-            return self._journal.save(held.ending(State.FAILED, _told(refusal)))
-        return self._journal.save(job.claimed(claim.claim_id, claim.holder.record_id))
+            return self._jobs.save(held.ending(State.FAILED, _told(refusal)))
+        return self._jobs.save(job.claimed(claim.claim_id, claim.holder.record_id))
 
     def _reserve(self, job: Job) -> Job:
         try:
             held = self._inventory.reserve(job.request_id("reserve"), job.location, f"card-job/{job.job_id}")
         except DECISIONS as error:
-            return self._journal.save(job.ending(State.FAILED, _told(error)))
-        return self._journal.save(job.reserved(held.reservation_id, held.serial))
+            return self._jobs.save(job.ending(State.FAILED, _told(error)))
+        return self._jobs.save(job.reserved(held.reservation_id, held.serial))
 
     def _make(self, job: Job, stop: threading.Event) -> Job:
         """Wait for a card and write it."""
@@ -145,18 +145,18 @@ class Personalizer:
                 try:
                     return self._write(job, work, stop)
                 except (PcscFault, WrongCardError) as obstacle:
-                    touched, job = job.chip_uid, self._journal.reload(job)
+                    touched, job = job.chip_uid, self._jobs.reload(job)
                     if job.chip_uid != touched:
                         begun = time.monotonic()
-                    job = self._journal.note(job, _obstacle(job, obstacle))
+                    job = self._jobs.note(job, _obstacle(job, obstacle))
                 if time.monotonic() - begun > self._patience(job):
-                    return self._journal.save(job.ending(_unmade(job), job.reason))
+                    return self._jobs.save(job.ending(_unmade(job), job.reason))
                 if time.monotonic() - renewed > _RENEW_SECONDS:
                     self._enroll.renew(job.claim_id)
                     renewed = time.monotonic()
                 stop.wait(_LOOK_SECONDS)
         except DECISIONS as error:
-            return self._journal.save(job.ending(_unmade(job), _told(error)))
+            return self._jobs.save(job.ending(_unmade(job), _told(error)))
         return job
 
     def _patience(self, job: Job) -> float:
@@ -182,12 +182,12 @@ class Personalizer:
             found = writer.inspect(card, work.chip.profile)
             if job.chip_uid and uid != job.chip_uid:
                 reason = f"CARD_CHANGED: chip {uid} lies on the reader, {job.chip_uid} was begun."
-                return self._journal.save(job.ending(State.SPOILED, reason))
+                return self._jobs.save(job.ending(State.SPOILED, reason))
             if not job.chip_uid:
                 self._refuse_used(job, uid, found)
                 # A claim that lapsed while we waited must not cost a blank.
                 self._enroll.renew(job.claim_id)
-                job = self._journal.save(job.touched(uid))
+                job = self._jobs.save(job.touched(uid))
             fault: PcscFault | None = None
             try:
                 if found is not Application.SEALED:
@@ -202,15 +202,15 @@ class Personalizer:
             job = job.worked(card.apdus, card.seconds)
             self._meter.observe(card.seconds, verified=fault is None and not job.readback_mismatches)
         if fault is not None:
-            return self._journal.save(job.ending(State.SPOILED, _told(fault)))
+            return self._jobs.save(job.ending(State.SPOILED, _told(fault)))
         if job.readback_mismatches:
             reason = f"READBACK_MISMATCH: {job.readback_mismatches} bytes on the chip are wrong."
-            return self._journal.save(job.ending(State.SPOILED, reason))
+            return self._jobs.save(job.ending(State.SPOILED, reason))
         faces = render(work.holder, uid, work.chip.content("hashes"), mark=self._policy.mark)
-        return self._journal.save(job.verified(), faces)
+        return self._jobs.save(job.verified(), faces)
 
     def _refuse_used(self, job: Job, uid: str, found: Application) -> None:
-        other = self._journal.job_of_chip(uid, but=job.job_id)
+        other = self._jobs.job_of_chip(uid, but=job.job_id)
         if other is not None:
             raise WrongCardError(f"CHIP_ALREADY_USED: chip {uid} belongs to job {other.job_id}.")
         if found is not Application.NONE:
@@ -223,11 +223,11 @@ class Personalizer:
                 # Whoever lost the claim must not make a card of the blank: the record may be on another one.
                 self._enroll.renew(job.claim_id)
                 self._inventory.consume(job.request_id("consume"), job.reservation_id, job.chip_uid)
-                job = self._journal.save(job.booked())
+                job = self._jobs.save(job.booked())
             self._enroll.report_printed(job.request_id("printed"), job.claim_id, job.chip_uid)
         except DECISIONS as error:
-            return self._journal.save(job.ending(State.SPOILED, _told(error)))
-        return self._journal.save(job.printed())
+            return self._jobs.save(job.ending(State.SPOILED, _told(error)))
+        return self._jobs.save(job.printed())
 
     def _undo(self, job: Job) -> Job:
         """Give back what the job holds, then end it."""
@@ -239,7 +239,7 @@ class Personalizer:
                 self._enroll.release(job.request_id("release"), job.claim_id, reason)
             except DECISIONS as error:
                 _log.info("claim_had_ended", job_id=job.job_id, reason=error.reason)
-        return self._journal.save(job.waiting(reason).ended())
+        return self._jobs.save(job.waiting(reason).ended())
 
     def _give_up_blank(self, job: Job, reason: str) -> str:
         """Release or spoil the blank; the reason, with a word on a blank that can no longer be spoiled."""

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from services.cardperso.journal import Journal
+from services.cardperso.jobs import Jobs
 from services.cardperso.personalizer import Personalizer
 from services.common.bell import Bell
 from services.common.errors import ConfigurationError, TunggalError
@@ -29,14 +29,14 @@ class Station:
     def __init__(
         self,
         name: str,
-        journal: Journal,
+        jobs: Jobs,
         bell: Bell,
         make_personalizer: Callable[[], Personalizer],
         *,
         poll_seconds: float,
     ) -> None:
         self._name = name
-        self._journal = journal
+        self._jobs = jobs
         self._bell = bell
         self._make_personalizer = make_personalizer
         self._poll_seconds = poll_seconds
@@ -47,7 +47,7 @@ class Station:
         while not stop.is_set():
             seen = self._bell.rings
             try:
-                readers = {job.reader for job in self._journal.open_jobs(self._name)}
+                readers = {job.reader for job in self._jobs.open_jobs(self._name)}
             except TunggalError as error:
                 _log.warning("jobs_unreadable", reason=error.reason, detail=error.message)
                 readers = set()
@@ -66,7 +66,7 @@ class Station:
         personalizer = self._make_personalizer()
         try:
             while not stop.is_set():
-                job = next((job for job in self._journal.open_jobs(self._name) if job.reader == reader), None)
+                job = next((job for job in self._jobs.open_jobs(self._name) if job.reader == reader), None)
                 if job is None:
                     return
                 personalizer.run(job, stop)

@@ -17,7 +17,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from services.cardperso.job import Job, State
-from services.cardperso.journal import Journal
+from services.cardperso.jobs import Jobs
 from services.cardperso.metrics import ChipMeter
 from services.cardperso.pcsc import CardSession
 from services.cardperso.personalizer import Personalizer, Policy
@@ -46,14 +46,14 @@ class Bench:
 
     database: Database
     store: Store
-    journal: Journal
+    jobs: Jobs
     clock: FixedClock
     reader: str
     world: Neighbours
 
     def personalizer(self) -> Personalizer:
         meter = ChipMeter(CollectorRegistry())
-        return Personalizer(self.journal, self.world.enroll, self.world.inventory, meter, POLICY)
+        return Personalizer(self.jobs, self.world.enroll, self.world.inventory, meter, POLICY)
 
     def new_job(self) -> Job:
         now = self.clock.now()
@@ -73,7 +73,7 @@ class Bench:
 
     def run(self, job: Job | None = None) -> Job:
         """Run a job to its end, as a process that was just started would."""
-        stored = self.journal.reload(job or self.new_job())
+        stored = self.jobs.reload(job or self.new_job())
         return self.personalizer().run(stored, threading.Event())
 
     def crash(self, job: Job) -> None:
@@ -95,11 +95,11 @@ def bench(tmp_path: Path, clock: FixedClock, reader: VirtualReader) -> Iterator[
     database = Database(f"sqlite:///{tmp_path}/cards.db")
     database.migrate("services.cardperso")
     store = Store(KeyRing.load(tmp_path / "keys.json"))
-    journal = Journal(database, store, clock, Bell())
+    jobs = Jobs(database, store, clock, Bell())
     world = Neighbours(
         [make_holder(), replace(make_holder(), record_id=str(uuid.uuid4()), nik="3216011203880001")]
     )
-    yield Bench(database, store, journal, clock, reader.name, world)
+    yield Bench(database, store, jobs, clock, reader.name, world)
     database.dispose()
 
 
@@ -209,7 +209,7 @@ def test_the_job_goes_on_when_the_finished_card_makes_room_for_a_blank(
     job = bench.new_job()
 
     def swap() -> None:
-        eventually(lambda: bench.journal.reload(job).reason.startswith("CHIP_ALREADY_USED"))
+        eventually(lambda: bench.jobs.reload(job).reason.startswith("CHIP_ALREADY_USED"))
         done.remove()
         eventually(lambda: not present(reader.name))
         fresh.insert()
@@ -389,7 +389,7 @@ def test_a_neighbour_that_is_away_is_waited_for_with_the_reason_shown(
     away = {"claim": 2, "reserve": 2, "consume": 2, "printed": 2}
 
     def absent(call: str) -> None:
-        reasons.append(bench.journal.reload(job).reason.split(":")[0])
+        reasons.append(bench.jobs.reload(job).reason.split(":")[0])
         if away.get(call, 0):
             away[call] -= 1
             raise Unavailable("PEER_AWAY", f"{call} does not answer.")
@@ -406,7 +406,7 @@ def test_a_job_is_left_where_it_stands_when_the_service_stops(bench: Bench) -> N
     job = bench.new_job()
 
     def stop_soon() -> None:
-        eventually(lambda: bench.journal.reload(job).reason.startswith("CARD_AWAITED"))
+        eventually(lambda: bench.jobs.reload(job).reason.startswith("CARD_AWAITED"))
         stop.set()
 
     hand = threading.Thread(target=stop_soon)
@@ -425,10 +425,10 @@ def test_a_finger_over_its_budget_names_the_field_and_the_bytes(bench: Bench) ->
 
 
 def test_two_changes_of_one_job_at_the_same_moment_are_not_both_stored(bench: Bench) -> None:
-    job = bench.journal.reload(bench.new_job())
-    bench.journal.save(job.waiting("one"))
+    job = bench.jobs.reload(bench.new_job())
+    bench.jobs.save(job.waiting("one"))
     with pytest.raises(Aborted, match="was changed meanwhile"):
-        bench.journal.save(job.waiting("two"))
+        bench.jobs.save(job.waiting("two"))
 
 
 def crash_at(call: str) -> Callable[[str], None]:

@@ -15,7 +15,7 @@ from services.common.db import Database
 ACTOR = "service/cardperso"
 
 
-class Journal:
+class Jobs:
     """Stores what a worker did; a job that ended is audited in the same transaction."""
 
     def __init__(self, database: Database, store: Store, clock: Clock, bell: Bell) -> None:
