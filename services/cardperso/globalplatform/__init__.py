@@ -3,7 +3,7 @@
 from services.cardperso.globalplatform.channel import CardAnswer, KeySource, SecureChannel, open_channel
 from services.cardperso.globalplatform.commands import Dgi, Privilege, Scope
 from services.cardperso.globalplatform.guard import AttemptGuard
-from services.cardperso.globalplatform.issue import CardKeys, CardType, issue
+from services.cardperso.globalplatform.issue import CardKeys, CardType, Found, issue
 from services.cardperso.globalplatform.key_source import fixed, from_master
 from services.cardperso.globalplatform.manager import CardManager, CardState, RegistryEntry, protocols
 from services.cardperso.globalplatform.messaging import SecurityLevel
@@ -17,6 +17,7 @@ __all__ = [
     "CardState",
     "CardType",
     "Dgi",
+    "Found",
     "KeySource",
     "PcscTransport",
     "Privilege",

@@ -89,6 +89,17 @@ class ProtocolMismatch(GlobalPlatformFault, FailedPrecondition):
         )
 
 
+class WrongCardType(GlobalPlatformFault, FailedPrecondition):
+    """The card is not of the type that was bought; nothing was changed on it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(
+            "WRONG_CARD_TYPE",
+            message,
+            remedy="Lay a card of the configured type, or check the names of load file, module and domain.",
+        )
+
+
 class MalformedResponse(GlobalPlatformFault, DataLoss):
     """What the card answered is not what the standard says it looks like."""
 

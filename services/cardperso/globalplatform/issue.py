@@ -1,8 +1,8 @@
 """Bring a GlobalPlatform card from whatever state it is in to the one in which it is handed over.
 
-Each step looks at the card first, so what was torn is simply done again: transport keys are replaced by ours,
-an application without data is deleted, made anew and personalized, the card is SECURED. An application that
-is personalized is left as it is; whether it holds the right data is for reading back to say.
+What was torn is simply done again: an application without data is deleted and made anew, transport keys are
+replaced by ours, the application is personalized, the card is SECURED. An application that is personalized is
+left as it is; whether it holds the right data is for reading back to say.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from services.cardperso.chip.plan import ChipPlan
 from services.cardperso.globalplatform import commands
 from services.cardperso.globalplatform.channel import CardAnswer, KeySource, SecureChannel, open_channel
 from services.cardperso.globalplatform.commands import Dgi, Scope
-from services.cardperso.globalplatform.errors import CommandRefused
+from services.cardperso.globalplatform.errors import CommandRefused, WrongCardType
 from services.cardperso.globalplatform.guard import AttemptGuard
 from services.cardperso.globalplatform.manager import CardManager, CardState, protocols
 from services.cardperso.globalplatform.messaging import SecurityLevel
@@ -27,6 +27,7 @@ _PERSONALIZED = 0x0F
 application's own (GlobalPlatform 2.3.1, 5.3 and 11.1.1).
 """
 _S16 = 0x01
+_NO_SUCH_MODULE = (0x6A82, 0x6A88)
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,26 @@ def groups(plan: ChipPlan) -> list[Dgi]:
     return [Dgi(file.fid, content) for file, content in plan.contents]
 
 
+@dataclass(frozen=True)
+class Found:
+    """A card that has authenticated itself, before anything is changed on it.
+
+    Args:
+        fresh: whether it has its transport keys still.
+        application: life cycle state of our application on it; None where there is none.
+        others: names of other applications on it.
+    """
+
+    fresh: bool
+    application: int | None
+    others: tuple[bytes, ...]
+
+    @property
+    def blank(self) -> bool:
+        """Whether nobody has put anything on it yet."""
+        return self.fresh and self.application is None and not self.others
+
+
 def issue(
     line: Transport,
     plan: ChipPlan,
@@ -85,6 +106,7 @@ def issue(
     guard: AttemptGuard,
     chip: str,
     limit: int,
+    examine: Callable[[Found], None],
 ) -> None:
     """Personalize the card on `line`, or finish what was begun.
 
@@ -96,47 +118,67 @@ def issue(
         guard: counts failed sessions.
         chip: UID of the chip.
         limit: bytes of data that the card takes in one command.
+        examine: looks at what was found, before the first command that changes the card; what it raises
+            leaves the card as it was.
 
     Raises:
+        WrongCardType: the card is none of this type; nothing was changed on it.
         GlobalPlatformFault, PcscFault, KeyNotFound, KeystoreUnavailable: it stopped there; it may be called
             again with the same card.
     """
+    _select(line, card_type.isd)
+    size = 16 if dict(protocols(line)).get(3, 0) & _S16 else 8
 
     def session() -> SecureChannel:
-        _select(line, card_type.isd)
-        offered = dict(protocols(line))
         return open_channel(
-            line,
-            keys.find,
-            chip=chip,
-            guard=guard,
-            level=card_type.level,
-            size=16 if offered.get(3, 0) & _S16 else 8,
-            limit=limit,
+            line, keys.find, chip=chip, guard=guard, level=card_type.level, size=size, limit=limit
         )
 
     channel = session()
-    if keys.are_transport(channel.card):
-        CardManager(channel).replace_keys(keys.new(channel.card), _replaced(channel.card))
-        # From here on nothing is said that the transport keys could read.
-        channel = session()
-    manager = CardManager(channel)
-    aid = plan.profile.aid
+    fresh = keys.are_transport(channel.card)
+    manager, aid = CardManager(channel), plan.profile.aid
     states = {entry.aid: entry.state for entry in manager.registry(Scope.APPLICATIONS)}
-    if states.get(aid) != _PERSONALIZED:
+    others = tuple(name for name in states if name != aid)
+    examine(Found(fresh, states.get(aid), others))
+    personalized = states.get(aid) == _PERSONALIZED
+    if not personalized:
         if aid in states:
             manager.delete(aid)
-        manager.install(card_type.load_file, card_type.module, aid)
+        _install(manager, card_type, aid, fresh=fresh)
+    if fresh:
+        manager.replace_keys(keys.new(channel.card), _replaced(channel.card))
+        # From here on nothing is said that the transport keys could read.
+        manager = CardManager(session())
+    if not personalized:
         manager.personalize(aid, groups(plan))
-    if manager.card_state() in (CardState.OP_READY, CardState.INITIALIZED):
+    _secure(manager)
+
+
+def _install(manager: CardManager, card_type: CardType, aid: bytes, *, fresh: bool) -> None:
+    """Make the application: the first change of a fresh card, so one of another type refuses it untouched."""
+    try:
+        manager.install(card_type.load_file, card_type.module, aid)
+    except CommandRefused as refused:
+        if fresh and refused.sw in _NO_SUCH_MODULE:
+            raise WrongCardType(
+                f"The card does not hold the module {card_type.module.hex().upper()}."
+            ) from None
+        raise
+
+
+def _secure(manager: CardManager) -> None:
+    """Move the card on to SECURED; one that is there already says no."""
+    try:
         manager.set_card_state(CardState.SECURED)
+    except CommandRefused:
+        if manager.card_state() is not CardState.SECURED:
+            raise
 
 
 def _select(line: Transport, isd: bytes) -> None:
-    command = commands.select(isd)
-    _, sw = line.transmit(command.encode())
+    _, sw = line.transmit(commands.select(isd).encode())
     if sw != 0x9000:
-        raise CommandRefused(command.name, sw)
+        raise WrongCardType(f"SELECT of its issuer security domain was answered with {sw:04X}.")
 
 
 def _replaced(card: CardAnswer) -> int:

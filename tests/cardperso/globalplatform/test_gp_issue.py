@@ -12,9 +12,9 @@ from services.cardperso.chip import writer
 from services.cardperso.chip.plan import ChipPlan, plan
 from services.cardperso.chip.writer import Application
 from services.cardperso.globalplatform.channel import CardAnswer
-from services.cardperso.globalplatform.errors import CommandRefused, GlobalPlatformFault
+from services.cardperso.globalplatform.errors import WrongCardType
 from services.cardperso.globalplatform.guard import AttemptGuard
-from services.cardperso.globalplatform.issue import CardKeys, CardType, issue
+from services.cardperso.globalplatform.issue import CardKeys, CardType, Found, issue
 from services.cardperso.globalplatform.key_source import fixed, from_master
 from services.cardperso.globalplatform.messaging import SecurityLevel
 from services.cardperso.globalplatform.transport import PcscTransport
@@ -78,6 +78,7 @@ def run(line: Any, content: ChipPlan, keys: CardKeys, **changes: Any) -> None:
         "guard": AttemptGuard(),
         "chip": "chip",
         "limit": 2000,
+        "examine": lambda found: None,
     } | changes
     issue(line, content, keys=keys, **given)
 
@@ -119,7 +120,7 @@ def test_a_card_torn_at_any_command_is_never_half_written_and_can_be_finished(
         assert held(bench, content)
         bench.card.memory.close()
     assert held(bench, content)
-    assert at == line.sent + 1 > 15
+    assert at == line.sent + 1 > 10
 
 
 def test_a_finished_card_is_left_as_it_is(make_bench: Any, holder: Holder, store: Keystore) -> None:
@@ -154,16 +155,39 @@ def test_a_card_with_long_macs_is_recognised(make_bench: Any, holder: Holder, st
     assert held(bench, content)
 
 
-def test_a_card_of_another_type_is_refused_with_our_keys_on_it_and_nothing_else(
+@pytest.mark.parametrize(
+    "other", [{"isd": b"no such domain"}, {"module": b"no module"}], ids=["no domain", "no module"]
+)
+def test_a_card_of_another_type_is_refused_and_left_as_it_was(
+    make_bench: Any, holder: Holder, store: Keystore, other: dict[str, bytes]
+) -> None:
+    bench, content = make_bench(), plan(holder)
+    with pytest.raises(WrongCardType):
+        run(bench, content, keys_of(store, bench.keys), card_type=replace(CARD_TYPE, **other))
+    registry = bench.card.persistent.registry
+    assert not registry.instances
+    assert [key.version for key in registry.keys] == [bench.keys.version]
+
+
+def test_a_card_is_looked_at_before_anything_is_changed_on_it(
     make_bench: Any, holder: Holder, store: Keystore
 ) -> None:
     bench, content = make_bench(), plan(holder)
     keys = keys_of(store, bench.keys)
-    with pytest.raises(CommandRefused, match="SELECT"):
-        run(bench, content, keys, card_type=replace(CARD_TYPE, isd=b"no such domain"))
-    with pytest.raises(GlobalPlatformFault, match="6A88"):
-        run(bench, content, keys, card_type=replace(CARD_TYPE, module=b"no module"))
+    seen: list[Found] = []
+
+    def refuse(found: Found) -> None:
+        seen.append(found)
+        raise TornError
+
+    with pytest.raises(TornError):
+        run(bench, content, keys, examine=refuse)
     assert not bench.card.persistent.registry.instances
+    run(bench, content, keys)
+    with pytest.raises(TornError):
+        run(bench, content, keys, examine=refuse)
+    assert seen == [Found(True, None, ()), Found(False, 0x0F, ())]
+    assert [found.blank for found in seen] == [True, False]
 
 
 def test_a_card_on_a_reader_is_issued_and_read_back_as_the_job_does(
