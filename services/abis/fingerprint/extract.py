@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from services.abis.fingerprint import enhance, frame, frequency, image, mask, minutiae, orientation, texture
 from services.abis.fingerprint import parameters as p
 from services.abis.fingerprint.template import CELL, FREQUENCY_UNIT, Template, cells, quantised
 from services.abis.kernels import F32, U8
 from services.common.errors import InvalidArgument
+
+Trace = dict[str, NDArray[Any]]
 
 
 def extract(data: bytes, dpi: float | None = None, *, field: str = "image") -> Template:
@@ -19,8 +24,11 @@ def extract(data: bytes, dpi: float | None = None, *, field: str = "image") -> T
     return extract_pixels(image.decode(data, dpi, field=field), field=field)
 
 
-def extract_pixels(pixels: U8, *, field: str = "image") -> Template:
-    """Template of grey values at 500 dpi, ridges dark, shape (height, width)."""
+def extract_pixels(pixels: U8, *, field: str = "image", trace: Trace | None = None) -> Template:
+    """Template of grey values at 500 dpi, ridges dark, shape (height, width).
+
+    trace: receives the intermediates by name (area, power, wave, enhanced), for whoever wants to look inside.
+    """
     valid, mean, contrast = frame.fill(pixels)
     level = frame.level(pixels, valid, mean, contrast)
     area = mask.candidates(contrast)
@@ -38,6 +46,8 @@ def extract_pixels(pixels: U8, *, field: str = "image") -> Template:
     found = minutiae.along_ridges(found, c, s)
     found = minutiae.best(found, power, p.MAX_MINUTIAE)
     signs = texture.encode(enhanced, area)
+    if trace is not None:
+        trace.update(area=area, power=power, wave=wave, enhanced=enhanced)
     return _template(pixels, found, c, s, wave, area, signs)
 
 
