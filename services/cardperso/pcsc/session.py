@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -15,10 +16,19 @@ from services.cardperso.pcsc.apdu import (
     CommandApdu,
     ResponseApdu,
 )
-from services.cardperso.pcsc.errors import CardChanged, CardRemoved, CardStatusError, CardTimeout
-from services.cardperso.pcsc.line import Line, LineTimeoutError
-from services.cardperso.pcsc.scard import Context, Handle, ReaderBusyError, ReaderState
+from services.cardperso.pcsc.errors import (
+    CardChanged,
+    CardRemoved,
+    CardStatusError,
+    CardTimeout,
+    CommandTooLong,
+    PcscFault,
+    ReaderGone,
+)
+from services.cardperso.pcsc.port import Port, ReaderBusyError, ReaderState
+from services.cardperso.pcsc.rack import SYSTEM, Rack
 from services.cardperso.pcsc.traits import CardTraits
+from services.cardperso.pcsc.watchdog import CallTimeoutError
 
 T = TypeVar("T")
 
@@ -29,20 +39,20 @@ _READ_EF_ATR = CommandApdu("READ BINARY (EF.ATR)", 0x00, 0xB0, 0x81, 0x00, ne=MA
 
 
 def readers() -> list[ReaderState]:
-    """All readers and what lies on them.
+    """The readers of the system's pcscd and what lies on them.
 
     Raises:
         PcscUnavailable: pcscd does not answer.
     """
-    with Context() as context:
-        return context.states(context.readers())
+    return SYSTEM.states()
 
 
 class CardSession:
     """The card on `reader`, held exclusively until `close`; use it as a context manager.
 
     Waits up to `wait_seconds` for a card (and for other programs to let go of it). `stop` ends the wait
-    early. Every APDU has `apdu_seconds`; after a `CardTimeout` the session cannot be used any more.
+    early. Every APDU has `apdu_seconds`, and all of them together `session_seconds` from the first on; after
+    a `CardTimeout` the session cannot be used any more. `rack` has the reader: the system's where left out.
 
     Raises:
         CardTimeout: no card came, or it was held by others, or it answered too slowly.
@@ -55,33 +65,30 @@ class CardSession:
         *,
         wait_seconds: float,
         apdu_seconds: float,
+        session_seconds: float = float("inf"),
         stop: threading.Event | None = None,
+        rack: Rack = SYSTEM,
     ) -> None:
         self.reader = reader
         self.apdus = 0
         self.seconds = 0.0
         """From the first APDU to the end of the last."""
-        self._first: float | None = None
-        self._apdu_seconds = apdu_seconds
-        self._context: Context | None = None
-        self._handle: Handle | None = None
-        deadline = time.monotonic() + wait_seconds
-        self._line = Line(f"pcsc {reader}", self._release)
         self.atr = b""
         self.traits = CardTraits()
+        self._first: float | None = None
+        self._apdu_seconds = apdu_seconds
+        self._session_seconds = session_seconds
+        instance, self._name = rack.find(reader)
+        deadline = time.monotonic() + wait_seconds
+        self._port: Port = rack.connect(instance)
+        self._open = True
         try:
-            while not self._open(deadline, stop):
+            while not self._try_to_open(deadline, stop):
                 if time.monotonic() >= deadline or (stop is not None and stop.is_set()):
                     raise CardTimeout(reader, "Waiting for a card", wait_seconds)
         except BaseException:
             self.close()
             raise
-
-    @property
-    def _card(self) -> Handle:
-        if self._handle is None:
-            raise CardRemoved(self.reader)
-        return self._handle
 
     def __enter__(self) -> Self:
         return self
@@ -91,7 +98,9 @@ class CardSession:
 
     def close(self) -> None:
         """Let the card go, without power."""
-        self._line.close(seconds=1.0)
+        if self._open:
+            self._open = False
+            self._port.close()
 
     def uid(self) -> str:
         """Chip UID in upper-case hexadecimal (PC/SC part 3, GET DATA).
@@ -117,9 +126,15 @@ class CardSession:
 
         What is too long for one APDU is chained (7816-4, 5.4.1); 61xx is followed by GET RESPONSE and 6Cxx by
         the same command with the length that the card asks for (7816-4, 5.6).
+
+        Raises:
+            CommandTooLong: the card knows neither extended length nor chaining; nothing was sent.
+            CardTimeout, CardRemoved, CardChanged, ReaderGone, PcscUnavailable: see there.
         """
         block = self.traits.write_block
-        if len(command.data) > block and self.traits.chaining:
+        if len(command.data) > block:
+            if not self.traits.chaining:
+                raise CommandTooLong(self.reader, command.name, len(command.data), block)
             *links, command = command.chain(block if self.traits.extended else MAX_SHORT_DATA)
             for link in links:
                 response = self._exchange(link)
@@ -150,33 +165,49 @@ class CardSession:
         Raises:
             CardChanged: a card of another type answers.
         """
-        self._call(self._card.power_cycle)
-        if self._call(self._card.atr) != self.atr:
+        if self._call(lambda: self._port.power_cycle(self._seconds())) != self.atr:
             raise CardChanged(self.reader)
 
     def _exchange(self, command: CommandApdu) -> ResponseApdu:
         raw = command.encode()
-        card = self._card
         self.apdus += 1
         if self._first is None:
             self._first = time.monotonic()
         try:
-            return ResponseApdu.decode(self._call(lambda: card.exchange(raw), command.name))
+            return ResponseApdu.decode(
+                self._call(lambda: self._port.exchange(raw, self._seconds()), command.name)
+            )
         finally:
             self.seconds = time.monotonic() - self._first
 
-    def _call(self, work: Callable[[], T], name: str = "Resetting the card") -> T:
-        try:
-            return self._line.call(work, self._apdu_seconds)
-        except LineTimeoutError:
-            raise CardTimeout(self.reader, name, self._apdu_seconds) from None
+    def _seconds(self) -> float:
+        """How long the next call may take."""
+        begun = time.monotonic() if self._first is None else self._first
+        left = begun + self._session_seconds - time.monotonic()
+        if left <= 0:
+            raise CallTimeoutError
+        return min(self._apdu_seconds, left)
 
-    def _open(self, deadline: float, stop: threading.Event | None) -> bool:
+    def _call(self, work: Callable[[], T], name: str = "Resetting the card") -> T:
+        """Result of `work`; faults name the reader as our caller does."""
+        if not self._open:
+            raise CardRemoved(self.reader)
+        try:
+            return work()
+        except CallTimeoutError:
+            # What was meant for a card that hung must not reach it when it wakes up.
+            self.close()
+            if self._first is not None and time.monotonic() - self._first >= self._session_seconds:
+                raise CardTimeout(self.reader, "The session", self._session_seconds) from None
+            raise CardTimeout(self.reader, name, self._apdu_seconds) from None
+        except (CardRemoved, CardChanged, ReaderGone) as fault:
+            raise type(fault)(self.reader) from None
+
+    def _try_to_open(self, deadline: float, stop: threading.Event | None) -> bool:
         """Connect to the card and learn what it can do; whether there was one and it stayed that long."""
         try:
             if not self._connect(deadline, stop):
                 return False
-            self.atr = self._call(self._card.atr)
             self.traits = traits.from_atr(self.atr)
             if self.traits.information_file:
                 # Right after a reset EF.ATR can be read by its short identifier.
@@ -184,38 +215,26 @@ class CardSession:
                 content = response.data if response.sw == 0x9000 else b""
                 self.traits = traits.with_information(self.traits, content)
         except (CardRemoved, CardChanged):
-            self._call(self._disconnect)
+            with contextlib.suppress(PcscFault):
+                self._call(self._port.disconnect)
             return False
         return True
 
     def _connect(self, deadline: float, stop: threading.Event | None) -> bool:
         """Wait a while for a card and connect to it; whether that worked."""
-
-        def attempt() -> bool:
-            if self._context is None:
-                self._context = Context()
-            (state,) = self._context.states([self.reader])
-            if not state.card_present or state.card_mute:
-                left = max(0.0, min(_SLICE, deadline - time.monotonic()))
-                self._context.wait(state, int(left * 1000))
-                (state,) = self._context.states([self.reader])
-                if not state.card_present or state.card_mute:
-                    return False
-            try:
-                self._handle = self._context.connect(self.reader)
-            except ReaderBusyError:
-                (stop or threading.Event()).wait(_SLICE)
-                return False
-            return True
-
-        return self._call(attempt, "Connecting to the card")
-
-    def _disconnect(self) -> None:
-        handle, self._handle = self._handle, None
-        if handle is not None:
-            handle.disconnect()
-
-    def _release(self) -> None:
-        self._disconnect()
-        if self._context is not None:
-            self._context.release()
+        states = self._call(self._port.states)
+        state = next((each for each in states if each.name == self._name), None)
+        if state is None:
+            raise ReaderGone(self.reader)
+        if not state.card_present or state.card_mute:
+            left = max(0.0, min(_SLICE, deadline - time.monotonic()))
+            self._call(lambda: self._port.wait(states, left))
+            return False
+        try:
+            self.atr = self._call(
+                lambda: self._port.connect(self._name, self._apdu_seconds), "Connecting to the card"
+            )
+        except ReaderBusyError:
+            (stop or threading.Event()).wait(_SLICE)
+            return False
+        return True
