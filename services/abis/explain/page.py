@@ -1,0 +1,66 @@
+"""The explanation as one HTML page without anything from outside."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from services.abis.explain import comparison
+from services.abis.explain.finger import panels
+from services.abis.explain.matching import Match, match
+from services.abis.explain.steps import Steps
+from services.abis.fingerprint.score import DEFAULT, Weights
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One finger of the page: what it is called, and what the extractor saw."""
+
+    name: str
+    steps: Steps
+
+
+def explain(probe: Sheet, reference: Sheet | None = None, weights: Weights = DEFAULT) -> str:
+    """The page as HTML text: the extraction of one finger, or of two and their comparison."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    fingers = [(probe.name, panels(probe.steps))]
+    shown = None
+    if reference is not None:
+        fingers.append((reference.name, panels(reference.steps)))
+        shown = _comparison(probe, reference, weights)
+    return environment.get_template("explain.html.j2").render(fingers=fingers, comparison=shown)
+
+
+def _comparison(probe: Sheet, reference: Sheet, weights: Weights) -> dict[str, object]:
+    found = match(probe.steps.template, reference.steps.template, weights)
+    return {
+        "score": found.score,
+        "words": in_words(found),
+        "bias": found.bias,
+        "rows": comparison.rows(found),
+        "pairs": comparison.correspondences(found, probe.steps, reference.steps),
+        "cylinders": comparison.best_cylinders(found),
+        "overlay": comparison.overlay(found, probe.steps, reference.steps) if found.aligned else None,
+    }
+
+
+def in_words(found: Match) -> str:
+    """What the score says, for people who do not think in logarithms."""
+    if not found.aligned:
+        return "The two have too little in common to be laid over each other."
+    factor = math.exp(min(abs(found.score), 40.0))
+    number = f"{factor:,.0f}" if factor < 1e7 else f"10^{math.log10(factor):.0f}"
+    if abs(found.score) < 0.7:
+        return "The comparison says next to nothing either way."
+    if found.score > 0:
+        return f"Such agreement is about {number} times as likely of one finger as of two different ones."
+    return f"Such disagreement is about {number} times as likely of two different fingers as of one."
