@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw
 from services.cardperso import tlv
 from services.cardperso.chip import biodata, writer
 from services.cardperso.chip.plan import plan
-from services.cardperso.chip.profile import KTP
+from services.cardperso.chip.plain import KTP
 from services.cardperso.chip.refusal import ChipRefusal
 from services.cardperso.chip.writer import Application
 from services.cardperso.holder import BloodType, Finger, Holder, MaritalStatus, Religion, Sex

@@ -2,86 +2,118 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
-from services.cardperso import tlv
-from services.cardperso.chip import biodata, fingers, portrait
-from services.cardperso.chip.profile import KTP, ChipFile, Profile
-from services.cardperso.chip.refusal import ChipRefusal, over_budget
+from services.cardperso.chip import access, mrz
+from services.cardperso.chip.access import LONGEST_KEYS, AccessKeys, AccessSource, ReaderKeys
+from services.cardperso.chip.encoders import Material
+from services.cardperso.chip.plain import KTP
+from services.cardperso.chip.profile import ChipFile, Profile, Read
+from services.cardperso.chip.refusal import MissingRefusal, over_budget
+from services.cardperso.chip.security_object import Signer
 from services.cardperso.holder import Holder
 
-_SHA256 = b"\x01"
+ACCESS_RULES = 0x0070
+"""Data grouping that tells the application who reads what: three bytes a file, its identifier and 00 for
+everyone or 01 for authenticated readers. A file that is not named is read by nobody.
+"""
+_RULES = {Read.FREE: 0x00, Read.AUTHENTICATED: 0x01}
 
 
 @dataclass(frozen=True)
 class ChipPlan:
-    """Files of a profile with their content, in the order in which they are written."""
+    """What goes on a chip.
+
+    Args:
+        profile: whose files these are.
+        contents: files with their content, in the order in which they are written.
+        mrz_information: what the access keys come from where they come from the machine readable zone.
+        access: the access keys, once the chip is known; the `repr` does not show them.
+    """
 
     profile: Profile
     contents: tuple[tuple[ChipFile, bytes], ...]
+    mrz_information: str = field(default="", repr=False)
+    access: AccessKeys | None = field(default=None, repr=False)
 
     def content(self, key: str) -> bytes:
         """Content of the file with this key."""
         return next(content for file, content in self.contents if file.key == key)
 
     @property
+    def security_object(self) -> bytes:
+        """The signed file."""
+        return next(content for file, content in self.contents if file.encoder == "security-object")
+
+    @property
     def eeprom(self) -> int:
         """Bytes of EEPROM that the application takes, the card's own overhead included."""
         overhead = self.profile.file_overhead * (1 + len(self.contents))
+        if self.profile.keys is not None:
+            overhead += len(self.rules) + LONGEST_KEYS
         return overhead + sum(len(content) for _, content in self.contents)
+
+    @property
+    def rules(self) -> bytes:
+        """Who reads what, as the application is told it."""
+        return b"".join(
+            file.identifier.to_bytes(2, "big") + bytes([_RULES[file.read]]) for file, _ in self.contents
+        )
+
+    def for_chip(self, uid: str, readers: ReaderKeys) -> ChipPlan:
+        """The plan with the access keys of one chip.
+
+        Args:
+            uid: of the chip.
+            readers: finds the keys of readers; not asked where the keys come from the machine readable zone.
+
+        Raises:
+            KeyNotFound, KeystoreUnavailable: `readers` has none.
+        """
+        if self.profile.keys is None:
+            return self
+        if self.profile.keys is AccessSource.MRZ:
+            return replace(self, access=access.from_mrz(self.mrz_information))
+        return replace(self, access=readers(uid)[0])
 
 
 def plan(holder: Holder, profile: Profile = KTP) -> ChipPlan:
-    """Encode a holder for the chip. The same holder gives the same bytes, so a torn card can be written
-    again.
+    """What a plain card gets; see `encode`."""
+    return encode(profile, holder, None)
+
+
+def encode(profile: Profile, holder: Holder, signer: Signer | None) -> ChipPlan:
+    """Encode a holder for the chip. The same holder gives the same data groups, so a torn card can be written
+    again; only the signature is another one each time.
 
     Raises:
         ChipRefusal: a biometric is missing or unreadable, a text cannot be encoded, or a budget is exceeded.
+        KeyMismatch, KeyNotFound, KeystoreUnavailable: the security object cannot be signed.
     """
-    if not holder.fingers:
-        raise ChipRefusal(
-            "FINGER_MISSING",
-            "The record has no finger for the chip.",
-            field="fingers",
-            size=0,
-            remedy="Capture at least one finger of usable quality.",
-        )
-    groups = {
-        "biodata": biodata.encode(holder),
-        "portrait": portrait.portrait(holder.face, profile.file("portrait").budget),
-        "signature": portrait.signature(holder.signature, profile.file("signature").budget),
-    }
-    for number, given in enumerate(holder.fingers[:2]):
-        key = f"finger{number + 1}"
-        groups[key] = fingers.finger(given, f"fingers[{number}]", profile.file(key).budget)
-    present = [file for file in profile.files if file.key in groups]
-    everything = {
-        "directory": directory([file.number for file in present]),
-        **groups,
-        "hashes": hashes({file.number: groups[file.key] for file in present}),
-    }
-    contents = tuple((file, everything[file.key]) for file in profile.files if file.key in everything)
-    for file, content in contents:
-        if len(content) > file.budget:
-            raise over_budget(file.key, len(content), file.budget, "Shorten the longest texts.")
-    complete = ChipPlan(profile, contents)
-    if complete.eeprom > profile.capacity:
-        raise over_budget("chip", complete.eeprom, profile.capacity, "Choose a profile with smaller files.")
-    return complete
+    made: dict[str, bytes] = {}
+    groups: dict[int, bytes] = {}
+    for file in sorted(profile.files, key=lambda file: file.number or len(profile.files) + 16):
+        try:
+            content = _content(profile, file, holder, signer, groups)
+        except MissingRefusal:
+            if file.optional:
+                continue
+            raise
+        made[file.key] = content
+        if file.number:
+            groups[file.number] = content
+    contents = tuple((file, made[file.key]) for file in profile.files if file.key in made)
+    by_zone = profile.keys is AccessSource.MRZ
+    return ChipPlan(profile, contents, mrz.of(holder).information if by_zone else "")
 
 
-def directory(numbers: list[int]) -> bytes:
-    """EF.COM: version of this layout and the data groups that are present (tags as in ICAO 9303-10,
-    4.6.1).
-    """
-    return tlv.encode(0x60, tlv.encode(0x5F01, b"0100") + tlv.encode(0x5C, bytes(numbers)))
-
-
-def hashes(groups: dict[int, bytes]) -> bytes:
-    """SHA-256 of every data group, by number: what a security object will sign."""
-    entries = b"".join(
-        tlv.encode(0x81, bytes([number]) + hashlib.sha256(content).digest())
-        for number, content in groups.items()
-    )
-    return tlv.encode(0x70, tlv.encode(0x80, _SHA256) + entries)
+def _content(
+    profile: Profile, file: ChipFile, holder: Holder, signer: Signer | None, groups: Mapping[int, bytes]
+) -> bytes:
+    encoder = profile.encoders[file.encoder]
+    seen = {} if encoder.for_group else groups
+    content = encoder.encode(Material(holder, signer, file.budget, file.options, seen))
+    if len(content) > file.budget:
+        raise over_budget(file.key, len(content), file.budget, "Shorten the longest texts.")
+    return content

@@ -9,15 +9,13 @@ from PIL import Image, ImageOps
 from services.cardperso.chip.refusal import ChipRefusal, over_budget
 from services.cardperso.images import crop_to, open_image
 
-PORTRAIT_SIZE = (240, 320)
-"""Pixels: 60 between the eyes of a full-face portrait, enough to compare by eye and by program."""
 SIGNATURE_SIZES = ((320, 128), (240, 96), (160, 64))
 _INK = 160
 """Darker than this is ink."""
 
 
-def portrait(face: bytes, budget: int) -> bytes:
-    """The face as JPEG 2000 codestream (ISO/IEC 15444-1) of at most `budget` bytes.
+def portrait(face: bytes, budget: int, size: tuple[int, int]) -> bytes:
+    """The face as JPEG 2000 codestream (ISO/IEC 15444-1) of `size` pixels and at most `budget` bytes.
 
     JPEG 2000 is given the size to reach, so the best picture for the bytes needs few attempts; at these sizes
     it keeps a face recognizable where JPEG breaks into blocks.
@@ -25,7 +23,7 @@ def portrait(face: bytes, budget: int) -> bytes:
     Raises:
         ChipRefusal: no image.
     """
-    image = crop_to(open_image(face, "face"), *PORTRAIT_SIZE)
+    image = crop_to(open_image(face, "face"), *size)
     raw = image.width * image.height * 3
     target = budget
     while True:

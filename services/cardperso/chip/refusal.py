@@ -17,6 +17,13 @@ class ChipRefusal(FailedPrecondition):
         super().__init__(reason, message, field=field, remedy=remedy, metadata=metadata)
 
 
+class MissingRefusal(ChipRefusal):
+    """The record lacks what a file needs. A file that the profile calls optional is left out instead."""
+
+    def __init__(self, reason: str, message: str, *, field: str, remedy: str) -> None:
+        super().__init__(reason, message, field=field, size=0, remedy=remedy)
+
+
 def over_budget(field: str, size: int, budget: int, remedy: str) -> ChipRefusal:
     """`field` takes `size` bytes where the profile gives it `budget`."""
     return ChipRefusal(

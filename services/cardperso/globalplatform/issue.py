@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from services.cardperso.chip.plan import ChipPlan
+from services.cardperso.chip.plan import ACCESS_RULES, ChipPlan
 from services.cardperso.globalplatform import commands
 from services.cardperso.globalplatform.channel import CardAnswer, KeySource, SecureChannel, open_channel
 from services.cardperso.globalplatform.commands import Dgi, Scope
@@ -73,8 +73,19 @@ class CardKeys:
 
 
 def groups(plan: ChipPlan) -> list[Dgi]:
-    """The files of a plan as data groupings, named by file identifier."""
-    return [Dgi(file.fid, content) for file, content in plan.contents]
+    """The files of a plan as data groupings, named by file identifier; where readers authenticate themselves,
+    with who reads what and, last, the access keys.
+
+    Raises:
+        ValueError: the plan is not for a certain chip yet, and has no access keys.
+    """
+    files = [Dgi(file.fid, content) for file, content in plan.contents]
+    if plan.profile.keys is None:
+        return files
+    if plan.access is None:
+        raise ValueError("the plan has no access keys")
+    secret = Dgi(plan.profile.keys_grouping, plan.access.encode(), secret=True)
+    return [Dgi(ACCESS_RULES, plan.rules), *files, secret]
 
 
 @dataclass(frozen=True)
