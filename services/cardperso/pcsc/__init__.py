@@ -6,15 +6,18 @@ from services.cardperso.pcsc.errors import (
     CardRemoved,
     CardStatusError,
     CardTimeout,
+    CommandTooLong,
     PcscFault,
     PcscUnavailable,
     ReaderGone,
 )
-from services.cardperso.pcsc.scard import ReaderState
+from services.cardperso.pcsc.port import ReaderState
+from services.cardperso.pcsc.rack import SYSTEM, Rack, parse_sockets
 from services.cardperso.pcsc.session import CardSession, readers
 from services.cardperso.pcsc.traits import CardTraits
 
 __all__ = [
+    "SYSTEM",
     "CardChanged",
     "CardRemoved",
     "CardSession",
@@ -22,10 +25,13 @@ __all__ = [
     "CardTimeout",
     "CardTraits",
     "CommandApdu",
+    "CommandTooLong",
     "PcscFault",
     "PcscUnavailable",
+    "Rack",
     "ReaderGone",
     "ReaderState",
     "ResponseApdu",
+    "parse_sockets",
     "readers",
 ]

@@ -69,6 +69,18 @@ class CardTimeout(PcscFault, DeadlineExceeded):
         )
 
 
+class CommandTooLong(PcscFault, FailedPrecondition):
+    """The card takes neither long commands nor chains of them."""
+
+    def __init__(self, reader: str, command: str, size: int, longest: int) -> None:
+        super().__init__(
+            "COMMAND_TOO_LONG",
+            f"{command} has {size} bytes of data; the card on {reader} takes {longest} and no chaining.",
+            reader,
+            "Send shorter blocks, or use another card type.",
+        )
+
+
 class CardStatusError(PcscFault, FailedPrecondition):
     """The card answered with a status word that is not what the command should give (7816-4, 5.6)."""
 

@@ -32,6 +32,9 @@ from services.cardperso.pcsc.watchdog import CallTimeoutError
 
 T = TypeVar("T")
 
+Witness = Callable[[CommandApdu, ResponseApdu | None, float], None]
+"""Told of every APDU of a session: command, response (none where it failed), and the seconds it took."""
+
 _SLICE = 0.25
 """Seconds after which a wait looks whether it is to stop."""
 _GET_UID = CommandApdu("GET DATA (UID)", 0xFF, 0xCA, 0x00, 0x00, ne=MAX_SHORT_RESPONSE)
@@ -53,6 +56,7 @@ class CardSession:
     Waits up to `wait_seconds` for a card (and for other programs to let go of it). `stop` ends the wait
     early. Every APDU has `apdu_seconds`, and all of them together `session_seconds` from the first on; after
     a `CardTimeout` the session cannot be used any more. `rack` has the reader: the system's where left out.
+    `witness` is told of every APDU.
 
     Raises:
         CardTimeout: no card came, or it was held by others, or it answered too slowly.
@@ -68,8 +72,10 @@ class CardSession:
         session_seconds: float = float("inf"),
         stop: threading.Event | None = None,
         rack: Rack = SYSTEM,
+        witness: Witness | None = None,
     ) -> None:
         self.reader = reader
+        self._witness = witness
         self.apdus = 0
         self.seconds = 0.0
         """From the first APDU to the end of the last."""
@@ -173,12 +179,18 @@ class CardSession:
         self.apdus += 1
         if self._first is None:
             self._first = time.monotonic()
+        begun = time.monotonic()
+        response: ResponseApdu | None = None
         try:
-            return ResponseApdu.decode(
+            response = ResponseApdu.decode(
                 self._call(lambda: self._port.exchange(raw, self._seconds()), command.name)
             )
+            return response
         finally:
-            self.seconds = time.monotonic() - self._first
+            now = time.monotonic()
+            self.seconds = now - self._first
+            if self._witness is not None:
+                self._witness(command, response, now - begun)
 
     def _seconds(self) -> float:
         """How long the next call may take."""
@@ -228,7 +240,7 @@ class CardSession:
             raise ReaderGone(self.reader)
         if not state.card_present or state.card_mute:
             left = max(0.0, min(_SLICE, deadline - time.monotonic()))
-            self._call(lambda: self._port.wait(states, left))
+            self._call(lambda: self._port.wait([state], left))
             return False
         try:
             self.atr = self._call(
