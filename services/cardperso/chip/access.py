@@ -16,8 +16,8 @@ from services.cardperso.keys.errors import KeyNotFound
 from services.cardperso.keys.keystore import Keystore, versions
 from services.cardperso.keys.symmetric import SymmetricKey
 
-LONGEST_KEYS = 48
-"""Bytes of both keys of a chip, at most."""
+KEYS_BYTES = 32
+"""Bytes of both keys of a chip."""
 _ENCRYPTION, _AUTHENTICATION = 1, 2
 
 
@@ -32,7 +32,7 @@ class AccessSource(Enum):
 
 @dataclass(frozen=True)
 class AccessKeys:
-    """Triple-DES keys of one chip, 16 or 24 bytes each; the `repr` does not show them."""
+    """Triple-DES keys of one chip, 16 bytes each; the `repr` does not show them."""
 
     enc: bytes = field(repr=False)
     mac: bytes = field(repr=False)
@@ -59,13 +59,14 @@ def from_seed(seed: bytes) -> AccessKeys:
 
 
 def from_master(master: SymmetricKey, chip_uid: str) -> AccessKeys:
-    """Keys of a chip from the readers' master, by AN10922 with the chip's UID and the key's purpose.
+    """Keys of a chip from the readers' master, of either algorithm, by AN10922 with the chip's UID and the
+    key's purpose.
 
     Raises:
         KeyMismatch: the UID is too long for it.
     """
     uid = bytes.fromhex(chip_uid)
-    enc, mac = (an10922(master, uid + bytes([n])).value for n in (_ENCRYPTION, _AUTHENTICATION))
+    enc, mac = (an10922(master, uid + bytes([n])).value[:16] for n in (_ENCRYPTION, _AUTHENTICATION))
     return AccessKeys(enc, mac)
 
 

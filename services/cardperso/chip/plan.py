@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from services.cardperso.chip import access, mrz
-from services.cardperso.chip.access import LONGEST_KEYS, AccessKeys, AccessSource, ReaderKeys
+from services.cardperso.chip.access import KEYS_BYTES, AccessKeys, AccessSource, ReaderKeys
 from services.cardperso.chip.encoders import Material
 from services.cardperso.chip.plain import KTP
 from services.cardperso.chip.profile import ChipFile, Profile, Read
@@ -51,7 +51,7 @@ class ChipPlan:
         """Bytes of EEPROM that the application takes, the card's own overhead included."""
         overhead = self.profile.file_overhead * (1 + len(self.contents))
         if self.profile.keys is not None:
-            overhead += len(self.rules) + LONGEST_KEYS
+            overhead += len(self.rules) + KEYS_BYTES
         return overhead + sum(len(content) for _, content in self.contents)
 
     @property

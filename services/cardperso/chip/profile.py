@@ -15,7 +15,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from services.cardperso.chip.access import LONGEST_KEYS, AccessSource
+from services.cardperso.chip.access import KEYS_BYTES, AccessSource
 from services.cardperso.chip.encoders import Encoder, available
 from services.common.errors import ConfigurationError
 
@@ -107,7 +107,7 @@ class Profile:
     @property
     def most(self) -> int:
         """Bytes of EEPROM with every budget used up."""
-        known = RULE_BYTES * len(self.files) + LONGEST_KEYS if self.keys else 0
+        known = RULE_BYTES * len(self.files) + KEYS_BYTES if self.keys else 0
         return known + sum(file.budget for file in self.files) + self.file_overhead * (1 + len(self.files))
 
 

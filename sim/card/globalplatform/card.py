@@ -21,6 +21,7 @@ from sim.card.globalplatform.persistent import (
     Persistent,
     Registry,
 )
+from sim.card.globalplatform.reader_access import PROTECTED
 from sim.card.globalplatform.session import CardSession, ForgedCommandError
 from sim.card.globalplatform.settings import ISD_AID, CardSettings, ChannelFaults
 from sim.card.memory import CardMemory, WriteError
@@ -106,6 +107,8 @@ class GlobalPlatformCard:
         pending, self._state.pending = self._state.pending, b""
         if command.cla == 0xFF:
             return self._reader_command(command), 0x9000
+        if self._state.selected is not None and command.cla == PROTECTED:
+            return self._run_selected(self._state.selected, command)
         if command.cla & 0x60 or command.cla & 0x0C not in (0x00, _SECURE):
             raise StatusError(0x6E00)
         if command.cla & 0x03:
@@ -145,9 +148,18 @@ class GlobalPlatformCard:
             return data, sw
         return self._protect(session, data, sw), sw
 
+    def _run_selected(self, application: FileApplication, command: Command) -> tuple[bytes, int]:
+        """A command for an application; its secure messaging is its own."""
+        try:
+            return application.exchange(command)
+        except StatusError as error:
+            return error.data, error.sw
+
     def _run(self, command: Command, session: CardSession | None) -> tuple[bytes, int]:
         """Data and status of a plain command."""
         try:
+            if self._state.selected is not None:
+                return self._state.selected.exchange(command)
             return self._process(command, session), 0x9000
         except StatusError as error:
             return error.data, error.sw
@@ -164,8 +176,6 @@ class GlobalPlatformCard:
         return wrapped
 
     def _process(self, command: Command, session: CardSession | None) -> bytes:
-        if self._state.selected is not None:
-            return self._state.selected.process(command)
         if command.ins == _READ_BINARY and command.p1 == 0x80 | EF_ATR_SFI and session is None:
             return ef_atr(self.traits)
         if not command.cla & _PROPRIETARY and command.ins != _GET_DATA:
@@ -209,7 +219,7 @@ class GlobalPlatformCard:
         )
         if found is None or state in (CARD_LOCKED, TERMINATED):
             raise StatusError(0x6A82)
-        application = FileApplication(self.persistent, found.aid)
+        application = FileApplication(self.persistent, found.aid, self.settings.random)
         self._state = _Volatile(selected=application)
         return application.control_information(command.p2)
 
