@@ -14,6 +14,8 @@ from services.cardperso.chip.security_object import Signer
 from services.cardperso.holder import Holder
 from services.common.errors import ConfigurationError
 
+SECURITY_ENCODER, MRZ_ENCODER = "security-object", "mrz-td1"
+"""Encoders that a profile as a whole depends on: what signs, and what says where access keys come from."""
 ENTRY_POINTS = "tunggal.chip_encoders"
 
 
@@ -70,11 +72,11 @@ BUILT_IN: Mapping[str, Encoder] = MappingProxyType(
             lambda given: fingers.finger(given.holder, given.options["rank"], given.budget),
             frozenset({"rank"}),
         ),
-        "mrz-td1": Encoder(lambda given: lds.dg1(mrz.of(given.holder).lines)),
+        MRZ_ENCODER: Encoder(lambda given: lds.dg1(mrz.of(given.holder).lines)),
         "face-record": Encoder(_face_record, frozenset({"width", "height"})),
         "directory": Encoder(lambda given: directory.encode(given.groups), for_group=False),
         "ef-com": Encoder(lambda given: lds.ef_com(given.groups), for_group=False),
-        "security-object": Encoder(_security_object, for_group=False),
+        SECURITY_ENCODER: Encoder(_security_object, for_group=False),
     }
 )
 

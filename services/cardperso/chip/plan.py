@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from services.cardperso.chip import access, mrz
+from services.cardperso.chip import access, lds, mrz
 from services.cardperso.chip.access import KEYS_BYTES, AccessKeys, AccessSource, ReaderKeys
-from services.cardperso.chip.encoders import Material
+from services.cardperso.chip.encoders import MRZ_ENCODER, SECURITY_ENCODER, Material
 from services.cardperso.chip.plain import KTP
 from services.cardperso.chip.profile import ChipFile, Profile, Read
 from services.cardperso.chip.refusal import MissingRefusal, over_budget
@@ -28,13 +28,11 @@ class ChipPlan:
     Args:
         profile: whose files these are.
         contents: files with their content, in the order in which they are written.
-        mrz_information: what the access keys come from where they come from the machine readable zone.
         access: the access keys, once the chip is known; the `repr` does not show them.
     """
 
     profile: Profile
     contents: tuple[tuple[ChipFile, bytes], ...]
-    mrz_information: str = field(default="", repr=False)
     access: AccessKeys | None = field(default=None, repr=False)
 
     def content(self, key: str) -> bytes:
@@ -44,7 +42,7 @@ class ChipPlan:
     @property
     def security_object(self) -> bytes:
         """The signed file."""
-        return next(content for file, content in self.contents if file.encoder == "security-object")
+        return next(content for file, content in self.contents if file.encoder == SECURITY_ENCODER)
 
     @property
     def eeprom(self) -> int:
@@ -74,7 +72,8 @@ class ChipPlan:
         if self.profile.keys is None:
             return self
         if self.profile.keys is AccessSource.MRZ:
-            return replace(self, access=access.from_mrz(self.mrz_information))
+            zone = next(content for file, content in self.contents if file.encoder == MRZ_ENCODER)
+            return replace(self, access=access.from_mrz(mrz.information(lds.read_dg1(zone))))
         return replace(self, access=readers(uid)[0])
 
 
@@ -104,8 +103,7 @@ def encode(profile: Profile, holder: Holder, signer: Signer | None) -> ChipPlan:
         if file.number:
             groups[file.number] = content
     contents = tuple((file, made[file.key]) for file in profile.files if file.key in made)
-    by_zone = profile.keys is AccessSource.MRZ
-    return ChipPlan(profile, contents, mrz.of(holder).information if by_zone else "")
+    return ChipPlan(profile, contents)
 
 
 def _content(

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from services.cardperso.chip.access import KEYS_BYTES, AccessSource
-from services.cardperso.chip.encoders import Encoder, available
+from services.cardperso.chip.encoders import MRZ_ENCODER, SECURITY_ENCODER, Encoder, available
 from services.common.errors import ConfigurationError
 
 SHIPPED = Path(__file__).parent / "profiles"
@@ -199,9 +199,11 @@ def _check(profile: Profile) -> None:
         if profile.encoders[file.encoder].for_group != bool(file.number):
             verb = "needs" if not file.number else "is no data group and has"
             raise _WrongError(f"file {file.key!r} with encoder {file.encoder!r} {verb} a number")
-    signing = [file for file in profile.files if file.encoder == "security-object"]
-    if len(signing) != 1 or not numbers:
-        raise _WrongError("a profile has data groups and one file with the encoder 'security-object'")
+    encoders = [file.encoder for file in profile.files]
+    if encoders.count(SECURITY_ENCODER) != 1 or not numbers:
+        raise _WrongError(f"a profile has data groups and one file with the encoder {SECURITY_ENCODER!r}")
+    if profile.keys is AccessSource.MRZ and encoders.count(MRZ_ENCODER) != 1:
+        raise _WrongError(f"access keys from the machine readable zone need one {MRZ_ENCODER!r} file")
     if profile.keys is None and any(file.read is Read.AUTHENTICATED for file in profile.files):
         raise _WrongError("files are read by authenticated readers only, but there is no [access]")
     if profile.most > profile.capacity:

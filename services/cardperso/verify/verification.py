@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from services.cardperso import tlv
 from services.cardperso.chip.access import AccessKeys
+from services.cardperso.chip.encoders import SECURITY_ENCODER
 from services.cardperso.chip.plan import ChipPlan
 from services.cardperso.chip.profile import ChipFile, Profile, Read
 from services.cardperso.pcsc.apdu import MAX_SHORT_RESPONSE, CommandApdu, ResponseApdu
@@ -150,7 +151,7 @@ def _read(reading: _Reading, file: ChipFile, size: int | None) -> tuple[bytes, i
 
 
 def _security_object(profile: Profile, files: Mapping[str, bytes]) -> bytes:
-    file = next(file for file in profile.files if file.encoder == "security-object")
+    file = next(file for file in profile.files if file.encoder == SECURITY_ENCODER)
     return files.get(file.key, b"")
 
 
@@ -173,7 +174,7 @@ def _compare(
     findings, differing = [], 0
     wanted = {file.key: content for file, content in expected.contents}
     for file in profile.files:
-        if file.encoder == "security-object":
+        if file.encoder == SECURITY_ENCODER:
             continue
         count = count_differing(wanted.get(file.key, b""), files.get(file.key, b""))
         if count:
