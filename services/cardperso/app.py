@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from tunggal.cardperso.v1 import cardperso_pb2, cardperso_pb2_grpc
+from tunggal.cardperso.v1 import cardperso_pb2, cardperso_pb2_grpc, reader_pb2, reader_pb2_grpc
 
+from services.cardperso import pcsc, reader_service
 from services.cardperso.desk import Desk
 from services.cardperso.jobs import Jobs
 from services.cardperso.metrics import ChipMeter, JobCollector
@@ -76,12 +77,23 @@ def build(
         lambda: Personalizer(jobs, *neighbours, meter, policy),
         poll_seconds=settings.poll_seconds,
     )
+    desk = Desk(settings.station, jobs, enroll, clock)
     service = CardPersoService(
         database,
         store,
-        Desk(settings.station, jobs, enroll, clock),
+        desk,
         clock,
         bell,
+        builder.stopping,
+        max_watchers=settings.max_watchers,
+        poll_seconds=settings.poll_seconds,
+    )
+    # Before anything looks for readers; the helpers start when something does.
+    pcsc.SYSTEM.use(pcsc.parse_sockets(settings.pcsc_sockets))
+    watcher = pcsc.ReaderWatcher()
+    readers = reader_service.ReaderService(
+        watcher,
+        desk.readers_in_use,
         builder.stopping,
         max_watchers=settings.max_watchers,
         poll_seconds=settings.poll_seconds,
@@ -100,8 +112,16 @@ def build(
             service,
             ALLOW,
         )
+        .add(
+            reader_pb2.DESCRIPTOR.services_by_name["ReaderService"],
+            reader_pb2_grpc.add_ReaderServiceServicer_to_server,
+            readers,
+            reader_service.ALLOW,
+        )
+        .background("readers", watcher.run)
         .background("station", station.run)
         .on_start(prepare)
         .on_close(alone.release)
+        .on_close(pcsc.SYSTEM.close)
         .on_close(database.dispose)
     )

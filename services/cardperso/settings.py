@@ -39,6 +39,12 @@ class Settings(ServiceSettings):
         description="Name of this host among the stations that share a database: each works on its own "
         "jobs. Left out: the host's name, so a host that is renamed leaves its open jobs behind.",
     )
+    pcsc_sockets: str = Field(
+        default="",
+        description="Several pcscd on this host, for more than 16 readers: "
+        "hall=/run/hall/pcscd.comm,annex=/run/annex/pcscd.comm. Their readers are then called hall/NAME and "
+        "annex/NAME. Left out: the system's pcscd, or the one that PCSCLITE_CSOCK_NAME names.",
+    )
     card_wait_seconds: float = Field(
         default=120.0,
         gt=0,

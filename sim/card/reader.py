@@ -82,6 +82,7 @@ class ReaderBank:
         self._heir: subprocess.Popen[bytes] | None = None
         self._name = name
         self._count = count
+        self._ports: list[int] = []
         self.readers: list[VirtualReader] = []
 
     @property
@@ -108,8 +109,9 @@ class ReaderBank:
 
     def start(self) -> Self:
         """Start pcscd on free ports and wait until its readers listen."""
-        if not self.readers:
-            self._configure(free_ports(self._count))
+        if not self._ports:
+            self._ports = free_ports(self._count)
+        self._configure(self._count)
         self._launch()
         atexit.register(self.stop)
         return self
@@ -125,11 +127,13 @@ class ReaderBank:
         """End this pcscd as a crash would: no farewell, its socket and pid file stay behind."""
         self._end(signal.SIGKILL)
 
-    def restart(self) -> None:
+    def restart(self, count: int | None = None) -> None:
         """Start pcscd again after `kill`, or end and start it: same readers, same ports. Cards must be
-        inserted anew.
+        inserted anew. With `count`, only so many are there, as if the others had been unplugged; at the next
+        restart they are back.
         """
         self._end(signal.SIGTERM)
+        self._configure(self._count if count is None else count)
         self._launch()
 
     def __enter__(self) -> Self:
@@ -138,10 +142,11 @@ class ReaderBank:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _configure(self, ports: list[int]) -> None:
+    def _configure(self, count: int) -> None:
         """One copy of the driver and one file a pair of slots: slots that share a file overwrite each
         other's cards.
         """
+        ports = self._ports[: -(-count // SLOTS)]
         folder = self.directory / "readers.d"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
@@ -161,7 +166,7 @@ class ReaderBank:
             VirtualReader(f"{self._name} {number:02} 00 {slot:02X}", port + slot)
             for number, port in enumerate(ports)
             for slot in range(SLOTS)
-        ][: self._count]
+        ][:count]
 
     def _launch(self) -> None:
         self._end_left_over()

@@ -31,7 +31,7 @@ from tests.cardperso.conftest import MakeCard
 SELECT_MF = CommandApdu("SELECT", 0x00, 0xA4, 0x00, 0x00, b"\x3f\x00", ne=256)
 
 
-def open_card(reader: VirtualReader, *, wait: float = 5.0, apdu: float = 5.0) -> CardSession:
+def open_card(reader: VirtualReader, *, wait: float = 60.0, apdu: float = 60.0) -> CardSession:
     return CardSession(reader.name, wait_seconds=wait, apdu_seconds=apdu)
 
 
@@ -130,11 +130,11 @@ def test_a_card_of_another_type_after_the_power_cycle_is_noticed(
 def test_a_slow_card_meets_our_deadline_and_the_reader_recovers(
     reader: VirtualReader, make_card: MakeCard
 ) -> None:
-    slow = make_card("slow", faults=Faults(slow=30, slow_at=2)).insert()
-    with open_card(reader, apdu=0.3) as session, pytest.raises(CardTimeout, match="took longer"):
+    slow = make_card("slow", faults=Faults(slow=300, slow_at=2)).insert()
+    with open_card(reader, apdu=3) as session, pytest.raises(CardTimeout, match="took longer"):
         session.uid()
     with pytest.raises(CardTimeout):
-        open_card(reader, wait=0.3, apdu=0.3)
+        open_card(reader, wait=0.3, apdu=3)
     slow.remove()
     card = make_card("quick").insert()
     with open_card(reader) as session:

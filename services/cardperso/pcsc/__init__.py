@@ -15,6 +15,7 @@ from services.cardperso.pcsc.port import ReaderState
 from services.cardperso.pcsc.rack import SYSTEM, Rack, parse_sockets
 from services.cardperso.pcsc.session import CardSession, readers
 from services.cardperso.pcsc.traits import CardTraits
+from services.cardperso.pcsc.watcher import ReaderWatcher, Sight
 
 __all__ = [
     "SYSTEM",
@@ -31,7 +32,9 @@ __all__ = [
     "Rack",
     "ReaderGone",
     "ReaderState",
+    "ReaderWatcher",
     "ResponseApdu",
+    "Sight",
     "parse_sockets",
     "readers",
 ]

@@ -27,12 +27,24 @@ class Rack:
     """
 
     def __init__(self, sockets: Mapping[str, Path] | None = None) -> None:
-        self._helpers = {name: Helper(path) for name, path in (sockets or {}).items()}
+        self._helpers: dict[str, Helper] = {}
+        self.use(sockets or {})
+
+    def use(self, sockets: Mapping[str, Path]) -> None:
+        """Use these pcscd from now on; sessions with others are over."""
+        before, self._helpers = self._helpers, {name: Helper(path) for name, path in sockets.items()}
+        for helper in before.values():
+            helper.close()
 
     @property
     def instances(self) -> tuple[str, ...]:
         """Names of the pcscd instances; one empty name for the system's."""
         return tuple(self._helpers) or ("",)
+
+    @property
+    def helper_pids(self) -> dict[str, int | None]:
+        """Process of each instance's helper; None where it was not needed yet."""
+        return {name: helper.pid for name, helper in self._helpers.items()}
 
     def connect(self, instance: str) -> Port:
         """A connection to one pcscd.
@@ -93,7 +105,7 @@ class Rack:
                 line.close()
 
     def close(self) -> None:
-        """End the helpers; open sessions fail."""
+        """End the helpers; open sessions fail. A later use starts them again."""
         for helper in self._helpers.values():
             helper.close()
 
@@ -124,4 +136,6 @@ def parse_sockets(text: str) -> dict[str, Path]:
 
 
 SYSTEM = Rack()
-"""The readers of the system's pcscd, or of the one that PCSCLITE_CSOCK_NAME names."""
+"""The readers of the system's pcscd, or of the one that PCSCLITE_CSOCK_NAME names, until a service is told
+of others: one a process, as libpcsclite has it.
+"""
