@@ -1,0 +1,1 @@
+"""Import and export: delivery notes in, movements and balances out."""

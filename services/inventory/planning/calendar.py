@@ -1,0 +1,114 @@
+"""The days on which offices work: Monday to Friday without public holidays and joint leave (cuti bersama).
+
+The days come from the ``holidays`` package, which follows the yearly joint decree of three ministers; dates
+that hang on the moon are its estimates until the decree is out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import IntEnum
+from functools import cache
+
+import holidays
+import numpy as np
+import numpy.typing as npt
+
+
+class DayKind(IntEnum):
+    """What a day is like at a counter; the weekdays are numbered as ``date.weekday`` does."""
+
+    MONDAY = 0
+    TUESDAY = 1
+    WEDNESDAY = 2
+    THURSDAY = 3
+    FRIDAY = 4
+    SATURDAY = 5
+    SUNDAY = 6
+    #: A public holiday, on whatever weekday.
+    HOLIDAY = 7
+    #: A day that the government joins to a holiday; some offices open for urgent cases.
+    JOINT_LEAVE = 8
+
+
+KINDS = len(DayKind)
+
+#: Seasons: the months of the year, and the weeks after Lebaran, when those come who were home or grew up.
+SEASONS = 13
+_AFTER_LEBARAN = 12
+_RUSH = timedelta(days=18)
+
+
+@dataclass(frozen=True)
+class Days:
+    """Consecutive days as forecasts see them: kind and season of each, shape (days,)."""
+
+    kinds: npt.NDArray[np.int8]
+    seasons: npt.NDArray[np.int8]
+
+    def __len__(self) -> int:
+        return len(self.kinds)
+
+    def __getitem__(self, part: slice) -> Days:
+        return Days(self.kinds[part], self.seasons[part])
+
+
+@dataclass(frozen=True)
+class WorkCalendar:
+    """Which days are worked; ``closed`` names the days that are not, beside the weekends."""
+
+    closed: Mapping[date, DayKind]
+    #: First days of Idul Fitri.
+    lebaran: frozenset[date] = frozenset()
+
+    def kind(self, day: date) -> DayKind:
+        """What ``day`` is like."""
+        return self.closed.get(day, DayKind(day.weekday()))
+
+    def season(self, day: date) -> int:
+        """The month from 0, or 12 in the rush after Lebaran."""
+        rush = any(first <= day <= first + _RUSH for first in self.lebaran)
+        return _AFTER_LEBARAN if rush else day.month - 1
+
+    def days(self, start: date, count: int) -> Days:
+        """``count`` days from ``start`` on."""
+        each = [start + timedelta(k) for k in range(count)]
+        return Days(
+            np.array([self.kind(day) for day in each], np.int8),
+            np.array([self.season(day) for day in each], np.int8),
+        )
+
+    def is_worked(self, day: date) -> bool:
+        """Whether offices are open."""
+        return self.kind(day) <= DayKind.FRIDAY
+
+    def worked_between(self, first: date, last: date) -> int:
+        """Working days from ``first`` to ``last``, both included; 0 when ``last`` is earlier."""
+        return max(int(np.busday_count(first, last + timedelta(1), holidays=list(self.closed))), 0)
+
+    def nth_worked(self, start: date, number: int) -> date:
+        """The ``number``-th working day from ``start`` on, counted from 1; a worked ``start`` counts."""
+        if number < 1:
+            raise ValueError("days are counted from 1")
+        found = np.busday_offset(start, number - 1, roll="forward", holidays=list(self.closed))
+        day: date = found.astype(object)
+        return day
+
+
+_IS_LEBARAN = re.compile(r"Eid al-Fitr( \(estimated\))?$")
+
+
+@cache
+def indonesia(first_year: int, last_year: int) -> WorkCalendar:
+    """The calendar of Indonesia for the years from ``first_year`` to ``last_year``."""
+    years = range(first_year, last_year + 1)
+    joint = holidays.country_holidays("ID", years=years, categories=(holidays.GOVERNMENT,))
+    public = holidays.country_holidays("ID", years=years, categories=(holidays.PUBLIC,), language="en_US")
+    closed = dict.fromkeys(joint, DayKind.JOINT_LEAVE) | dict.fromkeys(public, DayKind.HOLIDAY)
+    return WorkCalendar(
+        {day: kind for day, kind in closed.items() if day.weekday() < DayKind.SATURDAY},
+        frozenset(day for day in public if _IS_LEBARAN.match(public[day])),
+    )

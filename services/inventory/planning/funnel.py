@@ -1,0 +1,220 @@
+"""What limits the printing of cards, where and from when on: waiting people against licence, maintenance,
+printers, ribbon and blanks, day by day.
+
+People wait for deduplication, then for a card. The first gate is the country's: without maintenance or
+licence nothing is deduplicated, however many blanks there are; with them, at most as many a day as the
+licence has searches. The second gate is each location's own: printers a working day, ribbon, blanks. Nobody
+who waits is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from enum import IntEnum
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+#: Less than half a card is nobody.
+_NOBODY: Final = 0.5
+
+
+class Constraint(IntEnum):
+    """What holds cards back."""
+
+    NONE = 0
+    MAINTENANCE = 1
+    LICENCE = 2
+    PRINTERS = 3
+    RIBBON = 4
+    BLANKS = 5
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What the ABIS may do. ``None`` stands for no limit."""
+
+    maintenance_until: date | None = None
+    licence_until: date | None = None
+    #: Unique people that the licence has room for.
+    people_left: int | None = None
+    searches_per_day: int | None = None
+    #: The gate opens on this day, if it is shut before: a new contract that is signed but not yet valid.
+    opens: date | None = None
+    #: Share of those who wait that are there twice; duplicates are not print demand.
+    duplicates: float = 0.0
+
+    def shut_by(self, day: date) -> Constraint:
+        """What keeps the gate shut on ``day``; NONE while it is open."""
+        if self.opens is not None and day >= self.opens:
+            return Constraint.NONE
+        if self.maintenance_until is not None and day > self.maintenance_until:
+            return Constraint.MAINTENANCE
+        if self.licence_until is not None and day > self.licence_until:
+            return Constraint.LICENCE
+        return Constraint.NONE
+
+
+@dataclass(frozen=True)
+class Site:
+    """One location on the first morning; ``None`` stands for no limit that is known."""
+
+    location: str
+    blanks: float
+    #: People who wait for deduplication (SFE), and for a card (PRR and suket holders).
+    undeduplicated: float = 0.0
+    waiting: float = 0.0
+    printers_per_day: float | None = None
+    #: Cards that the ribbon in stock is enough for.
+    ribbon: float | None = None
+    #: Share of blanks that become no card.
+    spoilage: float = 0.0
+    #: Blanks on their way: day of arrival and quantity.
+    inbound: tuple[tuple[date, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Span:
+    """Days in a row on which the same thing holds cards back."""
+
+    constraint: Constraint
+    first: date
+    last: date
+    #: The most people that waited on one of these evenings.
+    held: float
+
+
+@dataclass(frozen=True)
+class Flow:
+    """What comes of all sites, arrays of shape (sites, days)."""
+
+    start: date
+    #: Cards printed.
+    printed: Array
+    #: Blanks left in the evening.
+    blanks: Array
+    #: People who wait in the evening, for deduplication and for a card.
+    undeduplicated: Array
+    waiting: Array
+    #: The :class:`Constraint` of each day.
+    binding: npt.NDArray[np.int8]
+    _worked: npt.NDArray[np.bool_] = field(repr=False)
+
+    def run_dry(self) -> list[date | None]:
+        """The first day on which somebody waits for a blank, by site; ``None`` where it does not come."""
+        dry = self.binding == Constraint.BLANKS
+        return [self._day(int(row.argmax())) if row.any() else None for row in dry]
+
+    def served(self) -> list[date | None]:
+        """The first evening on which nobody waits, by site."""
+        done = self.undeduplicated + self.waiting < _NOBODY
+        return [self._day(int(row.argmax())) if row.any() else None for row in done]
+
+    def spans(self, site: int) -> list[Span]:
+        """What holds cards back at one site, in order of time; days without a constraint are left out."""
+        days = np.flatnonzero(self._worked)
+        if not len(days):
+            return []
+        binding = self.binding[site, days]
+        held = (self.undeduplicated[site] + self.waiting[site])[days]
+        begins = np.flatnonzero(np.diff(binding, prepend=-1))
+        ends = np.append(begins[1:], len(days)) - 1
+        return [
+            Span(
+                Constraint(int(binding[begin])),
+                self._day(int(days[begin])),
+                self._day(int(days[end])),
+                float(held[begin : end + 1].max()),
+            )
+            for begin, end in zip(begins, ends, strict=True)
+            if binding[begin] != Constraint.NONE
+        ]
+
+    def _day(self, k: int) -> date:
+        return self.start + timedelta(k)
+
+
+def simulate(
+    sites: Sequence[Site], gate: Gate, arrivals: Array, worked: npt.NDArray[np.bool_], start: date
+) -> Flow:
+    """Live through the days after ``start``.
+
+    Args:
+        sites: Locations on the morning of ``start``.
+        gate: What the ABIS may do.
+        arrivals: New people who want a card, shape (sites, days).
+        worked: Working days, shape (days,); on others no more are printed than arrive.
+        start: First day.
+
+    """
+    count, days = arrivals.shape
+    blanks = np.array([site.blanks for site in sites], float)
+    sfe = np.array([site.undeduplicated for site in sites], float)
+    prr = np.array([site.waiting for site in sites], float)
+    printers = _or_unlimited([site.printers_per_day for site in sites])
+    ribbon = _or_unlimited([site.ribbon for site in sites])
+    yields = 1.0 - np.array([site.spoilage for site in sites], float)
+    inbound = _inbound(sites, start, days)
+    people_left = np.inf if gate.people_left is None else float(gate.people_left)
+    searches = np.inf if gate.searches_per_day is None else float(gate.searches_per_day)
+    shape = (count, days)
+    flow = Flow(
+        start,
+        printed=np.zeros(shape),
+        blanks=np.zeros(shape),
+        undeduplicated=np.zeros(shape),
+        waiting=np.zeros(shape),
+        binding=np.zeros(shape, np.int8),
+        _worked=worked,
+    )
+    for k in range(days):
+        blanks += inbound[:, k]
+        sfe += arrivals[:, k]
+        shut = gate.shut_by(start + timedelta(k))
+        passed = np.zeros(count)
+        if shut is Constraint.NONE:
+            # The country's capacity serves whoever waits: each location its share of the queue.
+            capacity = min(searches, people_left / max(1.0 - gate.duplicates, 1e-9))
+            passed = sfe * min(1.0, capacity / max(float(sfe.sum()), 1e-9))
+            sfe -= passed
+            unique = passed * (1.0 - gate.duplicates)
+            people_left -= float(unique.sum())
+            prr += unique
+        # On a Saturday as many are printed as come; the queue is worked off on working days.
+        able = printers if worked[k] else np.minimum(printers, arrivals[:, k])
+        # In the order of Constraint from PRINTERS on.
+        limits = np.stack([able, ribbon, blanks * yields])
+        printed = np.minimum(prr, limits.min(axis=0))
+        prr -= printed
+        blanks -= np.minimum(printed / yields, blanks)
+        ribbon -= printed
+        lacking = np.where(
+            prr > _NOBODY,
+            limits.argmin(axis=0) + int(Constraint.PRINTERS),
+            np.where(sfe > _NOBODY, int(shut) or int(Constraint.LICENCE), int(Constraint.NONE)),
+        )
+        # Who only waits for Monday is held back by nothing new.
+        flow.binding[:, k] = lacking if worked[k] else flow.binding[:, k - 1] if k else Constraint.NONE
+        flow.printed[:, k], flow.blanks[:, k] = printed, blanks
+        flow.undeduplicated[:, k], flow.waiting[:, k] = sfe, prr
+    return flow
+
+
+def _or_unlimited(limits: Sequence[float | None]) -> Array:
+    return np.array([np.inf if limit is None else limit for limit in limits], float)
+
+
+def _inbound(sites: Sequence[Site], start: date, days: int) -> Array:
+    arriving = np.zeros((len(sites), days))
+    for row, site in enumerate(sites):
+        for day, quantity in site.inbound:
+            # What should have come already comes today.
+            k = max((day - start).days, 0)
+            if k < days:
+                arriving[row, k] += quantity
+    return arriving

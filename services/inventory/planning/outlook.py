@@ -1,0 +1,186 @@
+"""The forecast of every location: when it runs dry and how sure that is, when to order, and what binds
+meanwhile.
+
+Demand comes from a location's own use (:mod:`demand`), or from the arrivals that enroll reports, where it
+does; who waits already is demand at once. Three futures are lived through (:mod:`funnel`): the expected one,
+and those in which demand is as low and as high as it is in one case of ten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from services.inventory.planning.calendar import DayKind, Days, WorkCalendar
+from services.inventory.planning.demand import Demand
+from services.inventory.planning.funnel import Constraint, Flow, Gate, Site, Span, simulate
+
+Array = npt.NDArray[np.float64]
+
+#: The futures between which four of five come true.
+LOW: Final = 0.1
+HIGH: Final = 0.9
+#: Demand during the lead time is covered in nineteen of twenty cases.
+SERVICE_LEVEL: Final = 0.95
+#: The spoilage of all locations weighs like this many blanks of one's own.
+_SPOILAGE_PRIOR: Final = 200.0
+
+
+@dataclass(frozen=True)
+class Supply:
+    """How a location is supplied and what its demand is known from."""
+
+    #: Calendar days from order to receipt.
+    lead_days: int
+    #: New people a working day as enroll reports them; ``None`` where it does not.
+    arrivals_per_day: float | None = None
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What lies ahead of one location."""
+
+    location: str
+    on_hand: int
+    inbound: int
+    #: People who wait, for deduplication and for a card.
+    undeduplicated: int
+    waiting: int
+    spoilage: float
+    #: Blanks on an ordinary working day.
+    per_day: float
+    #: Whether that follows arrivals that were reported, not own use.
+    reported: bool
+    #: First day on which somebody waits for a blank: expected, and the ends of the 80 % interval; ``None``
+    #: beyond the horizon.
+    run_dry: date | None
+    run_dry_early: date | None
+    run_dry_late: date | None
+    lead_days: int
+    #: When stock and what is under way fall to this, it is time to order.
+    reorder_point: int
+    #: Last day for an order to arrive in time in the early case; ``None`` when none is needed within the
+    #: horizon.
+    order_by: date | None
+    #: What holds cards back, and when.
+    spans: tuple[Span, ...]
+    #: First evening on which nobody waits.
+    served: date | None
+    #: Blanks left each evening: expected, and with high and low demand.
+    path: tuple[Array, Array, Array]
+
+    @property
+    def binding(self) -> Span | None:
+        """What holds cards back first."""
+        return self.spans[0] if self.spans else None
+
+
+def look_ahead(
+    sites: Sequence[Site],
+    supplies: Sequence[Supply],
+    demand: Demand,
+    gate: Gate,
+    calendar: WorkCalendar,
+    start: date,
+    horizon: int,
+) -> list[Outlook]:
+    """The outlook of each site for ``horizon`` days from ``start`` on."""
+    days = calendar.days(start, horizon)
+    worked = days.kinds <= DayKind.FRIDAY
+    yields = 1.0 - np.array([site.spoilage for site in sites])
+    scale = _scale(demand.level * yields, supplies)
+    expected = np.diff(demand.sums(days), axis=1, prepend=0.0) * yields[:, None]
+    futures: list[Flow] = []
+    for quantile in (None, HIGH, LOW):
+        arrivals = expected
+        if quantile is not None:
+            arrivals = np.diff(demand.sums(days, quantile), axis=1, prepend=0.0) * yields[:, None]
+        arrivals = np.where(scale[:, None] >= 0, arrivals * scale[:, None], _new_arrivals(supplies, worked))
+        futures.append(simulate(sites, gate, arrivals, worked, start))
+    middle, high, low = futures
+    during_lead = _during_lead(demand, days, supplies, np.where(scale >= 0, scale, 1.0))
+    dry, early, late = middle.run_dry(), high.run_dry(), low.run_dry()
+    served = middle.served()
+    found = []
+    for row, (site, supply) in enumerate(zip(sites, supplies, strict=True)):
+        order_by = early[row]
+        if order_by is not None:
+            order_by = max(order_by - timedelta(supply.lead_days), start)
+        reported = supply.arrivals_per_day is not None
+        level = (supply.arrivals_per_day or 0.0) / yields[row] if reported else float(demand.level[row])
+        found.append(
+            Outlook(
+                location=site.location,
+                on_hand=int(site.blanks),
+                inbound=int(sum(quantity for _, quantity in site.inbound)),
+                undeduplicated=int(site.undeduplicated),
+                waiting=int(site.waiting),
+                spoilage=site.spoilage,
+                per_day=level,
+                reported=reported,
+                run_dry=dry[row],
+                run_dry_early=early[row],
+                run_dry_late=late[row],
+                lead_days=supply.lead_days,
+                reorder_point=int(np.ceil(during_lead[row] + site.waiting / yields[row])),
+                order_by=order_by,
+                spans=tuple(middle.spans(row)),
+                served=served[row],
+                path=(middle.blanks[row], high.blanks[row], low.blanks[row]),
+            )
+        )
+    return found
+
+
+def spoilage_rates(consumed: Array, spoiled: Array) -> Array:
+    """Share of blanks spoiled at each location, drawn to that of all where few were used; shape of the
+    inputs.
+    """
+    common = float(spoiled.sum()) / max(float(consumed.sum() + spoiled.sum()), 1.0)
+    rate = (spoiled + common * _SPOILAGE_PRIOR) / (consumed + spoiled + _SPOILAGE_PRIOR)
+    return np.asarray(np.minimum(rate, 0.9))
+
+
+def with_spoilage(sites: Sequence[Site], rates: Array) -> list[Site]:
+    """The sites with their spoilage."""
+    return [replace(site, spoilage=float(rate)) for site, rate in zip(sites, rates, strict=True)]
+
+
+def held_back(outlooks: Sequence[Outlook]) -> dict[Constraint, int]:
+    """How many locations each constraint holds back first."""
+    counts = dict.fromkeys(Constraint, 0)
+    for outlook in outlooks:
+        counts[outlook.binding.constraint if outlook.binding else Constraint.NONE] += 1
+    return counts
+
+
+def _scale(level: Array, supplies: Sequence[Supply]) -> Array:
+    """What the path by own use is multiplied with to follow reported arrivals; -1 where there was no use."""
+    scale = np.ones(len(level))
+    for row, supply in enumerate(supplies):
+        if supply.arrivals_per_day is not None:
+            scale[row] = supply.arrivals_per_day / level[row] if level[row] > 0 else -1.0
+    return scale
+
+
+def _new_arrivals(supplies: Sequence[Supply], worked: npt.NDArray[np.bool_]) -> Array:
+    """Reported arrivals on working days, for locations that have used nothing yet."""
+    rates = np.array([supply.arrivals_per_day or 0.0 for supply in supplies])
+    return rates[:, None] * worked
+
+
+def _during_lead(demand: Demand, days: Days, supplies: Sequence[Supply], scale: Array) -> Array:
+    """Blanks that suffice from order to receipt with the probability of the service level."""
+    sums = demand.sums(days, SERVICE_LEVEL)
+    last = sums.shape[1] - 1
+    return np.array(
+        [
+            sums[row, min(s.lead_days - 1, last)] * scale[row] if s.lead_days else 0.0
+            for row, s in enumerate(supplies)
+        ]
+    )

@@ -1,0 +1,226 @@
+"""Equal run-out: who gets how many so that the first location to run dry does so as late as possible.
+
+A max-min program, solved by HiGHS: lots are whole, a shipment has a least size, the sender has only so much,
+and locations may lend to each other if that is allowed. The earliest run-out is made as late as it can be
+with the fewest lots moved; what is left over goes, lot by lot, to whoever would run dry next.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import Bounds, LinearConstraint, linprog, milp
+from scipy.sparse import block_array, coo_array, diags_array, eye_array
+
+from services.common.errors import InvalidArgument
+
+#: Longest search for one run-out.
+_SECONDS: Final = 5.0
+#: Working days; run-outs that are closer than this are the same.
+_CLOSE: Final = 0.01
+
+Counts = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Need:
+    """One location that uses stock."""
+
+    location: str
+    #: Units there and on their way there.
+    stock: int
+    #: Units that people already wait for.
+    waiting: int
+    #: Units used on a working day.
+    per_day: float
+    #: Working days from dispatch to receipt.
+    lead_days: int = 0
+
+    def cover(self, extra: int = 0) -> float:
+        """Working days until it runs dry with ``extra`` units more; negative where people wait in vain."""
+        return (self.stock + extra - self.waiting) / self.per_day
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What may be sent."""
+
+    #: Units that the sender gives away.
+    available: int
+    #: Units of a box: only whole boxes travel.
+    lot: int = 1
+    #: Least units of one shipment.
+    minimum: int = 0
+    #: Whether locations may give to each other what they have more than the rest.
+    lending: bool = False
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one location gets (or gives, where ``units`` is negative), and why."""
+
+    need: Need
+    units: int
+    before: float
+    after: float
+    explanation: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Shares in the order of the needs, and what stays with the sender."""
+
+    shares: tuple[Share, ...]
+    #: Working days until the first location runs dry, before and after.
+    earliest_before: float
+    earliest_after: float
+    left_over: int
+
+
+def plan(needs: Sequence[Need], terms: Terms) -> Plan:
+    """The plan for ``needs``. Raises :class:`InvalidArgument` where no location uses anything."""
+    if not needs or any(need.per_day <= 0 for need in needs):
+        raise InvalidArgument(
+            "NO_DEMAND",
+            "There is no location with known use to plan for.",
+            field="location",
+            remedy="Plan for locations that have used stock, or report their demand with ReportDemand.",
+        )
+    lots, given = _solve(needs, terms)
+    lots = _hand_out_rest(needs, terms, lots, given)
+    units = (lots - given) * terms.lot
+    covers = [need.cover(int(extra)) for need, extra in zip(needs, units, strict=True)]
+    earliest = min(covers)
+    left = terms.available - int(units.sum())
+    shares = [
+        _explained(Share(need, int(extra), need.cover(), cover, ""), earliest, terms)
+        for need, extra, cover in zip(needs, units, covers, strict=True)
+    ]
+    return Plan(tuple(shares), min(need.cover() for need in needs), earliest, left)
+
+
+def _solve(needs: Sequence[Need], terms: Terms) -> tuple[Counts, Counts]:
+    """Lots received and lots given by each location, shape (n,) each.
+
+    The linear program without whole lots bounds the earliest run-out from above, sending nothing from below;
+    between them the latest run-out that whole lots reach is found by halving, each step an integer program
+    that HiGHS solves at its root.
+    """
+    program = _Program(needs, terms)
+    low, high = min(need.cover() for need in needs), program.bound()
+    best = program.fewest_lots(low)
+    if best is None:
+        raise RuntimeError("HiGHS found no plan, though sending nothing is one")
+    while high - low > _CLOSE:
+        middle = (low + high) / 2
+        found = program.fewest_lots(middle)
+        if found is None:
+            high = middle
+        else:
+            low, best = middle, found
+    return best
+
+
+class _Program:
+    """The unknowns are lots received, lots given, and whether anything is sent, by location: 3 n whole
+    numbers.
+    """
+
+    def __init__(self, needs: Sequence[Need], terms: Terms) -> None:
+        count = len(needs)
+        self._lot, self._lots = terms.lot, terms.available // terms.lot
+        self._per_day = np.array([need.per_day for need in needs])
+        self._net = np.array([need.stock - need.waiting for need in needs], float)
+        can_give = np.floor(np.maximum(self._net, 0.0) / terms.lot) if terms.lending else np.zeros(count)
+        most = self._lots + float(can_give.sum())
+        self._upper = np.concatenate([np.full(count, most), can_give, np.ones(count)])
+        each, none, one = eye_array(count), coo_array((count, count)), np.ones((1, count))
+        rows = [[each, -each, none], [one, -one, np.zeros((1, count))]]
+        self._least: list[float] = []
+        least = -(-terms.minimum // terms.lot)
+        if least > 1 or terms.lending:
+            # A shipment has its least size, and who is sent something gives nothing.
+            giving = diags_array(can_give)
+            rows += [[each, none, -least * each], [-each, none, most * each], [none, -each, -giving]]
+            self._least = [*np.zeros(2 * count), *-can_give]
+        self._matrix = block_array(rows, format="csr")
+
+    def bound(self) -> float:
+        """The latest earliest run-out, in working days, that lots which can be cut would reach."""
+        count = len(self._net)
+        # Rows are in days of use, so that large and small locations weigh alike; the last unknown is the
+        # run-out.
+        lot_days = diags_array(self._lot / self._per_day)
+        one = np.ones((1, count))
+        rows = block_array([[-lot_days, lot_days, one.T], [one, -one, np.zeros((1, 1))]], format="csr")
+        limits = np.concatenate([self._net / self._per_day, [self._lots]])
+        cost = np.concatenate([np.zeros(2 * count), [-1.0]])
+        bounds = [*((0.0, high) for high in self._upper[: 2 * count]), (None, None)]
+        solved = linprog(cost, A_ub=rows, b_ub=limits, bounds=bounds, method="highs")
+        if solved.x is None:
+            raise RuntimeError(f"HiGHS found no bound: {solved.message}")
+        return float(solved.x[-1])
+
+    def fewest_lots(self, run_out: float) -> tuple[Counts, Counts] | None:
+        """The fewest lots with which nobody runs dry before ``run_out`` working days; ``None`` if none will
+        do.
+        """
+        count = len(self._net)
+        needed = np.ceil((self._per_day * run_out - self._net) / self._lot - 1e-9)
+        least = np.concatenate([needed, [-np.inf], self._least])
+        most = np.concatenate([np.full(count, np.inf), [self._lots], np.full(len(self._least), np.inf)])
+        # To lend is a shipment like any other, and a nuisance: of two equal plans the one without it.
+        cost = np.concatenate([np.ones(count), np.full(count, 1.0 + 1e-3), np.zeros(count)])
+        solved = milp(
+            cost,
+            constraints=LinearConstraint(self._matrix, least, most),
+            integrality=np.ones(3 * count),
+            bounds=Bounds(np.zeros(3 * count), self._upper),
+            options={"time_limit": _SECONDS},
+        )
+        if solved.x is None:
+            return None
+        whole = np.rint(solved.x).astype(np.int64)
+        return whole[:count], whole[count : 2 * count]
+
+
+def _hand_out_rest(needs: Sequence[Need], terms: Terms, lots: Counts, given: Counts) -> Counts:
+    """The lots that nobody needs for the earliest run-out go to whoever would run dry next."""
+    left = terms.available - int((lots - given).sum()) * terms.lot
+    least = max(1, -(-terms.minimum // terms.lot))
+    queue = [(need.cover(int(lots[r] - given[r]) * terms.lot), r) for r, need in enumerate(needs)]
+    heapq.heapify(queue)
+    while queue and left >= terms.lot:
+        _, r = heapq.heappop(queue)
+        step = 1 if lots[r] else least
+        if step * terms.lot > left or given[r]:
+            continue
+        lots[r] += step
+        left -= step * terms.lot
+        heapq.heappush(queue, (needs[r].cover(int(lots[r]) * terms.lot), r))
+    return lots
+
+
+def _explained(share: Share, earliest: float, terms: Terms) -> Share:
+    need = share.need
+    waiting = f" less {need.waiting:,} that people wait for" if need.waiting else ""
+    has = f"{need.stock:,} there and under way{waiting}, {need.per_day:,.1f} a working day"
+    lasts = f"lasts {share.before:,.1f} working days" if share.before > 0 else "is short already"
+    if share.units > 0:
+        boxes = f" ({share.units // terms.lot:,} × {terms.lot:,})" if terms.lot > 1 else ""
+        text = f"{has}: {lasts}; with {share.units:,}{boxes} it lasts {share.after:,.1f}"
+        gap = need.lead_days - share.before
+        if gap > 0:
+            text += f"; it runs dry {gap:,.1f} working days before they can arrive"
+    elif share.units < 0:
+        text = f"{has}: {lasts}; it lends {-share.units:,} and still lasts {share.after:,.1f}"
+    elif share.before >= earliest:
+        text = f"{has}: {lasts}, longer than the {earliest:,.1f} that the others come to; it gets none"
+    else:
+        text = f"{has}: {lasts}; what is left is less than one shipment"
+    return replace(share, explanation=text + ".")
