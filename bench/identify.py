@@ -8,9 +8,10 @@ time that a stage took. Waiting times are wall-clock, on one and on two threads.
 from __future__ import annotations
 
 import json
+import secrets
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,6 +31,7 @@ from services.abis.search.codes import Codebook
 from services.abis.search.index import SearchIndex, second_pass_persons
 from services.abis.search.parameters import FULL_CODES, HOT_CODES
 from services.abis.search.probe import first_codes, prepare
+from services.common.crypto import KEY_BYTES, KeyRing
 
 LIST = 10_000
 """Length of the list at which `stage1_loss` is reported."""
@@ -116,15 +118,16 @@ def _measured(
     people: Population, book: Codebook, weights: score.Weights, kernel: KernelRate
 ) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="tunggal-identify-") as scratch:
-        hot, cold = _written(people, book, Path(scratch))
+        keys = KeyRing("bench", {"bench": secrets.token_bytes(KEY_BYTES)})
+        hot, cold = _written(people, book, Path(scratch), keys)
         searches, load = {}, 0.0
         for threads in (1, 2):
             start = time.perf_counter()
-            index = SearchIndex.open(Path(scratch), book=book, threads=threads)
+            index = SearchIndex.open(Path(scratch), keys, book=book, threads=threads)
             load = time.perf_counter() - start
             searches[threads] = _search(index, people, book, weights)
             index.close()
-        inserts = _inserts(Path(scratch) / "inserts", people, book)
+        inserts = _inserts(Path(scratch) / "inserts", keys, people, book)
     alone = searches[1]
     size, fingers = people.owned.shape
     total = np.median([sum(parts) for parts in zip(*_seconds(alone), strict=True)])
@@ -198,18 +201,18 @@ def _ms(waits: Sequence[float], percentile: float) -> float:
     return float(1000 * np.percentile(waits, percentile))
 
 
-def _written(people: Population, book: Codebook, folder: Path) -> tuple[int, int]:
+def _written(people: Population, book: Codebook, folder: Path, keys: KeyRing) -> tuple[int, int]:
     """Write the gallery as an index; bytes of its hot part (read by every search) and of the rest."""
     names, alive, hot, cold = [], 0, 0, 0
     for k, segment in enumerate(people.segments()):
         names.append(f"segment-{k:06d}")
-        files.write_segment(folder, names[-1], segment)
+        files.write_segment(folder, names[-1], segment, keys)
         hot += sum(part.rows.nbytes + part.owners.nbytes for part in segment.partitions)
         hot += segment.alive.nbytes
         cold += segment.full.nbytes + segment.position.nbytes + segment.first.nbytes
         alive += segment.persons
-    files.write_array(folder, "alive", np.ones(alive, np.uint8))
-    manifest = files.Manifest(book.version, alive, tuple(names[:-1]), names[-1], "alive")
+    files.write_alive(folder, "alive", [np.ones(alive, np.uint8)], keys)
+    manifest = files.Manifest(codes.recipe(book), alive, "", tuple(names[:-1]), names[-1], "alive")
     files.write_manifest(folder, manifest)
     return hot, cold
 
@@ -224,7 +227,7 @@ def _timed(stage: _Stage) -> Iterator[None]:
 def _search(index: SearchIndex, people: Population, book: Codebook, weights: score.Weights) -> _Searches:
     found = _Searches()
 
-    # The first search brings the mapped files into memory.
+    # The first search brings caches and clocks up to speed.
     index.search(people.mates[0][1], 1)
     for enrolled, probe in people.mates:
         references = _references(people, enrolled)
@@ -238,16 +241,17 @@ def _search(index: SearchIndex, people: Population, book: Codebook, weights: sco
             second = index.second_pass(first.head(second_pass_persons(len(probe))), hands)
             listed = second.candidates(cascade.local_persons(len(probe)))
         with _timed(found.local):
-            last = cascade.relist(probe, listed, references)
+            last = cascade.relist(index, probe, listed, references)
         with _timed(found.verification):
-            confirmed = cascade.confirm(probe, last, references, weights)
+            subjects = [candidate.subject for candidate in last]
+            confirmed = cascade.confirm(index, probe, subjects, references, weights)
         found.waits.append(time.perf_counter() - start)
         found.first_waits.append(passed - start)
         found.first.ranks.append(_rank([c.subject for c in first.candidates(LIST)]))
         found.second.ranks.append(_rank([c.subject for c in second.candidates(len(second.person))]))
         found.local.ranks.append(_rank([c.subject for c in last]))
-        found.verification.ranks.append(_rank([one.subject for one in confirmed]))
-        scores = {one.subject: one.fused.score for one in confirmed}
+        found.verification.ranks.append(_rank([one.subject_id for one in confirmed]))
+        scores = {one.subject_id: one.fused.score for one in confirmed}
         found.mated.append(scores.pop(_MATE, -np.inf))
         found.strangers.append(max(scores.values(), default=-np.inf))
         index.delete(_MATE, index.sequence + 1)
@@ -255,7 +259,11 @@ def _search(index: SearchIndex, people: Population, book: Codebook, weights: sco
 
 
 def _references(people: Population, mate: list[Finger]) -> cascade.References:
-    return lambda subject: mate if subject == _MATE else people.fingers(int(subject))
+    def fingers(subjects: Sequence[str], positions: Collection[int] | None) -> list[list[Finger]]:
+        found = [mate if subject == _MATE else people.fingers(int(subject)) for subject in subjects]
+        return [[f for f in own if positions is None or f.position in positions] for own in found]
+
+    return fingers
 
 
 def _rank(subjects: Sequence[str]) -> int | None:
@@ -273,9 +281,9 @@ def _relaxations(people: Population) -> float:
     return rate
 
 
-def _inserts(folder: Path, people: Population, book: Codebook) -> float:
+def _inserts(folder: Path, keys: KeyRing, people: Population, book: Codebook) -> float:
     """People a second that one thread enrols into an index, from templates, cylinders included."""
-    index = SearchIndex.open(folder, book=book, threads=1)
+    index = SearchIndex.open(folder, keys, book=book, threads=1)
     # A fresh template has to build its cylinders, as after extraction.
     fresh = [
         [Finger(f.position, replace(f.template)) for f in people.fingers(person)]

@@ -9,7 +9,9 @@ from services.abis.fingerprint import enhance
 from services.abis.fusion import Thresholds
 from services.abis.gallery import Gallery
 from services.abis.identify import Identification
+from services.abis.references import References
 from services.abis.samples import Reader
+from services.abis.search.index import SearchIndex
 from services.abis.service import ALLOW, AbisService
 from services.abis.settings import Settings
 from services.abis.store import Store
@@ -20,16 +22,19 @@ from services.common.server import ServerBuilder
 
 
 def build(settings: Settings, clock: Clock | None = None) -> ServerBuilder:
-    """A builder of the ABIS's server; at its start the database is migrated and the gallery rebuilt.
+    """A builder of the ABIS's server; at its start the database is migrated and the gallery brought level.
 
     Kernels are compiled by then: their signatures are explicit, so importing them is enough.
     """
     clock = clock or SystemClock()
     database = Database(settings.database_url)
-    store = Store(KeyRing.load(settings.key_file))
-    gallery = Gallery(settings.search_threads)
+    keys = KeyRing.load(settings.key_file)
+    store = Store(keys)
+    references = References(database, store)
+    index = SearchIndex(settings.data_dir / "search", keys, threads=settings.search_threads)
+    gallery = Gallery(index, references)
     reader = Reader(settings.search_threads)
-    identification = Identification(database, store, gallery)
+    identification = Identification(database, store, gallery, references)
     deduplication = Deduplication(
         identification, store, Thresholds(settings.adjudicate_threshold, settings.duplicate_threshold)
     )
@@ -40,7 +45,8 @@ def build(settings: Settings, clock: Clock | None = None) -> ServerBuilder:
     def start() -> None:
         database.migrate("services.abis")
         enhance.bank()
-        identification.follow()
+        gallery.restore()
+        identification.start()
 
     return (
         ServerBuilder(settings, clock)
@@ -51,6 +57,7 @@ def build(settings: Settings, clock: Clock | None = None) -> ServerBuilder:
             ALLOW,
         )
         .on_start(start)
+        .background("seal-search-index", identification.keep_written)
         .on_close(database.dispose)
         .on_close(gallery.close)
         .on_close(reader.close)

@@ -16,8 +16,9 @@ import sqlalchemy as sa
 
 from services.abis.finger import Finger
 from services.abis.fusion import Decision, Thresholds
-from services.abis.gallery import Candidate, SearchResult
+from services.abis.gallery import SearchResult
 from services.abis.identify import Identification
+from services.abis.search.cascade import Found
 from services.abis.store import Store
 
 CANDIDATES = 10
@@ -31,7 +32,7 @@ class Verdict:
     """A decision with the candidates that came near, best first, and how many subjects were compared."""
 
     decision: Decision
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[Found, ...]
     compared: int
 
 
@@ -60,8 +61,9 @@ class Deduplication:
         """
         self._identification.follow(conn)
         gallery = self._identification.gallery
-        since = gallery.search(fingers, CANDIDATES, after=before.sequence)
-        candidates = [c for c in before.candidates if gallery.holds(c.subject_id)] + list(since.candidates)
+        since = gallery.search_since(fingers, CANDIDATES, before.sequence, conn)
+        known = {one.subject_id: one for one in (*before.candidates, *since)}
+        candidates = [one for one in known.values() if gallery.holds(one.subject_id)]
         candidates.sort(key=lambda candidate: -candidate.fused.score)
         best = candidates[0].fused.score if candidates else None
         decision = self.thresholds.decide(best)

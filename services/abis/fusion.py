@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
+from numpy.typing import NDArray
 
 from services.abis.finger import UNKNOWN
 from services.abis.kernels import F64
@@ -20,6 +21,10 @@ from services.abis.kernels import F64
 OUTLIER = 0.01
 """Chance that a genuine comparison fails for a reason of its own; bounds a score from below at ln 0.01 =
 -4.6.
+"""
+CROSSED = math.log(100)
+"""What is taken off a comparison of fingers of two different known positions: one label in ten may be wrong,
+and then it may be any of ten.
 """
 
 
@@ -79,8 +84,8 @@ def fuse(scores: F64, probe: Sequence[int], reference: Sequence[int]) -> Fused:
     probe, reference: positions of the fingers, 0 where unknown.
 
     Each finger counts at most once, best pairs first. Where a position is unknown, the best of k possible
-    partners is
-    k times as likely to look alike by chance: ln k is taken off.
+    partners is k times as likely to look alike by chance: ln k is taken off. Where both are known and differ,
+    CROSSED is.
     """
     open_ = ~np.isnan(scores)
     values = bounded(scores)
@@ -90,10 +95,15 @@ def fuse(scores: F64, probe: Sequence[int], reference: Sequence[int]) -> Fused:
         i, j = divmod(int(flat), scores.shape[1])
         if not open_[i, j]:
             continue
-        known = probe[i] != UNKNOWN and reference[j] != UNKNOWN
-        choices = 1 if known else max(int(open_[i].sum()), int(open_[:, j].sum()))
-        total += float(values[i, j]) - math.log(choices)
+        total += float(values[i, j]) - _price(open_, i, j, probe[i], reference[j])
         taken.append(FingerScore(i, j, float(scores[i, j])))
         open_[i] = False
         open_[:, j] = False
     return Fused(total, tuple(sorted(taken, key=lambda t: t.probe)))
+
+
+def _price(open_: NDArray[np.bool_], i: int, j: int, probe: int, reference: int) -> float:
+    """What is taken off a pair because it was chosen."""
+    if UNKNOWN in (probe, reference):
+        return math.log(max(int(open_[i].sum()), int(open_[:, j].sum())))
+    return 0.0 if probe == reference else CROSSED

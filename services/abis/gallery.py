@@ -1,272 +1,134 @@
-"""The searchable gallery: all enrolled fingers of this replica, packed in arrays that threads share without
-copies.
+"""The gallery of this replica: everybody's codes in memory, everybody's fingers within reach.
 
-Arrays grow by doubling. A reader works on views of what was there when it began; a writer only appends behind
-them, so searching takes no lock. Deleting sets a flag. The database is the truth: the gallery follows its
-change log by sequence number and is rebuilt from it at start.
+The database is the truth. The gallery follows its change log by sequence number, and is sealed on disk now
+and then, so that a start need not encode everybody again.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Any
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 
-import numpy as np
-from numpy.typing import NDArray
+import sqlalchemy as sa
 
-from services.abis import fusion
 from services.abis.finger import Finger
-from services.abis.fingerprint.compare import arrays
-from services.abis.fingerprint.cylinders import VALID_WORDS, WORDS
-from services.abis.fingerprint.score import DEFAULT
-from services.abis.fingerprint.search import score_range
-from services.abis.kernels import F32, F64, I64, U8, U64
+from services.abis.references import References
+from services.abis.search import cascade, path
+from services.abis.search.cascade import Found
+from services.abis.search.index import SearchIndex, mark_of
+from services.abis.store import Change, Store
+from services.common import logs
 
-_CHUNK = 512
-"""Fingers per unit of work: about 50 ms, so that a short request need not wait long for a thread."""
-_SHORTLIST = 64
+_TOGETHER = 64
+"""Changes that are encoded side by side."""
+_RECENT = 10_000
+"""Insertions that are remembered, for decisions that search what came in lately."""
 
-
-@dataclass(frozen=True)
-class Candidate:
-    """A subject that was compared. positions: of its fingers, in the order of `fused.fingers`."""
-
-    subject_id: str
-    fused: fusion.Fused
-    positions: tuple[int, ...]
+_log = logs.get_logger()
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """Candidates of a search, best first; how many subjects were compared; the sequence number it covers."""
+    """Candidates of a search, best first; how many subjects were searched; the sequence number it covers."""
 
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[Found, ...]
     compared: int
     sequence: int
 
 
-class _Column:
-    """An array that grows at its end; `view` never moves under a reader that holds it."""
+class Gallery:
+    """All enrolled subjects. Searches run in any thread, also while changes are applied."""
 
-    def __init__(self, dtype: type, *tail: int) -> None:
-        self._array: NDArray[np.generic] = np.zeros((1024, *tail), dtype)
-        self.size = 0
+    def __init__(self, index: SearchIndex, references: References) -> None:
+        self._index = index
+        self._references = references
+        self._recent: deque[tuple[int, str]] = deque(maxlen=_RECENT)
+        self._lock = threading.Lock()
 
-    def append(self, rows: NDArray[np.generic]) -> None:
-        end = self.size + len(rows)
-        if end > len(self._array):
-            grown = np.zeros((max(end, 2 * len(self._array)), *self._array.shape[1:]), self._array.dtype)
-            grown[: self.size] = self._array[: self.size]
-            self._array = grown
-        self._array[self.size : end] = rows
-        self.size = end
+    def restore(self) -> None:
+        """Open what the last run left, as far as it is of use."""
+        self._index.restore()
+        _log.info(
+            "search_index", kernel=path.available()[0], to=self._index.sequence, writes=self._index.writable
+        )
+        if self._index.discarded:
+            _log.warning("search_index_discarded", why=self._index.discarded)
 
     @property
-    def view(self) -> Any:
-        return self._array[: self.size]
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """A subject in the arrays: its fingers are [first, last)."""
-
-    subject_id: str
-    first: int
-    last: int
-    sequence: int
-
-
-@dataclass(frozen=True)
-class _Snapshot:
-    """What one search sees: consistent views of all columns."""
-
-    columns: tuple[F32, U64, U64, U8, I64, U8, U8, I64, U8, I64, I64]
-    alive: U8
-    positions: I64
-    entries: Sequence[_Entry]
-    count: int
-    sequence: int
-
-
-@dataclass
-class Gallery:
-    """Fingers of all enrolled subjects. threads: how many cores one search may use."""
-
-    threads: int = 2
-    sequence: int = 0
-    _entries: list[_Entry] = field(default_factory=list)
-    _index: dict[str, _Entry] = field(default_factory=dict)
-    _fingers: int = 0
-
-    def __post_init__(self) -> None:
-        self._lock = threading.Lock()
-        self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="search")
-        self._clear()
-
-    def _clear(self) -> None:
-        self._columns = (
-            _Column(np.float32, 4),
-            _Column(np.uint64, WORDS),
-            _Column(np.uint64, VALID_WORDS),
-            _Column(np.uint8),
-            _Column(np.int64),
-            _Column(np.uint8),
-            _Column(np.uint8),
-            _Column(np.int64),
-            _Column(np.uint8),
-            _Column(np.int64),
-            _Column(np.int64, 6),
-        )
-        for starts in (self._columns[4], self._columns[7], self._columns[9]):
-            starts.append(np.zeros(1, np.int64))
-        self._alive = _Column(np.uint8)
-
-    def close(self) -> None:
-        """End the search threads."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+    def sequence(self) -> int:
+        """Number of the last change that searches see."""
+        return self._index.sequence
 
     def counts(self) -> tuple[int, int]:
-        """Subjects and fingers that a search can find."""
-        with self._lock:
-            return len(self._index), self._fingers
-
-    def insert(self, subject_id: str, fingers: Sequence[Finger], sequence: int) -> None:
-        """Add a subject whose insertion was committed under this sequence number; one already seen is
-        ignored.
-        """
-        with self._lock:
-            if sequence <= self.sequence:
-                return
-            first = self._alive.size
-            for finger in fingers:
-                self._append(finger)
-            entry = _Entry(subject_id, first, self._alive.size, sequence)
-            self._entries.append(entry)
-            self._index[subject_id] = entry
-            self._fingers += len(fingers)
-            self.sequence = sequence
-
-    def delete(self, subject_id: str, sequence: int) -> None:
-        """Take out a subject whose deletion was committed under this sequence number."""
-        with self._lock:
-            if sequence <= self.sequence:
-                return
-            entry = self._index.pop(subject_id, None)
-            if entry is not None:
-                self._alive.view[entry.first : entry.last] = 0
-                self._fingers -= entry.last - entry.first
-            self.sequence = sequence
-
-    def _append(self, finger: Finger) -> None:
-        template = finger.template
-        points, bits, valid, usable, orientation, frequency, texture = arrays(template)
-        rows, columns = orientation.shape
-        from_image = int(template.from_image)
-        about = (rows, columns, template.digest, from_image, finger.position, len(texture))
-        p, b, v, u, point_start, o, f, cell_start, t, texture_start, fingers = self._columns
-        for column, values in ((p, points), (b, bits), (v, valid), (u, usable)):
-            column.append(values)
-        o.append(orientation.ravel())
-        f.append(frequency.ravel())
-        t.append(texture.ravel())
-        point_start.append(np.array([p.size]))
-        cell_start.append(np.array([o.size]))
-        texture_start.append(np.array([t.size]))
-        fingers.append(np.array([about]))
-        self._alive.append(np.ones(1, np.uint8))
-
-    def _snapshot(self) -> _Snapshot:
-        with self._lock:
-            p, b, v, u, point_start, o, f, cell_start, t, texture_start, fingers = (
-                column.view for column in self._columns
-            )
-            return _Snapshot(
-                (p, b, v, u, point_start, o, f, cell_start, t, texture_start, fingers),
-                self._alive.view,
-                fingers[:, 4],
-                self._entries,
-                len(self._entries),
-                self.sequence,
-            )
+        """Subjects, and fingers of theirs, that a search can find."""
+        return self._index.counts()
 
     def holds(self, subject_id: str) -> bool:
         """Whether the subject can be found."""
-        with self._lock:
-            return subject_id in self._index
+        return self._index.holds(subject_id)
 
-    def search(self, fingers: Sequence[Finger], most: int, *, after: int = 0) -> SearchResult:
-        """Compare with all subjects inserted after a sequence number (0: with all): the best `most`
-        candidates.
+    def agrees_with(self, conn: sa.Connection, store: Store) -> bool:
+        """Whether what the index followed is the beginning of the database's history.
+
+        It is not where the database came back from a backup, or is another one.
         """
-        seen = self._snapshot()
-        # Entries are in order of their sequence numbers.
-        low, high = 0, seen.count
-        while low < high:
-            middle = (low + high) // 2
-            low, high = (middle + 1, high) if seen.entries[middle].sequence <= after else (low, middle)
-        candidates = self._candidates(seen, fingers, low, seen.count, most)
-        compared = sum(1 for k in range(low, seen.count) if seen.alive[seen.entries[k].first])
-        return SearchResult(candidates, compared, seen.sequence)
+        sequence = self._index.sequence
+        subject = store.subject_changed_at(conn, sequence)
+        return not sequence or (subject is not None and mark_of(subject, sequence) == self._index.mark)
 
-    def compare(self, fingers: Sequence[Finger], subject_id: str) -> Candidate | None:
-        """Compare with one subject; None if it is not in the gallery or shares no finger position."""
-        seen = self._snapshot()
+    def reset(self) -> None:
+        """Forget everybody, to follow from the beginning."""
+        self._index.reset()
+
+    def apply(self, changes: Iterable[Change]) -> None:
+        """Follow changes that were committed, in their order."""
+        remaining = iter(changes)
+        while batch := list(islice(remaining, _TOGETHER)):
+            encoded = self._index.map(lambda one: self._index.encoded(one.fingers or ()), batch)
+            for one, codes in zip(batch, encoded, strict=True):
+                if one.fingers is None:
+                    self._index.delete(one.subject_id, one.sequence)
+                    self._references.forget(one.subject_id)
+                else:
+                    self._index.insert_codes(one.subject_id, codes, one.sequence)
+                    self._references.put(one.subject_id, one.fingers)
+                    with self._lock:
+                        self._recent.append((one.sequence, one.subject_id))
+            if self._index.overdue:
+                self.write()
+
+    def write(self) -> None:
+        """Seal on disk what is new. A full disk is no reason to stop."""
+        try:
+            self._index.checkpoint()
+        except OSError as error:
+            _log.warning("search_index_not_written", error=str(error))
+
+    def search(self, fingers: Sequence[Finger], most: int) -> SearchResult:
+        """The best `most` candidates among all subjects."""
+        sequence = self._index.sequence
+        found = cascade.search(self._index, fingers, self._references.get)
+        return SearchResult(tuple(found[:most]), self._index.counts()[0], sequence)
+
+    def search_since(
+        self, fingers: Sequence[Finger], most: int, after: int, conn: sa.Connection
+    ) -> tuple[Found, ...]:
+        """The best `most` candidates among the subjects inserted after a sequence number, exactly; where
+        they are very many, among all subjects. References are read within the given transaction.
+        """
+        read = partial(self._references.get, conn=conn)
         with self._lock:
-            entry = self._index.get(subject_id)
-            row = self._entries.index(entry) if entry is not None else -1
-        if row < 0 or row >= seen.count:
-            return None
-        found = self._candidates(seen, fingers, row, row + 1, 1)
-        return found[0] if found else None
+            recent = [name for sequence, name in self._recent if sequence > after]
+            complete = len(self._recent) < _RECENT or self._recent[0][0] <= after
+        if not complete or len(recent) * len(fingers) > cascade.EXACT:
+            return tuple(cascade.search(self._index, fingers, read)[:most])
+        return tuple(cascade.confirm(self._index, fingers, recent, read)[:most])
 
-    def _candidates(
-        self, seen: _Snapshot, fingers: Sequence[Finger], low: int, high: int, most: int
-    ) -> tuple[Candidate, ...]:
-        if low >= high:
-            return ()
-        first, last = seen.entries[low].first, seen.entries[high - 1].last
-        scores = self._scores(seen, fingers, first, last)
-        starts = np.array([seen.entries[k].first - first for k in range(low, high)])
-        possible = ~np.isnan(scores)
-        # What a subject could reach at most: enough to tell which few deserve the exact assignment of
-        # fingers.
-        best = np.maximum.reduceat(np.where(possible, fusion.bounded(scores), -np.inf), starts, axis=1)
-        reach = np.where(np.isneginf(best), 0.0, best).sum(axis=0)
-        reach[np.isneginf(best).all(axis=0)] = -np.inf
-        order = np.argsort(-reach, kind="stable")[: max(most, _SHORTLIST)]
-        probe = [finger.position for finger in fingers]
-        out = []
-        for k in order:
-            if np.isneginf(reach[k]):
-                continue
-            entry = seen.entries[low + int(k)]
-            positions = seen.positions[entry.first : entry.last].tolist()
-            fused = fusion.fuse(scores[:, entry.first - first : entry.last - first], probe, positions)
-            used = tuple(positions[score.reference] for score in fused.fingers)
-            out.append(Candidate(entry.subject_id, fused, used))
-        out.sort(key=lambda candidate: -candidate.fused.score)
-        return tuple(out[:most])
-
-    def _scores(self, seen: _Snapshot, fingers: Sequence[Finger], first: int, last: int) -> F64:
-        scores = np.empty((len(fingers), last - first))
-
-        def work(row: int, start: int) -> None:
-            finger = fingers[row]
-            stop = min(start + _CHUNK, last)
-            template = finger.template
-            probe = (*arrays(template), template.digest, int(template.from_image), finger.position)
-            weights = (DEFAULT.image, DEFAULT.minutiae)
-            out = scores[row, start - first : stop - first]
-            everything: tuple[Any, ...] = (*probe, *seen.columns, seen.alive, *weights, start, stop, out)
-            score_range(*everything)
-
-        tasks = [(row, start) for row in range(len(fingers)) for start in range(first, last, _CHUNK)]
-        if len(tasks) == 1:
-            work(*tasks[0])
-        else:
-            for done in [self._pool.submit(work, *task) for task in tasks]:
-                done.result()
-        return scores
+    def close(self) -> None:
+        """Seal what is new and end the search threads."""
+        self.write()
+        self._index.close()

@@ -10,25 +10,48 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from services.abis.finger import Finger
-from services.abis.gallery import Candidate, Gallery, SearchResult
+from services.abis.gallery import Gallery, SearchResult
+from services.abis.references import References
+from services.abis.search import cascade
+from services.abis.search.cascade import Found
 from services.abis.store import Store
+from services.common import logs
 from services.common.db import Database
-from services.common.errors import NotFound
+
+_log = logs.get_logger()
+_WRITE_EVERY = 300.0
+"""Seconds after which changes are sealed on disk though they are few."""
 
 
 class Identification:
     """The gallery of this replica, kept level with the database."""
 
-    def __init__(self, database: Database, store: Store, gallery: Gallery) -> None:
+    def __init__(self, database: Database, store: Store, gallery: Gallery, references: References) -> None:
         self._database = database
         self._store = store
         self._gallery = gallery
+        self._references = references
         self._following = threading.Lock()
 
     @property
     def gallery(self) -> Gallery:
         """The gallery itself, as far as it has followed."""
         return self._gallery
+
+    def start(self) -> None:
+        """Make what the index brought from disk level with the database, or begin anew where it is not of
+        this database.
+        """
+        with self._database.read() as conn:
+            if not self._gallery.agrees_with(conn, self._store):
+                _log.warning("search_index_of_another_history", sequence=self._gallery.sequence)
+                self._gallery.reset()
+            self.follow(conn)
+            if self._gallery.counts()[0] != self._store.count(conn):
+                _log.warning("search_index_incomplete", subjects=self._gallery.counts()[0])
+                self._gallery.reset()
+                self.follow(conn)
+        self._gallery.write()
 
     def follow(self, conn: sa.Connection | None = None) -> None:
         """Bring the gallery up to what is committed; within the given transaction, before it writes."""
@@ -37,30 +60,24 @@ class Identification:
                 self.follow(fresh)
             return
         with self._following:
-            for change in self._store.changes(conn, self._gallery.sequence):
-                if change.fingers is None:
-                    self._gallery.delete(change.subject_id, change.sequence)
-                else:
-                    self._gallery.insert(change.subject_id, change.fingers, change.sequence)
+            self._gallery.apply(self._store.changes(conn, self._gallery.sequence))
+
+    def keep_written(self, stop: threading.Event) -> None:
+        """Seal the index now and then, until told to stop."""
+        while not stop.wait(_WRITE_EVERY):
+            self._gallery.write()
 
     def identify(self, fingers: Sequence[Finger], most: int) -> SearchResult:
         """The best candidates among all subjects committed when the search began."""
         self.follow()
         return self._gallery.search(fingers, most)
 
-    def verify(self, fingers: Sequence[Finger], subject_id: str) -> Candidate | None:
-        """Compare with one subject; None where no finger position is shared. NotFound where it is not
-        enrolled.
+    def verify(self, fingers: Sequence[Finger], subject_id: str) -> Found | None:
+        """Compare with one subject, position by position; None where no finger position is shared. NotFound
+        where it is not enrolled.
         """
-        self.follow()
-        if not self._gallery.holds(subject_id):
-            with self._database.read() as conn:
-                self._store.get(conn, subject_id)
-            # Enrolled between the two looks: the next attempt sees it.
-            raise NotFound(
-                "SUBJECT_NOT_FOUND",
-                f"No subject {subject_id} is enrolled.",
-                field="subject_id",
-                remedy="Try again.",
-            )
-        return self._gallery.compare(fingers, subject_id)
+        with self._database.read() as conn:
+            self._store.get(conn, subject_id)
+            (enrolled,) = self._references.get([subject_id], None, conn)
+        found = cascade.declared(fingers, subject_id, enrolled)
+        return found if found.fused.fingers else None

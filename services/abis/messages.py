@@ -14,8 +14,8 @@ from services.abis.fingerprint.interchange import quality_of, to_record
 from services.abis.fingerprint.minutiae import BIFURCATION, ENDING
 from services.abis.formats import iso19794_2
 from services.abis.fusion import Decision
-from services.abis.gallery import Candidate
 from services.abis.samples import Sample, position_value
+from services.abis.search.cascade import Found
 from services.abis.store import Subject
 from services.common import paging
 from services.common.errors import InvalidArgument
@@ -42,7 +42,7 @@ def subject(known: Subject) -> pb.Subject:
     )
 
 
-def candidate(found: Candidate, probe: Sequence[Finger]) -> pb.Candidate:
+def candidate(found: Found, probe: Sequence[Finger]) -> pb.Candidate:
     """A candidate with the comparisons behind it."""
     scores = [
         pb.FingerScore(

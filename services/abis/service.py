@@ -13,9 +13,10 @@ from tunggal.abis.v1 import abis_pb2_grpc
 
 from services.abis import messages
 from services.abis.deduplicate import Deduplication
-from services.abis.finger import require_evidence
+from services.abis.finger import Finger, require_evidence
 from services.abis.fingerprint.compare import compare
 from services.abis.identify import Identification
+from services.abis.repeated import require_different
 from services.abis.samples import Reader
 from services.abis.store import Store
 from services.common import audit, paging, requests
@@ -71,8 +72,7 @@ class AbisService(abis_pb2_grpc.AbisServiceServicer):
         """Searches the gallery for the subject and inserts it, as one decision."""
         if (first := self._answered(request, pb.DeduplicateResponse)) is not None:
             return first
-        fingers = self._reader.fingers(request.fingers)
-        require_evidence(fingers)
+        fingers = self._fingers(request)
         before = self._deduplication.search(fingers)
 
         def work(conn: sa.Connection) -> pb.DeduplicateResponse:
@@ -91,8 +91,7 @@ class AbisService(abis_pb2_grpc.AbisServiceServicer):
         """Inserts a subject without a search."""
         if (first := self._answered(request, pb.EnrolSubjectResponse)) is not None:
             return first
-        fingers = self._reader.fingers(request.fingers)
-        require_evidence(fingers)
+        fingers = self._fingers(request)
 
         def work(conn: sa.Connection) -> pb.EnrolSubjectResponse:
             stored = self._store.insert(conn, request.subject_id, fingers, self._clock.now())
@@ -102,8 +101,7 @@ class AbisService(abis_pb2_grpc.AbisServiceServicer):
 
     def Identify(self, request: pb.IdentifyRequest, context: grpc.ServicerContext) -> pb.IdentifyResponse:
         """Searches the gallery and changes nothing."""
-        fingers = self._reader.fingers(request.fingers)
-        require_evidence(fingers)
+        fingers = self._fingers(request)
         found = self._identification.identify(fingers, request.max_candidates or _MOST_CANDIDATES)
         return pb.IdentifyResponse(
             candidates=[messages.candidate(c, fingers) for c in found.candidates], gallery_size=found.compared
@@ -187,6 +185,15 @@ class AbisService(abis_pb2_grpc.AbisServiceServicer):
             duplicate_threshold=thresholds.duplicate,
             adjudicate_threshold=thresholds.adjudicate,
         )
+
+    def _fingers(
+        self, request: pb.DeduplicateRequest | pb.EnrolSubjectRequest | pb.IdentifyRequest
+    ) -> list[Finger]:
+        """The fingers of one person, different ones that say something."""
+        fingers = self._reader.fingers(request.fingers)
+        require_evidence(fingers)
+        require_different(fingers)
+        return fingers
 
     def _answered(self, request: Message, response_type: type[R]) -> R | None:
         """The first answer to a repeated request, before its images are extracted again."""

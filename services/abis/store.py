@@ -6,9 +6,10 @@ number n has missed nothing before it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -119,6 +120,33 @@ class Store:
                 yield Change(row.sequence, row.subject_id, known)
             after = rows[-1].sequence
 
+    def subject_changed_at(self, conn: sa.Connection, sequence: int) -> str | None:
+        """Whose insertion or deletion a sequence number is; None where there is no such change."""
+        return conn.execute(
+            sa.select(change.c.subject_id).where(change.c.sequence == sequence)
+        ).scalar_one_or_none()
+
+    def count(self, conn: sa.Connection) -> int:
+        """How many subjects are enrolled."""
+        return int(conn.execute(sa.select(sa.func.count()).select_from(subject)).scalar_one())
+
+    def references(
+        self, conn: sa.Connection, subject_ids: Sequence[str], positions: Collection[int] | None
+    ) -> dict[str, list[Finger]]:
+        """Fingers of some subjects, of the given positions (None: of all), in order of submission."""
+        out: dict[str, list[Finger]] = {}
+        for start in range(0, len(subject_ids), _BATCH):
+            query = (
+                sa.select(reference)
+                .where(reference.c.subject_id.in_(subject_ids[start : start + _BATCH]))
+                .order_by(reference.c.subject_id, reference.c.ordinal)
+            )
+            if positions is not None:
+                query = query.where(reference.c.position.in_(sorted(positions)))
+            for row in conn.execute(query):
+                out.setdefault(row.subject_id, []).append(self._finger(row))
+        return out
+
     def _append(self, conn: sa.Connection, subject_id: str, *, inserted: bool) -> int:
         last = conn.execute(sa.select(sa.func.max(change.c.sequence))).scalar() or 0
         conn.execute(sa.insert(change).values(sequence=last + 1, subject_id=subject_id, inserted=inserted))
@@ -134,9 +162,12 @@ class Store:
         )
         out: dict[int, list[Finger]] = {}
         for row in conn.execute(query):
-            plain = self._keys.open(row.key_id, bytes(row.template), _row_name(row.subject_id, row.ordinal))
-            out.setdefault(row.sequence, []).append(Finger(row.position, Template.from_bytes(plain)))
+            out.setdefault(row.sequence, []).append(self._finger(row))
         return {sequence: tuple(fingers) for sequence, fingers in out.items()}
+
+    def _finger(self, row: sa.Row[Any]) -> Finger:
+        plain = self._keys.open(row.key_id, bytes(row.template), _row_name(row.subject_id, row.ordinal))
+        return Finger(row.position, Template.from_bytes(plain))
 
     def _with_positions(
         self, conn: sa.Connection, rows: Sequence[sa.Row[tuple[object, ...]]]

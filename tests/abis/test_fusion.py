@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.abis.finger import UNKNOWN, require_distinct
-from services.abis.fusion import OUTLIER, Decision, Thresholds, fuse
+from services.abis.fusion import CROSSED, OUTLIER, Decision, Thresholds, fuse
 from services.common.errors import InvalidArgument
 
 NAN = float("nan")
@@ -32,6 +32,14 @@ def test_fingers_of_unknown_position_find_their_partners_at_the_price_of_the_cho
     fused = fuse(scores, [UNKNOWN] * 3, [1, 2, 3])
     assert [(f.probe, f.reference) for f in fused.fingers] == [(0, 1), (1, 0), (2, 2)]
     assert fused.score == pytest.approx(8 + 7 + math.log(OUTLIER) - math.log(3) - math.log(2), abs=0.1)
+
+
+def test_a_finger_under_another_label_counts_for_less() -> None:
+    scores = np.array([[-9.0, 12.0], [11.0, -9.0]])
+    straight = fuse(scores[:, ::-1], [1, 2], [1, 2])
+    crossed = fuse(scores, [1, 2], [1, 2])
+    assert [(f.probe, f.reference) for f in crossed.fingers] == [(0, 1), (1, 0)]
+    assert crossed.score == pytest.approx(straight.score - 2 * CROSSED)
 
 
 def test_nothing_compared_is_no_evidence() -> None:

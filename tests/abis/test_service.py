@@ -124,6 +124,37 @@ def test_positions_may_neither_repeat_nor_contradict_the_record(
     assert refused(office.stub.Deduplicate, request(wrong)).reason == "POSITION_CONTRADICTED"
 
 
+def test_one_finger_may_not_be_submitted_as_two(office: Office, images: list[list[bytes]]) -> None:
+    twice = [
+        sample(images[0][0], RIGHT_INDEX),
+        sample(images[1][0], biometric_pb2.FINGER_POSITION_LEFT_THUMB),
+        sample(images[0][1], biometric_pb2.FINGER_POSITION_RIGHT_MIDDLE),
+    ]
+    error = refused(office.stub.Deduplicate, request(*twice))
+    assert (type(error), error.reason) == (InvalidArgument, "FINGER_REPEATED")
+    assert {violation.field for violation in error.violations} == {"fingers[0]", "fingers[2]"}
+    assert error.remedy
+    assert "fingers[0]" in error.message
+    assert "fingers[2]" in error.message
+    same = pb.IdentifyRequest(fingers=[sample(images[0][0]), sample(images[0][0])])
+    assert refused(office.stub.Identify, same).reason == "FINGER_REPEATED"
+    assert office.deduplicate("a", *twice[:2]).decision == pb.DECISION_UNIQUE
+    assert office.subjects() == 1
+
+
+def test_exchanged_hands_are_a_duplicate_and_the_answer_says_which_finger_is_which(
+    office: Office, images: list[list[bytes]]
+) -> None:
+    left = biometric_pb2.FINGER_POSITION_LEFT_INDEX
+    office.deduplicate("a", sample(images[0][0], RIGHT_INDEX), sample(images[1][0], left))
+    answer = office.deduplicate("b", sample(images[0][1], left), sample(images[1][1], RIGHT_INDEX))
+    assert answer.decision == pb.DECISION_DUPLICATE
+    assert [(f.probe_position, f.reference_position) for f in answer.candidates[0].fingers] == [
+        (left, RIGHT_INDEX),
+        (RIGHT_INDEX, left),
+    ]
+
+
 def test_strangers_and_wrong_services_may_not_call(office: Office, images: list[list[bytes]]) -> None:
     error: TunggalError = refused(office.stub_as("cardperso").Deduplicate, request(sample(images[0][0])))
     assert isinstance(error, PermissionDenied)

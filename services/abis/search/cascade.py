@@ -4,8 +4,9 @@ are known, full comparison of the last few.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -14,41 +15,56 @@ from services.abis.finger import UNKNOWN, Finger
 from services.abis.fingerprint.compare import compare
 from services.abis.fingerprint.score import DEFAULT, Weights
 from services.abis.kernels import F64
-from services.abis.search import local
-from services.abis.search.index import Candidate, SearchIndex
+from services.abis.search import crossed, local
+from services.abis.search.crossed import may_be
+from services.abis.search.index import SearchIndex
+from services.abis.search.listed import Candidate
+from services.abis.search.probe import FEW, other_hand
 
 COMPARISONS = 100
 """Full comparisons of fingers that a search may cost: with ten fingers 10 persons, with one 100."""
-
+EXACT = 1_000
+"""A gallery in which everybody can be compared with so few full comparisons is searched without codes."""
 RELAXATIONS = 2_000
 FEW_FINGERS = 2
 """Where no more than so many fingers are searched with, so many pairs of fingers are compared by LSSR first:
 with one finger 2,000 persons. Codes of more fingers need no such help.
 """
+_PARTS = 8
+"""Pieces of work into which cylinders to build and compare are split."""
 
-References = Callable[[str], Sequence[Finger]]
-"""Enrolled fingers of a subject; none where it was deleted in the meantime."""
+References = Callable[[Sequence[str], Collection[int] | None], Sequence[Sequence[Finger]]]
+"""Enrolled fingers of each of some subjects, of the given positions (all if None); none of one that was
+deleted in the meantime.
+"""
 
 
 @dataclass(frozen=True)
 class Found:
-    """A subject after full comparison. fused.score: natural log-likelihood ratio."""
+    """A subject after full comparison. fused.score: natural log-likelihood ratio. positions: of the
+    subject's fingers in `fused.fingers`.
+    """
 
-    subject: str
+    subject_id: str
     fused: fusion.Fused
+    positions: tuple[int, ...]
 
 
 def search(
-    index: SearchIndex,
-    fingers: Sequence[Finger],
-    references: References,
-    weights: Weights = DEFAULT,
-    *,
-    swapped_hands: bool = False,
+    index: SearchIndex, fingers: Sequence[Finger], references: References, weights: Weights = DEFAULT
 ) -> list[Found]:
     """Subjects that were fully compared, best first."""
-    listed = index.search(fingers, local_persons(len(fingers)), swapped_hands=swapped_hands)
-    return confirm(fingers, relist(fingers, listed, references), references, weights)
+    if pairs_in_all(index, fingers) <= EXACT:
+        return confirm(index, fingers, index.everybody(), references, weights)
+    listed = index.search(fingers, local_persons(len(fingers)), exchanged=True)
+    best = relist(index, fingers, listed, references)
+    return confirm(index, fingers, [candidate.subject for candidate in best], references, weights)
+
+
+def pairs_in_all(index: SearchIndex, fingers: Sequence[Finger]) -> int:
+    """How many comparisons it would take to compare the fingers with everybody's."""
+    persons, enrolled = index.counts()
+    return sum(enrolled if finger.position == UNKNOWN else persons for finger in fingers)
 
 
 def verified_persons(fingers: int) -> int:
@@ -61,49 +77,79 @@ def local_persons(fingers: int) -> int:
     return RELAXATIONS // max(fingers, 1) if fingers <= FEW_FINGERS else verified_persons(fingers)
 
 
-def relist(fingers: Sequence[Finger], listed: Sequence[Candidate], references: References) -> list[Candidate]:
+def relist(
+    index: SearchIndex, fingers: Sequence[Finger], listed: Sequence[Candidate], references: References
+) -> list[Candidate]:
     """The candidates that deserve full comparison: those of the greatest sums of LSSR, if fingers are few."""
     keep = verified_persons(len(fingers))
     if len(fingers) > FEW_FINGERS or len(listed) <= keep:
         return list(listed[:keep])
-    enrolled = [references(candidate.subject) for candidate in listed]
+    enrolled = references([candidate.subject for candidate in listed], reachable(fingers))
+    own = [(k, finger.template) for k, person in enumerate(enrolled) for finger in person]
+    if not own:
+        return list(listed[:keep])
+    owners = np.array([k for k, _ in own])
+    parts = [part for part in np.array_split(np.arange(len(own)), _PARTS) if part.size]
+    packed = index.map(lambda part: local.pack([own[k][1] for k in part.tolist()]), parts)
     total = np.zeros(len(listed))
     for probe in fingers:
-        pairs = [(k, f.template) for k, own in enumerate(enrolled) for f in own if _may_be(probe, f)]
-        if pairs:
-            best = np.zeros(len(listed))
-            owners = np.array([k for k, _ in pairs])
-            np.maximum.at(best, owners, local.scores(probe.template, local.pack([t for _, t in pairs])))
-            total += best
+        scores = index.map(partial(local.scores, probe.template), packed)
+        best = np.zeros(len(listed))
+        np.maximum.at(best, owners, np.concatenate(scores))
+        total += best
     return [listed[k] for k in np.argsort(-total, kind="stable")[:keep].tolist()]
 
 
+def reachable(fingers: Sequence[Finger]) -> set[int] | None:
+    """Positions under which the fingers may be enrolled, mixed up or not; None: any."""
+    known = {finger.position for finger in fingers}
+    if UNKNOWN in known or len(known) > max(FEW):
+        return None
+    return known | {other_hand(position) for position in known} | {UNKNOWN}
+
+
 def confirm(
+    index: SearchIndex,
     fingers: Sequence[Finger],
-    listed: Sequence[Candidate],
+    subjects: Sequence[str],
     references: References,
-    weights: Weights,
+    weights: Weights = DEFAULT,
 ) -> list[Found]:
-    """Compare the fingers with those of every listed subject, position by position; best first."""
-    found = []
-    for candidate in listed:
-        enrolled = references(candidate.subject)
-        if enrolled:
-            scores = _scores(fingers, enrolled, weights)
-            probe, reference = [f.position for f in fingers], [f.position for f in enrolled]
-            found.append(Found(candidate.subject, fusion.fuse(scores, probe, reference)))
+    """Compare the fingers with those of every subject that may be the same; best first.
+
+    Where codes say that fingers were mixed up, those are compared too.
+    """
+    enrolled = references(subjects, reachable(fingers))
+    mixed = crossed.pairs(fingers, enrolled, index.book)
+    known = [
+        (subject, own, extra) for subject, own, extra in zip(subjects, enrolled, mixed, strict=True) if own
+    ]
+    found = index.map(lambda one: _compared(fingers, *one, weights), known)
     return sorted(found, key=lambda one: -one.fused.score)
 
 
-def _may_be(probe: Finger, reference: Finger) -> bool:
-    return UNKNOWN in (probe.position, reference.position) or probe.position == reference.position
+def declared(fingers: Sequence[Finger], subject: str, enrolled: Sequence[Finger]) -> Found:
+    """Compare the fingers with those of one subject, position by position."""
+    return _compared(fingers, subject, enrolled, set(), DEFAULT)
 
 
-def _scores(fingers: Sequence[Finger], enrolled: Sequence[Finger], weights: Weights) -> F64:
-    """Comparison scores (probe fingers, enrolled fingers), NaN where both positions are known and differ."""
-    scores = np.full((len(fingers), len(enrolled)), np.nan)
+def _compared(
+    fingers: Sequence[Finger],
+    subject: str,
+    enrolled: Sequence[Finger],
+    mixed: set[tuple[int, int]],
+    weights: Weights,
+) -> Found:
+    """Full comparison with one subject: of fingers that may be the same, and of `mixed` pairs."""
+    scores: F64 = np.full((len(fingers), len(enrolled)), np.nan)
     for i, probe in enumerate(fingers):
         for j, reference in enumerate(enrolled):
-            if _may_be(probe, reference):
-                scores[i, j] = compare(probe.template, reference.template, weights).score
-    return scores
+            if not may_be(probe, reference) and (i, j) not in mixed:
+                continue
+            score = compare(probe.template, reference.template, weights).score
+            # That labels are wrong needs evidence of its own.
+            if may_be(probe, reference) or score > fusion.CROSSED:
+                scores[i, j] = score
+    probe_positions, positions = [f.position for f in fingers], [f.position for f in enrolled]
+    fused = fusion.fuse(scores, probe_positions, positions)
+    return Found(subject, fused, tuple(positions[one.reference] for one in fused.fingers))

@@ -8,6 +8,7 @@ cylinders differ at all; ITQ (Gong and Lazebnik, 2011) turns them so that their 
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from services.abis.fingerprint.template import Template
+from services.abis.fingerprint import minutiae
+from services.abis.fingerprint.template import Template, from_minutiae
 from services.abis.kernels import F64, I8, I32, U8, U64, kernel
 from services.abis.search.parameters import FULL_CODES, MIN_CODES, THRESHOLD_SD
 
@@ -25,6 +27,7 @@ MEAN_UNIT = 256
 """Means of cells are kept in 1/256."""
 _CELLS = 256
 """Cells of one layer; all layers share one validity mask."""
+_KNOWN = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +113,23 @@ def thresholds(codes: U64, book: Codebook) -> U64:
     distance = np.bitwise_count(codes[:, None] ^ book.background[None]).astype(np.float64)
     limit: F64 = distance.mean(axis=1) - THRESHOLD_SD * distance.std(axis=1)
     return np.maximum(np.round(limit), 0.0).astype(np.uint64)
+
+
+def recipe(book: Codebook) -> str:
+    """What codes depend on, in 16 digits: the codebook, and how cylinders are made and chosen.
+
+    It is a known answer, the codes of a few minutiae strewn by hand, so that nobody has to remember to count
+    a version up.
+    """
+    digest = hashlib.blake2b(book.version.encode(), digest_size=8)
+    for number in range(_KNOWN):
+        k = np.arange(40, dtype=np.float32)
+        x, y = (37 * k + 11 * number) % 290 + 5, (53 * k + 29 * number * number) % 370 + 5
+        angle, quality = (k * k * (number + 1)) % 6.25, (7 * k % 40 + 1) / 41
+        sort = np.zeros(k.size, np.uint8)
+        some = minutiae.Minutiae(x, y, angle.astype(np.float32), sort, quality.astype(np.float32))
+        digest.update(encode(from_minutiae(some, 300, 380), book).tobytes())
+    return digest.hexdigest()
 
 
 def to_arrays(book: Codebook) -> dict[str, NDArray[Any]]:

@@ -1,9 +1,9 @@
-"""Segments on disk: .npy arrays that are mapped, not read, and a manifest that says which of them count.
+"""Segments on disk: one sealed file each, and a manifest that says which of them count.
 
-    manifest.json         replaced atomically, last: {"codebook", "sequence", "segments", "tail", "alive"}
-    segment-000000/…      sealed: rows-<position>, owners-<position>, full, position, first, and the names
-    tail-<sequence>/…     the same for the newest persons, copied into memory at start
-    alive-<sequence>.npy  which persons of all of these are not deleted
+    manifest.json              replaced atomically, last: which parts count, and what they hold
+    <recipe>-segment-000000    persons that no longer change: codes, positions, names
+    <recipe>-tail-<sequence>   the same for the newest persons
+    <recipe>-alive-<sequence>  which persons of all of these are not deleted
 
 What the manifest does not name is rubbish of an interrupted checkpoint, and is removed by the next one.
 """
@@ -11,8 +11,6 @@ What the manifest does not name is rubbish of an interrupted checkpoint, and is 
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,20 +20,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.abis.kernels import U8
+from services.abis.search import sealed
+from services.abis.search.lanes import LANES
 from services.abis.search.parameters import POSITIONS
 from services.abis.search.segment import Partition, Segment
 from services.abis.search.subjects import PackedNames, packed
-from services.common.errors import DataLoss
+from services.common.crypto import KeyRing
+from services.common.files import write_new
 
 _MANIFEST = "manifest.json"
+LOCK = "lock"
+"""File that the process which writes the directory holds locked."""
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a directory holds: the codebook's version, the last change in it, and the names of its parts."""
+    """What a directory holds.
 
-    codebook: str
+    recipe: how codes were made (`codes.recipe`). sequence: the last change in it; mark: which change that
+    was. segments, tail, alive: names of its parts.
+    """
+
+    recipe: str
     sequence: int
+    mark: str
     segments: tuple[str, ...]
     tail: str
     alive: str
@@ -49,25 +57,24 @@ def read_manifest(folder: Path) -> Manifest | None:
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:
-        raise _damaged(folder) from error
+        raise sealed.damaged(folder / _MANIFEST) from error
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Make the parts named in the manifest count, and remove all others."""
-    fresh = folder / f"{_MANIFEST}.new"
-    with fresh.open("w", encoding="utf-8") as file:
-        json.dump(vars(manifest), file, indent=2)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(folder / _MANIFEST)
-    _sync(folder)
-    wanted = {_MANIFEST, *manifest.segments, manifest.tail, f"{manifest.alive}.npy"}
+    text = json.dumps(vars(manifest), indent=2)
+    write_new(folder / _MANIFEST, text.encode(), mode=0o600)
+    keep_only(folder, {_MANIFEST, *manifest.segments, manifest.tail, manifest.alive})
+
+
+def keep_only(folder: Path, names: set[str]) -> None:
+    """Remove every other file of an index."""
     for entry in folder.iterdir():
-        if entry.name not in wanted:
-            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        if entry.name not in names | {LOCK} and entry.is_file():
+            entry.unlink()
 
 
-def write_segment(folder: Path, name: str, segment: Segment) -> None:
+def write_segment(folder: Path, name: str, segment: Segment, keys: KeyRing) -> None:
     """Write a segment, without its deletions, under a name that no manifest mentions yet."""
     names = [segment.names.get(person) for person in range(segment.persons)]
     arrays: dict[str, NDArray[Any]] = {
@@ -79,80 +86,35 @@ def write_segment(folder: Path, name: str, segment: Segment) -> None:
     for position, part in enumerate(segment.partitions):
         if part.owners.size:
             arrays |= {f"rows-{position}": part.rows, f"owners-{position}": part.owners}
-    target = folder / name
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
-    for key, values in arrays.items():
-        write_array(target, key, values)
-    _sync(target)
-    _sync(folder)
+    sealed.write(folder / name, arrays, keys)
 
 
-def read_segment(folder: Path, name: str, alive: U8) -> Segment:
-    """Map a segment. DataLoss where a file is missing or does not fit the others."""
+def read_segment(folder: Path, name: str, keys: KeyRing) -> Segment:
+    """Open a segment, everybody alive. DataLoss where its file is missing or damaged."""
+    arrays = sealed.read(folder / name, keys)
+    empty = Partition(np.empty((0, LANES), np.uint64), np.empty(0, np.int32))
     try:
-        arrays = {file.stem: _mapped(file) for file in (folder / name).glob("*.npy")}
-        empty = Partition(np.empty((0, 8), np.uint64), np.empty(0, np.int32))
         parts = tuple(
             Partition(arrays[f"rows-{p}"], arrays[f"owners-{p}"]) if f"rows-{p}" in arrays else empty
             for p in range(POSITIONS)
         )
         full, position, first = arrays["full"], arrays["position"], arrays["first"]
         names = PackedNames(arrays["text"], arrays["ends"], arrays["keys"], arrays["order"])
-    except (OSError, ValueError, KeyError) as error:
-        raise _damaged(folder / name) from error
-    if not (len(alive) == len(first) - 1 and len(full) == len(position) == first[-1]):
-        raise _damaged(folder / name)
-    return Segment(len(first) - 1, parts, full, position, first, alive, names)
+    except KeyError as error:
+        raise sealed.damaged(folder / name) from error
+    persons = len(first) - 1
+    return Segment(persons, parts, full, position, first, np.ones(persons, np.uint8), names)
 
 
-def persons_in(folder: Path, name: str) -> int:
-    """How many persons a segment on disk has, deleted ones included."""
-    try:
-        return len(_mapped(folder / name / "first.npy")) - 1
-    except (OSError, ValueError) as error:
-        raise _damaged(folder / name) from error
+def write_alive(folder: Path, name: str, flags: Sequence[U8], keys: KeyRing) -> None:
+    """Write which persons of each segment are not deleted."""
+    sealed.write(folder / name, {"alive": np.packbits(np.concatenate(flags))}, keys)
 
 
-def write_array(folder: Path, name: str, values: NDArray[Any]) -> None:
-    """Write one array so that it survives a power cut."""
-    with (folder / f"{name}.npy").open("wb") as file:
-        np.save(file, values)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def read_array(folder: Path, name: str) -> NDArray[Any]:
-    """A copy in memory of an array on disk."""
-    try:
-        return np.array(np.load(folder / f"{name}.npy"))
-    except (OSError, ValueError) as error:
-        raise _damaged(folder / name) from error
-
-
-def alive_parts(alive: U8, persons: Sequence[int]) -> list[U8]:
-    """The deletion flags of each segment, from those of all."""
-    if len(alive) != sum(persons):
-        raise DataLoss("SEARCH_INDEX_DAMAGED", "The deletions of a search index do not fit its segments.")
-    return np.split(alive, np.cumsum(persons)[:-1])
-
-
-def _mapped(file: Path) -> NDArray[Any]:
-    # Copy-on-write, because kernels are compiled for writable arrays, and plain arrays, not NumPy's subclass.
-    return np.asarray(np.load(file, mmap_mode="c"))
-
-
-def _damaged(what: Path) -> DataLoss:
-    return DataLoss(
-        "SEARCH_INDEX_DAMAGED",
-        f"Part {what.name} of a search index is missing or damaged.",
-        remedy="Remove the directory of the index; it is rebuilt from the enrolled templates.",
-    )
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def read_alive(folder: Path, name: str, segments: Sequence[Segment], keys: KeyRing) -> list[U8]:
+    """The flags of each segment. DataLoss where they do not fit."""
+    persons = [segment.persons for segment in segments]
+    bits = sealed.read(folder / name, keys)["alive"]
+    if bits.size != -(-sum(persons) // 8):
+        raise sealed.damaged(folder / name)
+    return [np.array(part) for part in np.split(np.unpackbits(bits)[: sum(persons)], np.cumsum(persons)[:-1])]

@@ -1,6 +1,6 @@
 """The first stage of 1:N search: short codes of all fingers, for a list of persons worth a closer look.
 
-    index = SearchIndex.open(directory)            # maps what the last checkpoint wrote
+    index = SearchIndex.open(directory, keys)      # opens what the last checkpoint sealed
     index.insert(subject, fingers, sequence)       # seen by every search that starts afterwards
     index.delete(subject, sequence)
     index.search(probe_fingers, 10_000)            # candidates, best first
@@ -13,12 +13,14 @@ snapshot of segments of which all but the last, the tail, no longer change.
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
+import os
 import threading
-import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -26,48 +28,25 @@ from services.abis.finger import Finger
 from services.abis.kernels import I64, U64
 from services.abis.search import codes, files, path, select
 from services.abis.search.codes import Codebook
+from services.abis.search.listed import Candidate, Listed, listed
 from services.abis.search.plain import U16
-from services.abis.search.probe import ProbeFinger, mirrored, prepare
+from services.abis.search.probe import ProbeFinger, arrangements, prepare
 from services.abis.search.segment import Segment
 from services.abis.search.tail import Tail
-from services.common.errors import AlreadyExists
+from services.common.crypto import KeyRing
+from services.common.errors import AlreadyExists, DataLoss
 
 SECOND_PASS = 20_000
 """Fingers whose codes the second pass compares, at most: with ten fingers 2,000 persons, with one 20,000."""
+DELETED_SHARE = 0.125
+"""A segment of which so many persons are deleted is written anew without them."""
+LEAST_CHANGES = 1_000
+"""Changes worth a checkpoint: some ten seconds of encoding at the next start."""
 
-
-@dataclass(frozen=True)
-class Candidate:
-    """A subject worth a closer look. score: comparable within one search only."""
-
-    subject: str
-    score: int
-
-
-@dataclass(frozen=True, eq=False)
-class Listed:
-    """Persons that a pass kept, best first, as (n) indices of their segments, persons in them, and scores."""
-
-    segments: Sequence[Segment]
-    segment: I64
-    person: I64
-    score: U16
-
-    def head(self, most: int) -> Listed:
-        """The first `most`."""
-        return Listed(self.segments, self.segment[:most], self.person[:most], self.score[:most])
-
-    def candidates(self, most: int) -> list[Candidate]:
-        """The first `most`, by name."""
-        return [
-            Candidate(self.segments[k].names.get(person), score)
-            for k, person, score in zip(
-                self.segment[:most].tolist(),
-                self.person[:most].tolist(),
-                self.score[:most].tolist(),
-                strict=True,
-            )
-        ]
+T = TypeVar("T")
+R = TypeVar("R")
+Codes = list[tuple[int, U64]]
+"""Position and codes of each finger."""
 
 
 def second_pass_persons(fingers: int) -> int:
@@ -75,74 +54,158 @@ def second_pass_persons(fingers: int) -> int:
     return SECOND_PASS // max(fingers, 1)
 
 
-class SearchIndex:
-    """Codes of the fingers of all enrolled subjects. Any method may be called from any thread."""
+def mark_of(subject: str, sequence: int) -> str:
+    """A short name of one change, by which two histories are told apart."""
+    return hashlib.blake2b(f"{sequence}/{subject}".encode(), digest_size=8).hexdigest()
 
-    def __init__(self, folder: Path, book: Codebook, threads: int) -> None:
-        self._folder = folder
-        self._book = book
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="search-index")
+
+class SearchIndex:
+    """Codes of the fingers of all enrolled subjects. Any method may be called from any thread.
+
+    folder, keys: where it is sealed, and under what. threads: cores that searches may use together.
+    """
+
+    def __init__(
+        self, folder: Path, keys: KeyRing, *, book: Codebook | None = None, threads: int = 2
+    ) -> None:
+        book = book or codes.default()
+        self._folder, self._keys, self._book = folder, keys, book
+        self._recipe = codes.recipe(book)
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="search")
         self._lock = threading.Lock()
         self._checkpointing = threading.Lock()
+        self._owner: int | None = None
+        self._clear()
+        self.discarded = ""
+        """Why what the directory held could not be used; empty where it could, or where it held nothing."""
+
+    def _clear(self) -> None:
         self._sealed: list[Segment] = []
         self._names: list[str | None] = []
         self._tail = Tail()
-        self._sequence = 0
-        self._written = 0
+        self._sequence = self._written = 0
+        self._mark = ""
 
     @classmethod
-    def open(cls, folder: Path, *, book: Codebook | None = None, threads: int = 2) -> SearchIndex:
-        """Map the index in a directory, or begin one there.
+    def open(
+        cls, folder: Path, keys: KeyRing, *, book: Codebook | None = None, threads: int = 2
+    ) -> SearchIndex:
+        """The index in a directory, restored."""
+        index = cls(folder, keys, book=book, threads=threads)
+        index.restore()
+        return index
 
-        One of another codebook is left alone until the first checkpoint replaces it: its codes cannot be
-        compared with ours, so this index begins empty, at sequence number 0. DataLoss where files are
-        damaged.
+    def restore(self) -> None:
+        """Open what is in the directory, or begin there.
+
+        What is damaged, or whose codes were made in another way, is of no use: the index then begins empty,
+        at sequence number 0, and its first checkpoint replaces the other. Only one process writes a
+        directory; for all others `writable` is False and checkpoints do nothing.
         """
         # Compiled (or read from the disk cache) now, so that no search waits for it.
         path.fastest()
-        index = cls(folder, book or codes.default(), threads)
-        folder.mkdir(parents=True, exist_ok=True)
-        manifest = files.read_manifest(folder)
-        if manifest is not None and manifest.codebook == index._book.version:
-            index._load(manifest)
-        return index
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._claim()
+        try:
+            manifest = files.read_manifest(self._folder)
+            if manifest is not None and manifest.recipe == self._recipe:
+                self._load(manifest)
+            elif manifest is not None:
+                self.discarded = "its codes were made in another way"
+        except DataLoss as error:
+            self._clear()
+            self.discarded = str(error)
+
+    def _claim(self) -> None:
+        descriptor = os.open(self._folder / files.LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._owner = descriptor
+        except BlockingIOError:
+            os.close(descriptor)
 
     def _load(self, manifest: files.Manifest) -> None:
         names = [*manifest.segments, manifest.tail]
-        persons = [files.persons_in(self._folder, name) for name in names]
-        flags = files.alive_parts(files.read_array(self._folder, manifest.alive), persons)
-        found = [
-            files.read_segment(self._folder, name, np.array(alive))
-            for name, alive in zip(names, flags, strict=True)
-        ]
-        self._sealed, tail = found[:-1], found[-1]
+        found = list(self._pool.map(lambda name: files.read_segment(self._folder, name, self._keys), names))
+        flags = files.read_alive(self._folder, manifest.alive, found, self._keys)
+        for segment, alive in zip(found, flags, strict=True):
+            segment.alive[:] = alive
+        self._sealed, self._tail = found[:-1], Tail.of(found[-1])
         self._names = list(manifest.segments)
-        self._tail = Tail.of(tail)
         self._sequence = self._written = manifest.sequence
+        self._mark = manifest.mark
 
     def close(self) -> None:
         """End the search threads. What no checkpoint holds comes again from the change log."""
         self._pool.shutdown(wait=True, cancel_futures=True)
+        if self._owner is not None:
+            os.close(self._owner)
+            self._owner = None
+
+    @property
+    def writable(self) -> bool:
+        """Whether this process writes the directory; False where another one does."""
+        return self._owner is not None
+
+    @property
+    def book(self) -> Codebook:
+        """What codes are made with."""
+        return self._book
 
     @property
     def sequence(self) -> int:
         """Number of the last change that searches see."""
         return self._sequence
 
-    def persons(self) -> int:
-        """Subjects that a search can find."""
-        return sum(int(np.count_nonzero(segment.alive)) for segment in self._snapshot())
+    @property
+    def mark(self) -> str:
+        """Which change that was: `mark_of`; empty where there was none."""
+        return self._mark
+
+    @property
+    def unwritten(self) -> int:
+        """Changes that no checkpoint holds."""
+        return self._sequence - self._written
+
+    @property
+    def overdue(self) -> bool:
+        """Whether enough changes are unwritten to be worth writing all of the newest persons again."""
+        return self.unwritten >= max(LEAST_CHANGES, self._tail.persons // 4)
+
+    def counts(self) -> tuple[int, int]:
+        """Subjects, and fingers of theirs, that a search can find."""
+        counts = [segment.counts() for segment in self._snapshot()]
+        return sum(persons for persons, _ in counts), sum(fingers for _, fingers in counts)
+
+    def everybody(self) -> list[str]:
+        """All subjects, in order of enrolment."""
+        return [
+            segment.names.get(person)
+            for segment in self._snapshot()
+            for person in np.flatnonzero(segment.alive).tolist()
+        ]
+
+    def holds(self, subject: str) -> bool:
+        """Whether the subject is there."""
+        with self._lock:
+            return self._find(subject) is not None
+
+    def map(self, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
+        """Results of `work` on all items, from the threads that searches use."""
+        return list(self._pool.map(work, items))
+
+    def encoded(self, fingers: Sequence[Finger]) -> Codes:
+        """What `insert_codes` takes."""
+        return [(finger.position, codes.encode(finger.template, self._book)) for finger in fingers]
 
     def insert(self, subject: str, fingers: Sequence[Finger], sequence: int) -> None:
         """Add a subject whose enrolment was committed under this sequence number; a number already seen is
         ignored. AlreadyExists where the subject is there.
         """
-        self.insert_codes(
-            subject, [(f.position, codes.encode(f.template, self._book)) for f in fingers], sequence
-        )
+        self.insert_codes(subject, self.encoded(fingers), sequence)
 
-    def insert_codes(self, subject: str, fingers: Sequence[tuple[int, U64]], sequence: int) -> None:
-        """`insert` of fingers that are encoded already: (position, codes) each."""
+    def insert_codes(self, subject: str, fingers: Codes, sequence: int) -> None:
+        """`insert` of fingers that are encoded already."""
         with self._lock:
             if sequence <= self._sequence:
                 return
@@ -153,7 +216,7 @@ class SearchIndex:
                 self._names.append(None)
                 self._tail = Tail()
             self._tail.append(subject, [(position, found) for position, found in fingers if found.size])
-            self._sequence = sequence
+            self._sequence, self._mark = sequence, mark_of(subject, sequence)
 
     def delete(self, subject: str, sequence: int) -> None:
         """Take out a subject whose deletion was committed under this sequence number; one that is not there
@@ -166,7 +229,12 @@ class SearchIndex:
             if found is not None:
                 segment, person = found
                 segment.alive[person] = 0
-            self._sequence = sequence
+            self._sequence, self._mark = sequence, mark_of(subject, sequence)
+
+    def reset(self) -> None:
+        """Forget everybody: the history that the index followed is not that of its owner."""
+        with self._checkpointing, self._lock:
+            self._clear()
 
     def _find(self, subject: str) -> tuple[Segment, int] | None:
         for segment in (*self._sealed, self._tail.view()):
@@ -180,88 +248,88 @@ class SearchIndex:
             return [*self._sealed, self._tail.view()]
 
     def search(
-        self, fingers: Sequence[Finger], list_length: int, *, swapped_hands: bool = False
+        self, fingers: Sequence[Finger], list_length: int, *, exchanged: bool = False
     ) -> list[Candidate]:
         """The `list_length` subjects most alike, best first; fewer where fewer share anything with the probe.
 
         Fingers of unknown position are compared with all fingers, known ones with theirs and with those of
-        unknown position. swapped_hands: also try the left hand as the right one and vice versa. Fingers with
+        unknown position. exchanged: also try the positions under `probe.arrangements`. Fingers with
         too few minutiae are left out; a search in which none remains finds nobody.
         """
-        return self.search_codes(prepare(fingers, self._book), list_length, swapped_hands=swapped_hands)
+        probe = prepare(fingers, self._book)
+        orders = arrangements(probe) if exchanged else [probe]
+        first = self.first_pass(orders, max(list_length, second_pass_persons(len(probe))))
+        return self.second_pass(first, orders).candidates(list_length)
 
-    def search_codes(
-        self, probe: Sequence[ProbeFinger], list_length: int, *, swapped_hands: bool = False
-    ) -> list[Candidate]:
-        """`search` with fingers that are encoded already."""
-        hands = [probe, mirrored(probe)] if swapped_hands else [probe]
-        first = self.first_pass(hands, max(list_length, second_pass_persons(len(probe))))
-        return self.second_pass(first, hands).candidates(list_length)
-
-    def first_pass(self, hands: Sequence[Sequence[ProbeFinger]], most: int) -> Listed:
-        """The `most` persons of the greatest scores of few codes, the best over `hands` each."""
+    def first_pass(self, orders: Sequence[Sequence[ProbeFinger]], most: int) -> Listed:
+        """The `most` persons of the greatest scores of few codes, the best over `orders` each."""
         segments = self._snapshot()
-        scored = list(self._pool.map(lambda segment: _first(segment, hands), segments))
+        scored = self.map(lambda segment: _first(segment, orders), segments)
         least = select.cut(np.sum([bins for _, bins in scored], axis=0), most)
         persons = [select.at_least(sums, least) for sums, _ in scored]
         found = [sums[chosen] for (sums, _), chosen in zip(scored, persons, strict=True)]
-        return _listed(segments, persons, found, most)
+        return listed(segments, persons, found, most)
 
-    def second_pass(self, first: Listed, hands: Sequence[Sequence[ProbeFinger]]) -> Listed:
+    def second_pass(self, first: Listed, orders: Sequence[Sequence[ProbeFinger]]) -> Listed:
         """The same persons, ordered by scores of all their codes."""
         persons = [first.person[first.segment == k] for k in range(len(first.segments))]
-        scores = self._pool.map(lambda part, who: _second(part, who, hands), first.segments, persons)
-        return _listed(first.segments, persons, list(scores), len(first.person))
+        scores = self._pool.map(lambda part, who: _second(part, who, orders), first.segments, persons)
+        return listed(first.segments, persons, list(scores), len(first.person))
 
     def checkpoint(self) -> None:
-        """Write what changed since the last checkpoint, so that the next start maps it. Searches go on."""
+        """Write what changed since the last checkpoint, so that the next start opens it. Searches go on.
+
+        OSError where the disk is full; the last checkpoint then still counts.
+        """
         with self._checkpointing:
+            if self._owner is None or self._sequence == self._written:
+                return
+            self._tidy()
             with self._lock:
                 sealed, names, tail = list(self._sealed), list(self._names), self._tail.view()
-                alive = np.concatenate([segment.alive for segment in (*sealed, tail)])
-                sequence = self._sequence
-            if sequence == self._written:
-                return
-            # Names of another codebook's parts must stay what its manifest says until ours replaces it.
-            mark = f"{zlib.crc32(self._book.version.encode()):08x}"
-            written = [name or f"{mark}-segment-{k:06d}" for k, name in enumerate(names)]
+                alive = [segment.alive.copy() for segment in (*sealed, tail)]
+                sequence, mark = self._sequence, self._mark
+            written = [
+                name or f"{self._recipe}-segment-{sequence}-{number}" for number, name in enumerate(names)
+            ]
             for segment, before, name in zip(sealed, names, written, strict=True):
                 if before is None:
-                    files.write_segment(self._folder, name, segment)
-            newest, flags = f"{mark}-tail-{sequence}", f"{mark}-alive-{sequence}"
-            files.write_segment(self._folder, newest, tail)
-            files.write_array(self._folder, flags, alive)
-            manifest = files.Manifest(self._book.version, sequence, tuple(written), newest, flags)
+                    files.write_segment(self._folder, name, segment, self._keys)
+            newest, flags = f"{self._recipe}-tail-{sequence}", f"{self._recipe}-alive-{sequence}"
+            files.write_segment(self._folder, newest, tail, self._keys)
+            files.write_alive(self._folder, flags, alive, self._keys)
+            manifest = files.Manifest(self._recipe, sequence, mark, tuple(written), newest, flags)
             files.write_manifest(self._folder, manifest)
-            self._written = sequence
-            self._map(written)
+            with self._lock:
+                # Only this method takes segments away, and new ones come in at the end.
+                self._names[: len(written)] = written
+                self._written = sequence
 
-    def _map(self, names: Sequence[str]) -> None:
-        """Let go of arrays in memory whose segments are on disk now."""
-        for k, name in enumerate(names):
-            if self._names[k] is None:
-                mapped = files.read_segment(self._folder, name, self._sealed[k].alive)
-                with self._lock:
-                    self._sealed[k], self._names[k] = mapped, name
+    def _tidy(self) -> None:
+        """Replace segments of which many persons are deleted, and new ones, by copies without slack."""
+        with self._lock:
+            found = list(zip(self._sealed, self._names, strict=True))
+        for segment, name in found:
+            kept = np.flatnonzero(segment.alive)
+            if name is not None and kept.size > (1 - DELETED_SHARE) * segment.persons:
+                continue
+            copy = segment.only(kept)
+            with self._lock:
+                at = self._sealed.index(segment)
+                copy.alive[:] = segment.alive[kept]
+                self._sealed[at : at + 1] = [copy] if kept.size else []
+                self._names[at : at + 1] = [None] if kept.size else []
 
 
-def _first(segment: Segment, hands: Sequence[Sequence[ProbeFinger]]) -> tuple[U16, I64]:
-    sums = segment.score(hands[0])
-    for other in hands[1:]:
+def _first(segment: Segment, orders: Sequence[Sequence[ProbeFinger]]) -> tuple[U16, I64]:
+    sums = segment.score(orders[0])
+    for other in orders[1:]:
         np.maximum(sums, segment.score(other), out=sums)
     return sums, select.histogram(sums)
 
 
-def _second(segment: Segment, persons: I64, hands: Sequence[Sequence[ProbeFinger]]) -> U16:
-    scores = segment.rescore(hands[0], persons)
-    for other in hands[1:]:
+def _second(segment: Segment, persons: I64, orders: Sequence[Sequence[ProbeFinger]]) -> U16:
+    scores = segment.rescore(orders[0], persons)
+    for other in orders[1:]:
         np.maximum(scores, segment.rescore(other, persons), out=scores)
     return scores
-
-
-def _listed(segments: Sequence[Segment], persons: Sequence[I64], scores: Sequence[U16], most: int) -> Listed:
-    segment = np.repeat(np.arange(len(segments)), [len(chosen) for chosen in persons])
-    person, score = np.concatenate(persons), np.concatenate(scores)
-    # Equal scores keep the order of enrolment, so that a search repeats itself.
-    order = np.lexsort((person, segment, -score.astype(np.int64)))[:most]
-    return Listed(segments, segment[order], person[order], score[order])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from services.abis.search.parameters import FULL_CODES, PROBE_CODES, SEARCH_CODE
 
 _BLOCK = 4
 """Kernels take codes in multiples of this many."""
+FEW = (2, 3)
+"""With so many fingers, two that were exchanged may be all there is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,18 +53,29 @@ def from_codes(position: int, codes: U64, book: Codebook, most: int) -> ProbeFin
     return ProbeFinger(position, short, short_limits, _filled(codes), _filled(limits))
 
 
-def mirrored(probe: Sequence[ProbeFinger]) -> list[ProbeFinger]:
-    """The probe as if its left and right hand had been swapped."""
+def arrangements(probe: Sequence[ProbeFinger]) -> list[list[ProbeFinger]]:
+    """The probe under every order in which its positions may have been mixed up: as declared, with both hands
+    exchanged, and, where it has two or three fingers, with two of them exchanged.
+
+    With four fingers or more those that keep their positions find the person.
+    """
+    orders = [[finger.position for finger in probe]]
+    if len(probe) in FEW:
+        for i, j in itertools.combinations(range(len(probe)), 2):
+            exchanged = list(orders[0])
+            exchanged[i], exchanged[j] = exchanged[j], exchanged[i]
+            orders.append(exchanged)
+    orders += [[other_hand(position) for position in order] for order in orders]
+    distinct = dict.fromkeys(tuple(order) for order in orders)
     return [
-        ProbeFinger(
-            UNKNOWN if f.position == UNKNOWN else (f.position + 4) % 10 + 1,
-            f.codes,
-            f.limits,
-            f.full_codes,
-            f.full_limits,
-        )
-        for f in probe
+        [replace(finger, position=position) for finger, position in zip(probe, order, strict=True)]
+        for order in distinct
     ]
+
+
+def other_hand(position: int) -> int:
+    """The same finger of the other hand."""
+    return UNKNOWN if position == UNKNOWN else (position + 4) % 10 + 1
 
 
 def _filled(values: U64) -> U64:

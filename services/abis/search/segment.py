@@ -1,4 +1,4 @@
-"""A run of persons in packed arrays, as a search reads it: sealed and mapped from files, or a view of the
+"""A run of persons in packed arrays, as a search reads it: one that no longer changes, or a view of the
 tail.
 """
 
@@ -11,11 +11,12 @@ import numpy as np
 
 from services.abis.kernels import I32, I64, U8, U64
 from services.abis.search import path
+from services.abis.search.lanes import LANES
 from services.abis.search.parameters import FULL_CODES, HOT_CODES, POSITIONS
 from services.abis.search.plain import U16
 from services.abis.search.probe import ProbeFinger
 from services.abis.search.select import gather
-from services.abis.search.subjects import Subjects
+from services.abis.search.subjects import PackedNames, Subjects, packed
 
 _CHUNK = 1024
 """Fingers gathered at once: their codes stay in the second-level cache."""
@@ -77,7 +78,45 @@ class Segment:
                 sums[start : start + _CHUNK] += best
         return sums
 
+    def counts(self) -> tuple[int, int]:
+        """Persons that are not deleted, and their fingers."""
+        return int(np.count_nonzero(self.alive)), int(np.diff(self.first)[self.alive != 0].sum())
+
+    def only(self, kept: I64) -> Segment:
+        """A copy with these persons, in ascending order, all alive; nothing remains of the others."""
+        number = np.full(self.persons, -1, np.int32)
+        number[kept] = np.arange(kept.size)
+        fingers = np.diff(self.first)
+        theirs = np.repeat(number >= 0, fingers)
+        return Segment(
+            kept.size,
+            tuple(_renumbered(part, number) for part in self.partitions),
+            self.full[theirs],
+            self.position[theirs],
+            np.concatenate([np.zeros(1, np.int64), np.cumsum(fingers[kept])]),
+            np.ones(kept.size, np.uint8),
+            PackedNames(**packed([self.names.get(person) for person in kept.tolist()])),
+        )
+
     def _reachable(self, position: int) -> list[int]:
         """Partitions whose fingers may be the finger of that position."""
         wanted = range(POSITIONS) if position == 0 else (position, 0)
         return [p for p in wanted if self.partitions[p].owners.size]
+
+
+def side_by_side(codes: U64) -> U64:
+    """Codes (n, w) of n fingers, n a multiple of 8, as kernels take them: rows (n / 8 * w, 8)."""
+    width = codes.shape[1]
+    groups = codes.reshape(-1, LANES, width).transpose(0, 2, 1)
+    return np.ascontiguousarray(groups).reshape(-1, LANES)
+
+
+def _renumbered(part: Partition, number: I32) -> Partition:
+    """The fingers of the persons who have a number, under it."""
+    known = (part.owners >= 0) & (part.owners < number.size)
+    owners = np.where(known, part.owners, 0)
+    there = known & (number[owners] >= 0)
+    codes = part.rows.reshape(-1, HOT_CODES, LANES).transpose(0, 2, 1).reshape(-1, HOT_CODES)[there]
+    empty = -codes.shape[0] % LANES
+    owners = np.pad(number[owners][there], (0, empty), constant_values=-1)
+    return Partition(side_by_side(np.pad(codes, ((0, empty), (0, 0)))), owners)

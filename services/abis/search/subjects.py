@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -68,8 +68,8 @@ class PackedNames:
         return [person for person in persons if self.get(person) == subject]
 
 
-def packed(names: Sequence[str]) -> dict[str, U8 | I64 | U64]:
-    """The arrays of `PackedNames`."""
+def packed(names: Sequence[str]) -> dict[str, Any]:
+    """The arrays of `PackedNames`, by its parameters."""
     encoded = [name.encode() for name in names]
     keys = np.array([_key(name) for name in names], np.uint64)
     order = np.argsort(keys, kind="stable").astype(np.int64)

@@ -9,6 +9,7 @@ import pytest
 
 from bench import synthetic_templates
 from services.abis.finger import Finger
+from services.common.crypto import KeyRing
 
 PEOPLE = 24
 
@@ -20,6 +21,12 @@ class Person:
     name: str
     enrolled: list[Finger]
     probe: list[Finger]
+
+
+@pytest.fixture(scope="session")
+def keys() -> KeyRing:
+    """Keys under which an index is sealed."""
+    return KeyRing("test", {"test": bytes(range(32))})
 
 
 @pytest.fixture(scope="session")

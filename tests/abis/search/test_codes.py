@@ -13,7 +13,7 @@ from bench.codes import held_out
 from services.abis.fingerprint.template import Template
 from services.abis.search import codes
 from services.abis.search.parameters import FULL_CODES, MIN_CODES
-from services.abis.search.probe import first_codes, from_codes, mirrored, prepare
+from services.abis.search.probe import arrangements, first_codes, from_codes, prepare
 
 if TYPE_CHECKING:
     from tests.abis.search.conftest import Person
@@ -71,10 +71,30 @@ def test_held_out_code_books_never_saw_the_set_they_are_for() -> None:
         assert name not in book.provenance["sets"]
 
 
-@pytest.mark.parametrize(("position", "other"), [(0, 0), (1, 6), (5, 10), (6, 1), (10, 5)])
-def test_swapping_hands_swaps_positions(position: int, other: int) -> None:
-    finger = from_codes(position, np.arange(5, dtype=np.uint64), codes.default(), 8)
-    assert mirrored([finger])[0].position == other
+@pytest.mark.parametrize(
+    ("declared", "orders"),
+    [
+        ([0], {(0,)}),
+        ([2], {(2,), (7,)}),
+        ([5, 6], {(5, 6), (6, 5), (10, 1), (1, 10)}),
+        ([1, 2, 3], {(1, 2, 3), (2, 1, 3), (3, 2, 1), (1, 3, 2), (6, 7, 8), (7, 6, 8), (8, 7, 6), (6, 8, 7)}),
+        ([1, 2, 3, 0], {(1, 2, 3, 0), (6, 7, 8, 0)}),
+    ],
+)
+def test_positions_may_have_been_mixed_up_in_so_many_ways(
+    declared: list[int], orders: set[tuple[int, ...]]
+) -> None:
+    fingers = [
+        from_codes(position, np.arange(5, dtype=np.uint64), codes.default(), 8) for position in declared
+    ]
+    found = [tuple(finger.position for finger in order) for order in arrangements(fingers)]
+    assert found[0] == tuple(declared)
+    assert set(found) == orders
+    assert len(found) == len(orders)
+
+
+def test_codes_are_filled_up_with_limits_that_nothing_falls_below() -> None:
+    finger = from_codes(3, np.arange(5, dtype=np.uint64), codes.default(), 8)
     assert finger.codes.size == 8
     assert finger.limits[5:].tolist() == [0, 0, 0]
 
