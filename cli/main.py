@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cli import abis, bench
+from cli import abis, bench, card
 from cli.certificate import certificate
 from cli.demo.command import demo
 from cli.readers import readers
@@ -27,6 +27,7 @@ app.command(rich_help_panel="Ask")(stock)
 app.command(rich_help_panel="Ask")(readers)
 app.command(rich_help_panel="Services")(certificate)
 app.add_typer(abis.app, name="abis", rich_help_panel="Ask")
+app.add_typer(card.app, name="card", rich_help_panel="Ask")
 app.add_typer(bench.app, name="bench", rich_help_panel="Measure")
 
 

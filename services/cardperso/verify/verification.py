@@ -72,6 +72,15 @@ def verify_card(
     return Verification(profile.name, files, tuple(findings), checked.signer, differing)
 
 
+def has_application(card: CardSession, profile: Profile) -> bool:
+    """Whether the card has the application of a profile.
+
+    Raises:
+        PcscFault: the card, the reader or the PC/SC service failed.
+    """
+    return card.transmit(_select_command(profile.aid)).sw == _OK
+
+
 class _Reading:
     """Commands to the selected application, protected where a session is open."""
 
