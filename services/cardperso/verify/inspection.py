@@ -17,6 +17,9 @@ from services.cardperso.verify.result import Verification
 from services.cardperso.verify.verification import has_application, verify_card
 from services.common.errors import InvalidArgument
 
+LOOK_SECONDS = 2.0
+"""How long to wait for a card that is to be looked at, or for a job to let go of it."""
+
 
 @dataclass(frozen=True)
 class Inspection:
