@@ -11,6 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from tunggal.cardperso.v1 import verification_pb2 as pb
 from tunggal.cardperso.v1 import verification_pb2_grpc
 
+from services.cardperso.job import Job
 from services.cardperso.verify.inspection import Inspector
 from services.common import audit, requests
 from services.common.clock import Clock
@@ -22,12 +23,10 @@ ALLOW = {"VerifyCard": frozenset({"operator/*"})}
 
 
 class VerificationService(verification_pb2_grpc.VerificationServiceServicer):
-    """Adapter between the contract and the inspector; `job_of_chip` gives the id of the job that made a
-    card, or an empty text.
-    """
+    """Adapter between the contract and the inspector; `job_of_chip` finds the job that made a card."""
 
     def __init__(
-        self, inspector: Inspector, database: Database, clock: Clock, job_of_chip: Callable[[str], str]
+        self, inspector: Inspector, database: Database, clock: Clock, job_of_chip: Callable[[str], Job | None]
     ) -> None:
         self._inspector = inspector
         self._database = database
@@ -50,6 +49,7 @@ class VerificationService(verification_pb2_grpc.VerificationServiceServicer):
                 at=self._clock.now(),
             )
         )
+        job = self._job_of_chip(seen.chip_uid) if seen.chip_uid else None
         verification, contents = seen.verification, seen.contents
         return pb.VerifyCardResponse(
             chip_uid=seen.chip_uid,
@@ -71,7 +71,7 @@ class VerificationService(verification_pb2_grpc.VerificationServiceServicer):
                 for finger in contents.fingers
             ],
             signer=None if verification.signer is None else _signer(verification.signer),
-            job_id=self._job_of_chip(seen.chip_uid) if seen.chip_uid else "",
+            job_id="" if job is None else job.job_id,
         )
 
 
