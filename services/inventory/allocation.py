@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from services.common.errors import FailedPrecondition, InvalidArgument, NotFound
-from services.inventory.ledger import Account, Condition
+from services.inventory.ledger import BLANK, Account, Condition
 from services.inventory.location import Location
 from services.inventory.serials import SerialRange
 
@@ -27,7 +27,9 @@ class AllocationState(StrEnum):
 
 @dataclass(frozen=True)
 class Allocation:
-    """``serials`` of ``source`` are to become ``target``'s, because of ``reason``."""
+    """``quantity`` of ``source`` is to become ``target``'s, because of ``reason``; ``serials`` where the item
+    has them. The receiver tells what was ``missing`` or ``damaged`` of it, and what came beyond it.
+    """
 
     allocation_id: str
     source: Location
@@ -39,28 +41,40 @@ class Allocation:
     create_time: datetime
     dispatch_time: datetime | None = None
     receive_time: datetime | None = None
+    item: str = BLANK
+    missing: int = 0
+    damaged: int = 0
+    surplus: int = 0
+    loan_id: str | None = None
 
     @property
     def set_aside(self) -> Account:
         """Where the blanks are until dispatch."""
-        return Account(self.source, Condition.ALLOCATED)
+        return Account(self.source, Condition.ALLOCATED, self.item)
 
     @property
     def under_way(self) -> Account:
         """Where the blanks are from dispatch to receipt: in transit to the receiver, in nobody's stock."""
-        return Account(self.target, Condition.IN_TRANSIT)
+        return Account(self.target, Condition.IN_TRANSIT, self.item)
 
     def dispatched(self, now: datetime) -> Allocation:
         """The allocation after the blanks left. Raises :class:`FailedPrecondition` unless it is ALLOCATED."""
         self._require(AllocationState.ALLOCATED, "dispatched")
         return replace(self, state=AllocationState.DISPATCHED, dispatch_time=now)
 
-    def received(self, now: datetime) -> Allocation:
+    def received(self, now: datetime, *, missing: int = 0, damaged: int = 0, surplus: int = 0) -> Allocation:
         """The allocation after its confirmed receipt. Raises :class:`FailedPrecondition` unless it is
         DISPATCHED.
         """
         self._require(AllocationState.DISPATCHED, "received")
-        return replace(self, state=AllocationState.RECEIVED, receive_time=now)
+        return replace(
+            self,
+            state=AllocationState.RECEIVED,
+            receive_time=now,
+            missing=missing,
+            damaged=damaged,
+            surplus=surplus,
+        )
 
     def cancelled(self) -> Allocation:
         """The allocation after its withdrawal. Raises :class:`FailedPrecondition` unless it is ALLOCATED."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from services.common.errors import AlreadyExists, FailedPrecondition, NotFound
-from services.inventory.ledger import Account, Condition
+from services.inventory.ledger import BLANK, Account, Condition
 from services.inventory.reservation import Reservation
 
 
@@ -36,14 +36,16 @@ def unknown(serial: int) -> NotFound:
     )
 
 
-def insufficient(location: str, has: int, asked: int, field: str) -> FailedPrecondition:
-    """The refusal to take more free blanks than a location has; ``field`` is the request's field at fault."""
+def insufficient(account: Account, has: int, asked: int, field: str) -> FailedPrecondition:
+    """The refusal to take more than an account has; ``field`` is the request's field at fault."""
+    free = "free" if account.condition is Condition.ON_HAND else account.condition
+    things = "blanks" if account.item == BLANK else account.item
     return FailedPrecondition(
         "INSUFFICIENT_STOCK",
-        f"{location} has {has} free blanks, asked for {asked}.",
+        f"{account.place} has {has} {free} {things}, asked for {asked}.",
         field=field,
-        remedy="Ask for no more than is free, or allocate blanks to this location and confirm receipt.",
-        metadata={"location": location, "has": str(has), "asked": str(asked)},
+        remedy="Ask for no more than there is, or allocate stock to this location and confirm receipt.",
+        metadata={"location": account.place, "has": str(has), "asked": str(asked)},
     )
 
 

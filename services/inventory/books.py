@@ -8,15 +8,16 @@ picked after ``shift`` are still there when they are taken. SQLite has one write
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import date
 from types import ModuleType
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from services.inventory import tables
+from services.inventory import days, tables
 from services.inventory.custody import CustodyStep
-from services.inventory.ledger import STOCK, Account, Condition, Kind, OverdrawnError, Transfer
-from services.inventory.location import CENTRE, Location
+from services.inventory.ledger import NEGATIVE, Account, Kind, Line, NotThereError, OverdrawnError, Transfer
 from services.inventory.serials import SerialRange, lowest
 
 _account, _holding, _line, _transfer = tables.account, tables.holding, tables.line, tables.transfer
@@ -31,11 +32,13 @@ _SUBTRACT = (
     sa.update(_account)
     .where(_account.c.code == _given("of_code"), _account.c.balance >= _given("less"))
     .values(balance=_account.c.balance - _given("less"))
+    .returning(_account.c.closed_through)
 )
 _BALANCE = sa.select(_account.c.balance).where(_account.c.code == _given("of_code"))
 _FREE = sa.and_(_holding.c.account == _given("of_account"), _holding.c.holder.is_(None))
 _RANGE = sa.select(_holding.c.first, _holding.c.last)
 _LOWEST = _RANGE.where(_FREE).order_by(_holding.c.first).limit(_given("most"))
+_FREE_RANGES = _RANGE.where(_FREE).order_by(_holding.c.first)
 _BEFORE = _RANGE.where(_FREE, _holding.c.first < _given("serial")).order_by(_holding.c.first.desc()).limit(1)
 _AFTER = _RANGE.where(_FREE, _holding.c.first == _given("serial"))
 _BEGIN_AT = sa.update(_holding).where(_holding.c.first == _given("at")).values(first=_given("new_first"))
@@ -49,7 +52,7 @@ _DROP_HELD = sa.delete(_holding).where(
     _holding.c.holder == _given("for_holder"),
 )
 _PUT = sa.insert(_holding)
-_RECORD, _RECORD_LINE = sa.insert(_transfer), sa.insert(_line)
+_RECORD, _RECORD_LINE, _LATE = sa.insert(_transfer), sa.insert(_line), sa.insert(tables.late_event)
 _HOLDING = (
     sa.select(_holding).where(_holding.c.first <= _given("serial")).order_by(_holding.c.first.desc()).limit(1)
 )
@@ -77,7 +80,7 @@ def _add_statement(dialect: ModuleType) -> sa.Insert:
     added: sa.Insert = insert.on_conflict_do_update(
         index_elements=[_account.c.code],
         set_={"balance": _account.c.balance + insert.excluded.balance},
-    )
+    ).returning(_account.c.closed_through)
     return added
 
 
@@ -91,16 +94,20 @@ class Books:
         self.connection = connection
         #: Kinds of the transfers recorded so far, for the metrics.
         self.recorded: list[Kind] = []
+        #: Given to every transfer of a batch that is booked as one.
+        self.batch: str | None = None
+        # The last closed day of the accounts locked so far.
+        self._closed: date | None = None
 
     def shift(self, source: Account, target: Account, quantity: int) -> None:
         """Move ``quantity`` from one balance to the other and lock both accounts.
 
-        Raises :class:`OverdrawnError` when ``source`` has less; only ``contracted`` may go below zero.
+        Raises :class:`OverdrawnError` when ``source`` has less and may not go below zero.
         """
         for account, change in sorted(
             ((source, -quantity), (target, quantity)), key=lambda side: side[0].code
         ):
-            if change > 0 or account.condition is Condition.CONTRACTED:
+            if change > 0 or account.condition in NEGATIVE:
                 self._add(account, change)
             else:
                 self._subtract(account, -change)
@@ -145,10 +152,32 @@ class Books:
             self.connection.execute(_DROP_FREE, {"of_account": account.code, **bounds})
         return taken
 
+    def take_free(self, ranges: Iterable[SerialRange], account: Account) -> None:
+        """Take these free serials from ``account``, whatever ranges they lie in.
+
+        Raises :class:`NotThereError` for a range that is not free there as a whole.
+        """
+        for serials in ranges:
+            # Free neighbours have grown together: what is free as a whole lies in one holding.
+            row = self.connection.execute(_HOLDING, {"serial": serials.first}).first()
+            fits = row is not None and row.holder is None and row.account == account.code
+            if row is None or not fits or row.last < serials.last:
+                raise NotThereError(account, serials)
+            if row.first == serials.first:
+                self.connection.execute(_DROP, {"at": row.first})
+            else:
+                self.connection.execute(_END_AT, {"at": row.first, "new_last": serials.first - 1})
+            if row.last > serials.last:
+                self._insert(SerialRange(serials.last + 1, row.last), account, None)
+
     def record(self, transfer: Transfer) -> None:
         """Write the transfer with its lines; call it after :meth:`shift`, so that entries rise with time per
         account.
+
+        Raises :class:`FailedPrecondition` when its day is closed.
         """
+        if self._closed is not None and days.day_of(transfer.book_time) <= self._closed:
+            raise days.closed(transfer.book_time, self._closed)
         entry = self.connection.execute(
             _RECORD,
             {
@@ -158,9 +187,13 @@ class Books:
                 "actor": transfer.actor,
                 "reason": transfer.reason,
                 "book_time": transfer.book_time,
+                "reverses": transfer.reverses,
+                "batch": self.batch,
             },
         ).inserted_primary_key
         assert entry is not None
+        if transfer.event_time is not None:
+            self.connection.execute(_LATE, {"entry": entry[0], "event_time": transfer.event_time})
         self.connection.execute(
             _RECORD_LINE,
             [
@@ -192,10 +225,52 @@ class Books:
             found[transfer_id].append(SerialRange(first, last))
         return {transfer_id: tuple(ranges) for transfer_id, ranges in found.items()}
 
+    def transfer(self, transfer_id: str, *, lock: bool = False) -> Transfer | None:
+        """The transfer with its lines; with ``lock`` nobody else reverses it meanwhile."""
+        query = sa.select(_transfer).where(_transfer.c.transfer_id == transfer_id)
+        row = self.connection.execute(query.with_for_update() if lock else query).first()
+        if row is None:
+            return None
+        happened = sa.select(tables.late_event.c.event_time).where(tables.late_event.c.entry == row.entry)
+        lines = self.connection.execute(
+            sa.select(_line).where(_line.c.entry == row.entry).order_by(_line.c.number)
+        )
+        return Transfer(
+            transfer_id=row.transfer_id,
+            kind=Kind(row.kind),
+            subject=row.subject,
+            actor=row.actor,
+            reason=row.reason,
+            book_time=row.book_time,
+            lines=tuple(_to_line(line) for line in lines),
+            event_time=self.connection.scalar(happened),
+            reverses=row.reverses,
+        )
+
+    def reversal_of(self, transfer_id: str) -> str | None:
+        """The id of the transfer that takes this one back."""
+        query = sa.select(_transfer.c.transfer_id).where(_transfer.c.reverses == transfer_id)
+        return self.connection.scalar(query)
+
+    def lock(self, account: Account) -> int:
+        """Lock the account and return its balance; an account that never was has none and no lock."""
+        query = sa.select(_account.c.balance).where(_account.c.code == account.code).with_for_update()
+        return self.connection.scalar(query) or 0
+
+    def free(self, account: Account) -> list[SerialRange]:
+        """The free serials of ``account``, ascending, neighbours joined."""
+        rows = self.connection.execute(_FREE_RANGES, {"of_account": account.code})
+        return [SerialRange(first, last) for first, last in rows]
+
+    def holding_of(self, serial: int) -> tuple[Account, int] | None:
+        """The account that has ``serial`` and the last serial of the range that it lies in."""
+        row = self.connection.execute(_HOLDING, {"serial": serial}).first()
+        return None if row is None or row.last < serial else (Account.parse(row.account), row.last)
+
     def account_of(self, serial: int) -> Account | None:
         """The account that has ``serial`` now; ``None`` for a serial that was never delivered."""
-        row = self.connection.execute(_HOLDING, {"serial": serial}).first()
-        return None if row is None or row.last < serial else Account.parse(row.account)
+        held = self.holding_of(serial)
+        return None if held is None else held[0]
 
     def custody(self, serial: int) -> list[CustodyStep]:
         """Every transfer that moved ``serial``, oldest first."""
@@ -213,43 +288,29 @@ class Books:
             for row in rows
         ]
 
-    def balances(self, region: Location = CENTRE) -> dict[Account, int]:
-        """Balances of the stock accounts of ``region`` and everything below it, ordered by location code.
-
-        The centre stands for the whole country.
-        """
-        query = sa.select(_account).where(_account.c.condition.in_(STOCK))
-        if region != CENTRE:
-            place = _account.c.place
-            query = query.where(
-                sa.or_(place == region, place.startswith(f"{region}."), place.startswith(f"{region}:"))
-            )
-        rows = self.connection.execute(query)
-        found = {Account(row.place, Condition(row.condition)): row.balance for row in rows}
-        # Sorted here, because collations of PostgreSQL pass over punctuation.
-        return dict(sorted(found.items()))
-
-    def promised(self) -> tuple[int, int]:
-        """Blanks contracted and blanks outstanding, over all contracts."""
-        rows = self.connection.execute(
-            sa.select(_account.c.condition, sa.func.sum(_account.c.balance))
-            .where(_account.c.condition.in_((Condition.CONTRACTED, Condition.OUTSTANDING)))
-            .group_by(_account.c.condition)
-        )
-        sums = {condition: int(total) for condition, total in rows}
-        return -sums.get(Condition.CONTRACTED, 0), sums.get(Condition.OUTSTANDING, 0)
-
     def _add(self, account: Account, change: int) -> None:
-        self.connection.execute(
+        closed = self.connection.scalar(
             _ADD[self.connection.dialect.name],
-            {"code": account.code, "place": account.place, "condition": account.condition, "balance": change},
+            {
+                "code": account.code,
+                "place": account.place,
+                "item": account.item,
+                "condition": account.condition,
+                "balance": change,
+            },
         )
+        self._note(closed)
 
     def _subtract(self, account: Account, quantity: int) -> None:
-        enough = self.connection.execute(_SUBTRACT, {"of_code": account.code, "less": quantity})
-        if enough.rowcount == 0:
+        enough = self.connection.execute(_SUBTRACT, {"of_code": account.code, "less": quantity}).first()
+        if enough is None:
             balance = self.connection.scalar(_BALANCE, {"of_code": account.code})
             raise OverdrawnError(account, balance or 0, quantity)
+        self._note(enough.closed_through)
+
+    def _note(self, closed: date | None) -> None:
+        if closed is not None and (self._closed is None or closed > self._closed):
+            self._closed = closed
 
     def _merge(self, serials: SerialRange, account: Account) -> None:
         of_account = {"of_account": account.code}
@@ -267,3 +328,8 @@ class Books:
         self.connection.execute(
             _PUT, {"first": serials.first, "last": serials.last, "account": account.code, "holder": holder}
         )
+
+
+def _to_line(row: sa.Row[Any]) -> Line:
+    serials = None if row.first is None else SerialRange(row.first, row.last)
+    return Line(Account.parse(row.source), Account.parse(row.target), row.quantity, serials)

@@ -1,29 +1,157 @@
-"""Contracts for blanks and the lots that fulfil them."""
+"""Contracts of every kind: their terms, and the steps that one person proposes and another approves."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from enum import StrEnum
 
-from services.common.errors import AlreadyExists, FailedPrecondition, NotFound
-from services.inventory.ledger import Account, Condition
+from services.common.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
+from services.inventory.ledger import BLANK, Account, Condition
 from services.inventory.serials import SerialRange
+
+
+class ContractKind(StrEnum):
+    """What a contract is for."""
+
+    BLANKS = "blanks"
+    CONSUMABLES = "consumables"
+    ABIS_LICENCE = "abis-licence"
+    MAINTENANCE = "maintenance"
+
+
+class ContractState(StrEnum):
+    """DRAFT → SIGNED → ACTIVE → CLOSED, or TERMINATED from SIGNED or ACTIVE."""
+
+    DRAFT = "draft"
+    SIGNED = "signed"
+    ACTIVE = "active"
+    CLOSED = "closed"
+    TERMINATED = "terminated"
+
+
+class ChangeKind(StrEnum):
+    """A step of a contract that needs two people."""
+
+    SIGN = "sign"
+    ACTIVATE = "activate"
+    AMEND = "amend"
+    CLOSE = "close"
+    TERMINATE = "terminate"
+
+
+class ChangeState(StrEnum):
+    """What became of a proposed step."""
+
+    PROPOSED = "proposed"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+
+
+#: The states that a step can be taken from, and where it leads; an amendment leads nowhere else.
+STEPS: dict[ChangeKind, tuple[tuple[ContractState, ...], ContractState | None]] = {
+    ChangeKind.SIGN: ((ContractState.DRAFT,), ContractState.SIGNED),
+    ChangeKind.ACTIVATE: ((ContractState.SIGNED,), ContractState.ACTIVE),
+    ChangeKind.AMEND: ((ContractState.DRAFT, ContractState.SIGNED, ContractState.ACTIVE), None),
+    ChangeKind.CLOSE: ((ContractState.ACTIVE,), ContractState.CLOSED),
+    ChangeKind.TERMINATE: ((ContractState.SIGNED, ContractState.ACTIVE), ContractState.TERMINATED),
+}
+
+#: Kinds whose supplier owes units of an item.
+DELIVERING = (ContractKind.BLANKS, ContractKind.CONSUMABLES)
 
 
 @dataclass(frozen=True)
 class Contract:
-    """A signed contract: ``outstanding`` of the ``quantity`` blanks are still owed by the supplier."""
+    """A contract as it is now; ``outstanding`` of its ``quantity`` units are still owed by the supplier.
+
+    ``price`` is in the smallest unit of ``currency``. The days of validity are both included, ``None`` is
+    open. Ceilings of 0 are no ceilings.
+    """
 
     contract_id: str
     supplier: str
     quantity: int
-    outstanding: int
     create_time: datetime
+    outstanding: int = 0
+    kind: ContractKind = ContractKind.BLANKS
+    state: ContractState = ContractState.ACTIVE
+    item: str | None = BLANK
+    currency: str = "IDR"
+    price: int = 0
+    valid_from: date | None = None
+    valid_until: date | None = None
+    max_people: int = 0
+    max_searches_per_day: int = 0
+    succeeds: str | None = None
 
     @property
     def delivered(self) -> int:
-        """Blanks taken into stock so far."""
+        """Units taken into stock so far."""
         return self.quantity - self.outstanding
+
+    @property
+    def contracted(self) -> Account:
+        """The account whose negative balance is what was contracted."""
+        return Account(self.contract_id, Condition.CONTRACTED, self.item or BLANK)
+
+    @property
+    def owed(self) -> Account:
+        """The account of what the supplier still owes."""
+        return Account(self.contract_id, Condition.OUTSTANDING, self.item or BLANK)
+
+    def valid_on(self, day: date) -> bool:
+        """Whether it is in force on that day."""
+        return (
+            self.state is ContractState.ACTIVE
+            and (self.valid_from is None or self.valid_from <= day)
+            and (self.valid_until is None or day <= self.valid_until)
+        )
+
+    def require_step(self, kind: ChangeKind) -> None:
+        """Raises :class:`FailedPrecondition` when the step cannot be taken from where the contract is."""
+        before, _ = STEPS[kind]
+        if self.state not in before:
+            raise FailedPrecondition(
+                "WRONG_CONTRACT_STATE",
+                f"Contract {self.contract_id} is {self.state}: it cannot take the step {kind}.",
+                field="kind",
+                remedy=f"The step needs a contract that is {' or '.join(before)}.",
+                metadata={"contract_id": self.contract_id, "state": self.state},
+            )
+
+    def after(self, kind: ChangeKind) -> Contract:
+        """The contract after the step."""
+        self.require_step(kind)
+        _, state = STEPS[kind]
+        return self if state is None else replace(self, state=state)
+
+
+@dataclass(frozen=True)
+class Due:
+    """A delivery that the contract promises: so many units by the end of that day."""
+
+    day: date
+    quantity: int
+
+
+@dataclass(frozen=True)
+class Change:
+    """A step that ``proposed_by`` proposes and somebody else decides on. ``terms`` are the new values of what
+    an amendment changes, as text.
+    """
+
+    change_id: str
+    contract_id: str
+    kind: ChangeKind
+    terms: dict[str, str]
+    reason: str
+    state: ChangeState
+    proposed_by: str
+    propose_time: datetime
+    decided_by: str | None = None
+    decide_time: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -37,14 +165,70 @@ class Lot:
     receive_time: datetime
 
 
-def contracted(contract_id: str) -> Account:
-    """The account whose negative balance is what was contracted."""
-    return Account(contract_id, Condition.CONTRACTED)
+@dataclass(frozen=True)
+class Supply:
+    """A delivery of an item that has no serials."""
+
+    supply_id: str
+    contract_id: str
+    delivery_note: str
+    item: str
+    quantity: int
+    receive_time: datetime
 
 
-def outstanding(contract_id: str) -> Account:
-    """The account of what the supplier still owes."""
-    return Account(contract_id, Condition.OUTSTANDING)
+def overdue(dues: Sequence[Due], delivered: int, today: date) -> int:
+    """Units that should have been delivered before ``today`` and were not."""
+    return max(0, sum(due.quantity for due in dues if due.day < today) - delivered)
+
+
+def check_terms(contract: Contract, dues: Sequence[Due]) -> None:
+    """Raises :class:`InvalidArgument` when the terms of a contract do not fit its kind or each other."""
+    delivers = contract.kind in DELIVERING
+    if delivers != bool(contract.quantity and contract.item):
+        raise InvalidArgument(
+            "TERMS_DO_NOT_FIT",
+            f"A contract of the kind {contract.kind} {'needs' if delivers else 'has no'} item and quantity.",
+            field="terms.quantity",
+            remedy="Blanks and consumables are delivered; licences and maintenance are valid for a time.",
+        )
+    if contract.kind is ContractKind.BLANKS and contract.item != BLANK:
+        raise InvalidArgument(
+            "TERMS_DO_NOT_FIT",
+            f"A contract for blanks delivers {BLANK}, not {contract.item}.",
+            field="terms.item",
+            remedy="Make it a contract for consumables.",
+        )
+    limited = contract.max_people or contract.max_searches_per_day
+    if limited and contract.kind is not ContractKind.ABIS_LICENCE:
+        raise InvalidArgument(
+            "TERMS_DO_NOT_FIT",
+            "Only a licence of the ABIS has ceilings.",
+            field="terms.max_people",
+            remedy="Leave the ceilings out.",
+        )
+    if not delivers and contract.valid_until is None:
+        raise InvalidArgument(
+            "VALIDITY_MISSING",
+            f"A contract of the kind {contract.kind} needs the last day of its validity.",
+            field="terms.valid_until",
+            remedy="Send valid_until as the contract has it.",
+        )
+    if contract.valid_from and contract.valid_until and contract.valid_until < contract.valid_from:
+        raise InvalidArgument(
+            "VALIDITY_REVERSED",
+            f"The contract ends on {contract.valid_until}, before it begins on {contract.valid_from}.",
+            field="terms.valid_until",
+            remedy="Send the first day as valid_from and the last one as valid_until.",
+        )
+    promised = sum(due.quantity for due in dues)
+    if promised > contract.quantity:
+        raise InvalidArgument(
+            "MORE_DUE_THAN_CONTRACTED",
+            f"{promised} units are due by delivery dates, but {contract.quantity} are contracted.",
+            field="deliveries",
+            remedy="Let the deliveries add up to the quantity or less.",
+        )
 
 
 def exists(contract_id: str) -> AlreadyExists:
@@ -57,22 +241,33 @@ def exists(contract_id: str) -> AlreadyExists:
     )
 
 
-def unknown(contract_id: str) -> NotFound:
+def unknown(contract_id: str, field: str = "contract_id") -> NotFound:
     """The refusal of a number that no contract has."""
     return NotFound(
         "CONTRACT_UNKNOWN",
         f"There is no contract {contract_id}.",
-        field="contract_id",
-        remedy="Check the number with ListContracts, or enter the contract with CreateContract.",
+        field=field,
+        remedy="Check the number with ListContracts, or enter the contract first.",
     )
 
 
-def exceeded(contract_id: str, owed: int, delivered: int) -> FailedPrecondition:
-    """The refusal of a lot that is larger than what the supplier still owes."""
+def not_delivering(contract: Contract, what: str) -> FailedPrecondition:
+    """The refusal of a delivery under a contract that does not allow it."""
+    return FailedPrecondition(
+        "CONTRACT_DELIVERS_NOTHING_LIKE_IT",
+        f"Contract {contract.contract_id} ({contract.kind}, {contract.state}) takes no delivery of {what}.",
+        field="contract_id",
+        remedy="Deliveries need an active contract for the item; lots are for items with serials.",
+        metadata={"state": contract.state, "item": contract.item or ""},
+    )
+
+
+def exceeded(contract_id: str, owed: int, delivered: int, field: str = "serials") -> FailedPrecondition:
+    """The refusal of a delivery that is larger than what the supplier still owes."""
     return FailedPrecondition(
         "MORE_THAN_OUTSTANDING",
         f"The lot has {delivered} blanks, but contract {contract_id} has {owed} outstanding.",
-        field="serials",
+        field=field,
         remedy="Check the delivery note; a surplus needs a contract of its own first.",
         metadata={"contract_id": contract_id, "outstanding": str(owed), "delivered": str(delivered)},
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -12,12 +13,21 @@ from sqlalchemy import Connection
 from services.common import audit, requests
 from services.common.clock import Clock
 from services.common.db import Database
-from services.inventory.bookkeeper import Bookkeeper, Clerk
+from services.inventory.desk import Clerk, Desk
 from services.inventory.ledger import Kind
 from services.inventory.metrics import Transfers
 from services.inventory.store import Store
 
 R = TypeVar("R", bound=Message)
+T = TypeVar("T")
+
+#: Who acts when nobody asked.
+ITSELF = "service/inventory"
+
+
+def new_id() -> str:
+    """A new random UUID."""
+    return str(uuid4())
 
 
 class Journal:
@@ -28,12 +38,38 @@ class Journal:
         self._clock = clock
         self._transfers = transfers
 
+    def keep(self, work: Callable[[Desk], T]) -> T:
+        """What the service does of its own accord, such as voiding what has expired; nobody asked for it."""
+        booked: list[Kind] = []
+
+        def transaction(connection: Connection) -> T:
+            booked.clear()
+            store, now = Store(connection), self._clock.now()
+            done = work(Desk(store, Clerk(ITSELF, now, new_id)))
+            if done:
+                text = repr(done).encode()
+                audit.append(
+                    connection,
+                    actor=ITSELF,
+                    action="Keep",
+                    resource=f"{type(self).__name__}/{now:%Y-%m-%d}",
+                    reason="",
+                    digest=hashlib.sha256(text).digest(),
+                    at=now,
+                )
+            booked.extend(store.books.recorded)
+            return done
+
+        done = self._database.run(transaction)
+        self._transfers.count(booked)
+        return done
+
     def book(
         self,
         actor: str,
         request: Any,
         response_type: type[R],
-        work: Callable[[Bookkeeper], tuple[R, str]],
+        work: Callable[[Desk], tuple[R, str]],
     ) -> R:
         """The answer of ``work``, or the stored one if this request was booked before.
 
@@ -48,7 +84,7 @@ class Journal:
 
             def first_time() -> R:
                 store, now = Store(connection), self._clock.now()
-                answer, resource = work(Bookkeeper(store, Clerk(actor, now, lambda: str(uuid4()))))
+                answer, resource = work(Desk(store, Clerk(actor, now, new_id)))
                 audit.append(
                     connection,
                     actor=actor,

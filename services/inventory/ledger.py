@@ -1,21 +1,26 @@
-"""Double entry over blanks: accounts, and transfers that move a quantity from one account to another.
+"""Double entry over stock: accounts, and transfers that move a quantity from one account to another.
 
-An account is a place and a condition. The places of stock are locations; a contract is a place as well, with
-the accounts ``contracted`` (what the buyer may claim, as a negative balance) and ``outstanding`` (what the
-supplier owes). So all balances add up to zero, and no balance but that of ``contracted`` is ever below zero.
+An account is an item, a place and a condition. The places of stock are locations; a contract is a place as
+well, with the accounts ``contracted`` (what the buyer may claim, as a negative balance) and ``outstanding``
+(what the supplier owes). A loan is owed by ``borrowed`` (negative) of one location to ``lent`` of another;
+what a count finds too much comes from ``found`` (negative). So all balances add up to zero, and none but
+those three is ever below zero.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from services.inventory.serials import SerialRange
 
+_ITEM = re.compile(r"[a-z][a-z0-9-]{0,31}")
+
 
 class Condition(StrEnum):
-    """What a place has blanks for."""
+    """What a place has stock for."""
 
     CONTRACTED = "contracted"
     OUTSTANDING = "outstanding"
@@ -23,25 +28,45 @@ class Condition(StrEnum):
     ALLOCATED = "allocated"
     IN_TRANSIT = "in-transit"
     RESERVED = "reserved"
+    PENDING = "pending"
     CONSUMED = "consumed"
     SPOILED = "spoiled"
+    DESTROYED = "destroyed"
+    MISSING = "missing"
+    FOUND = "found"
+    LENT = "lent"
+    BORROWED = "borrowed"
 
 
-#: Conditions of blanks that exist and are at (or on the way to) a location.
+#: Conditions of stock that exists, existed or is missed at (or on the way to) a location. Their balances add
+#: up to what was delivered; ``found`` counts against them, for it was never delivered.
 STOCK = (
     Condition.ON_HAND,
     Condition.ALLOCATED,
     Condition.IN_TRANSIT,
     Condition.RESERVED,
+    Condition.PENDING,
     Condition.CONSUMED,
     Condition.SPOILED,
+    Condition.DESTROYED,
+    Condition.MISSING,
+    Condition.FOUND,
 )
+
+#: Conditions whose balance is never above zero: the other side of a promise or of a find.
+NEGATIVE = (Condition.CONTRACTED, Condition.FOUND, Condition.BORROWED)
+
+#: The item that every card is made of. Its accounts leave the item out of their codes.
+BLANK = "blank"
 
 
 class Kind(StrEnum):
-    """Why blanks moved."""
+    """Why stock moved."""
 
     CONTRACT_SIGNED = "contract.signed"
+    CONTRACT_AMENDED = "contract.amended"
+    CONTRACT_TERMINATED = "contract.terminated"
+    SUPPLY_RECEIVED = "supply.received"
     LOT_RECEIVED = "lot.received"
     ALLOCATION_CREATED = "allocation.created"
     ALLOCATION_CANCELLED = "allocation.cancelled"
@@ -51,31 +76,58 @@ class Kind(StrEnum):
     BLANK_RELEASED = "blank.released"
     BLANK_CONSUMED = "blank.consumed"
     BLANK_SPOILED = "blank.spoiled"
+    STOCK_MOVED = "stock.moved"
+    STOCK_USED = "stock.used"
+    STOCK_SPOILED = "stock.spoiled"
+    STOCK_DESTROYED = "stock.destroyed"
+    STOCK_REVERSED = "stock.reversed"
+    PENDING_OPENED = "pending.opened"
+    PENDING_POSTED = "pending.posted"
+    PENDING_VOIDED = "pending.voided"
+    PENDING_EXPIRED = "pending.expired"
+    RECEIPT_SHORT = "receipt.short"
+    RECEIPT_DAMAGED = "receipt.damaged"
+    RECEIPT_SURPLUS = "receipt.surplus"
+    COUNT_ADJUSTED = "count.adjusted"
+    LOAN_OWED = "loan.owed"
+    LOAN_RETURNED = "loan.returned"
 
 
 @dataclass(frozen=True, order=True)
 class Account:
-    """One column of the ledger: a location or contract, and a condition."""
+    """One column of the ledger: a location or contract, a condition, and the item."""
 
     place: str
     condition: Condition
+    item: str = BLANK
 
     @property
     def code(self) -> str:
-        """The account as text, ``ID/on-hand``; accounts are locked in the order of their codes."""
-        return f"{self.place}/{self.condition}"
+        """The account as text, ``ID/on-hand`` for blanks and ``ID/ribbon/on-hand`` for the other items;
+        accounts are locked in the order of their codes.
+        """
+        return f"{self.place}/{'' if self.item == BLANK else f'{self.item}/'}{self.condition}"
 
     @classmethod
     def parse(cls, code: str) -> Account:
-        """The account that :attr:`code` writes. Contract numbers may contain slashes, conditions never do."""
+        """The account that :attr:`code` writes. Contract numbers may contain slashes, but are in upper case,
+        as items never are.
+        """
         place, _, condition = code.rpartition("/")
+        before, _, item = place.rpartition("/")
+        if before and _ITEM.fullmatch(item):
+            return cls(before, Condition(condition), item)
         return cls(place, Condition(condition))
+
+    def to(self, condition: Condition) -> Account:
+        """The account of the same item at the same place in another condition."""
+        return Account(self.place, condition, self.item)
 
 
 @dataclass(frozen=True)
 class Line:
-    """``quantity`` blanks out of ``source`` into ``target``; ``serials`` from the moment that serials are
-    known.
+    """``quantity`` units out of ``source`` into ``target``; ``serials`` from the moment that an item's
+    serials are known.
     """
 
     source: Account
@@ -84,7 +136,7 @@ class Line:
     serials: SerialRange | None = None
 
     def __post_init__(self) -> None:
-        if self.quantity < 1 or self.source == self.target:
+        if self.quantity < 1 or self.source == self.target or self.source.item != self.target.item:
             raise ValueError(f"not a movement: {self}")
         if self.serials is not None and len(self.serials) != self.quantity:
             raise ValueError(f"serials and quantity differ: {self}")
@@ -92,7 +144,11 @@ class Line:
 
 @dataclass(frozen=True)
 class Transfer:
-    """One booking, never changed once written: what happened to which ``subject``, by whom, why and when."""
+    """One booking, never changed once written: what happened to which ``subject``, by whom, why and when.
+
+    ``event_time`` is when it happened, if that is not when it was booked; ``reverses`` is the transfer that
+    it takes back.
+    """
 
     transfer_id: str
     kind: Kind
@@ -101,6 +157,8 @@ class Transfer:
     reason: str
     book_time: datetime
     lines: tuple[Line, ...]
+    event_time: datetime | None = None
+    reverses: str | None = None
 
     @property
     def serials(self) -> tuple[SerialRange, ...]:
@@ -116,3 +174,12 @@ class OverdrawnError(Exception):
         self.account = account
         self.balance = balance
         self.asked = asked
+
+
+class NotThereError(Exception):
+    """Serials are not free in the account that they were to be taken from."""
+
+    def __init__(self, account: Account, serials: SerialRange) -> None:
+        super().__init__(f"{serials} is not free in {account.code}")
+        self.account = account
+        self.serials = serials

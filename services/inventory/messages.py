@@ -22,6 +22,9 @@ _BLANK_STATES = {
     Condition.RESERVED: stock_pb2.BLANK_STATE_RESERVED,
     Condition.CONSUMED: stock_pb2.BLANK_STATE_CONSUMED,
     Condition.SPOILED: stock_pb2.BLANK_STATE_SPOILED,
+    Condition.PENDING: stock_pb2.BLANK_STATE_PENDING,
+    Condition.DESTROYED: stock_pb2.BLANK_STATE_DESTROYED,
+    Condition.MISSING: stock_pb2.BLANK_STATE_MISSING,
 }
 _ALLOCATION_STATES = {
     AllocationState.ALLOCATED: stock_pb2.ALLOCATION_STATE_ALLOCATED,
@@ -47,7 +50,7 @@ def contract(value: Contract) -> stock_pb2.Contract:
         quantity=value.quantity,
         delivered_quantity=value.delivered,
         outstanding_quantity=value.outstanding,
-        create_time=_timestamp(value.create_time),
+        create_time=timestamp(value.create_time),
     )
 
 
@@ -57,8 +60,8 @@ def lot(value: Lot) -> stock_pb2.Lot:
         lot_id=value.lot_id,
         contract_id=value.contract_id,
         delivery_note=value.delivery_note,
-        serials=_serials(value.serials),
-        receive_time=_timestamp(value.receive_time),
+        serials=serial_range(value.serials),
+        receive_time=timestamp(value.receive_time),
     )
 
 
@@ -71,10 +74,15 @@ def allocation(value: Allocation) -> stock_pb2.Allocation:
         quantity=value.quantity,
         reason=value.reason,
         state=_ALLOCATION_STATES[value.state],
-        serials=[_serials(serials) for serials in value.serials],
-        create_time=_timestamp(value.create_time),
-        dispatch_time=_timestamp(value.dispatch_time),
-        receive_time=_timestamp(value.receive_time),
+        serials=[serial_range(serials) for serials in value.serials],
+        create_time=timestamp(value.create_time),
+        dispatch_time=timestamp(value.dispatch_time),
+        receive_time=timestamp(value.receive_time),
+        item=value.item,
+        missing=value.missing,
+        damaged=value.damaged,
+        surplus=value.surplus,
+        loan_id=value.loan_id or "",
     )
 
 
@@ -100,7 +108,7 @@ def custody(step: CustodyStep) -> stock_pb2.CustodyEvent:
         to_account=step.target.code,
         actor=step.actor,
         reason=step.reason,
-        book_time=_timestamp(step.book_time),
+        book_time=timestamp(step.book_time),
     )
 
 
@@ -126,11 +134,13 @@ def _count(level: stock_pb2.StockLevel, condition: Condition, balance: int) -> N
     setattr(level, field, getattr(level, field) + balance)
 
 
-def _serials(value: SerialRange) -> stock_pb2.SerialRange:
+def serial_range(value: SerialRange) -> stock_pb2.SerialRange:
+    """A range of serials."""
     return stock_pb2.SerialRange(first=value.first, last=value.last)
 
 
-def _timestamp(moment: datetime | None) -> Timestamp | None:
+def timestamp(moment: datetime | None) -> Timestamp | None:
+    """A moment; absent for ``None``."""
     if moment is None:
         return None
     stamp = Timestamp()

@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 
 from services.common.db import Database
 from services.common.errors import TunggalError
-from services.inventory.books import Books
+from services.inventory.balances import Balances
 from services.inventory.ledger import Kind
 
 
@@ -43,8 +43,8 @@ class Stock(Collector):
         """Called by Prometheus' registry."""
         try:
             with self._database.read() as connection:
-                books = Books(connection)
-                balances, (_, outstanding) = books.balances(), books.promised()
+                books = Balances(connection)
+                balances, (_, outstanding) = books.now(), books.promised()
         except TunggalError:
             return  # the database is away: the RPC metrics that say so must still be scraped
         stock = GaugeMetricFamily(

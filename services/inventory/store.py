@@ -1,26 +1,26 @@
-"""The SQL of contracts, lots, allocations, reservations and chips, over one open transaction."""
+"""The SQL of items, lots, allocations, reservations and chips, over one open transaction."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Generic, NamedTuple, TypeVar
+from dataclasses import asdict
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
-from services.inventory import tables
+from services.inventory import items, movement_tables, tables
 from services.inventory.allocation import Allocation, AllocationState
 from services.inventory.blank import Blank
 from services.inventory.books import Books
-from services.inventory.contract import Contract, Lot
-from services.inventory.ledger import Condition
+from services.inventory.contract import Lot
+from services.inventory.items import Item
 from services.inventory.location import Location
+from services.inventory.records import Page, Records, insert_new, one_more, paged
 from services.inventory.reservation import Reservation, ReservationState
 from services.inventory.serials import SerialRange
+from services.inventory.spoilage import Spoilage, SpoilageState
 
-T = TypeVar("T")
-
-_allocation, _chip, _contract = tables.allocation, tables.chip, tables.contract
+_allocation, _chip, _item = tables.allocation, tables.chip, tables.item
 _lot, _reservation = tables.lot, tables.reservation
 _given = sa.bindparam
 
@@ -37,39 +37,30 @@ _END_RESERVATION = (
 )
 
 
-class Page(NamedTuple, Generic[T]):
-    """Part of a list in order of entry; ``next_after`` is where the next part begins, ``None`` at the end."""
-
-    items: list[T]
-    next_after: int | None
-
-
 class Store:
     """What the inventory remembers, beside the ``books`` of where the blanks are."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self.connection = connection
         self.books = Books(connection)
-
-    def add_contract(self, contract: Contract) -> bool:
-        """Add a contract; ``False`` when its number is taken."""
-        return self._insert_new(
-            _contract.c.contract_id,
-            contract_id=contract.contract_id,
-            supplier=contract.supplier,
-            quantity=contract.quantity,
-            create_time=contract.create_time,
+        self.spoilages: Records[Spoilage] = Records(
+            connection, movement_tables.spoilage, Spoilage, "spoilage_id", {"state": SpoilageState}
         )
 
-    def contract(self, contract_id: str) -> Contract | None:
-        """The contract with what is outstanding at this moment."""
-        row = self.connection.execute(_contracts().where(_contract.c.contract_id == contract_id)).first()
-        return None if row is None else _to_contract(row)
+    def item(self, item_id: str) -> Item:
+        """The item of the catalogue; raises :class:`NotFound`."""
+        row = self.connection.execute(sa.select(_item).where(_item.c.item_id == item_id)).first()
+        if row is None:
+            raise items.unknown(item_id)
+        return _to_item(row)
 
-    def contracts(self, after: int, limit: int) -> Page[Contract]:
-        """Contracts in order of entry."""
-        rows = self._page(_contracts(), _contract, after, limit)
-        return _paged(rows, [_to_contract(row) for row in rows], limit)
+    def items(self) -> list[Item]:
+        """The catalogue in order of entry."""
+        return [_to_item(row) for row in self.connection.execute(sa.select(_item).order_by(_item.c.entry))]
+
+    def add_item(self, item: Item) -> bool:
+        """Add an item; ``False`` when its id is taken."""
+        return insert_new(self.connection, _item.c.item_id, **asdict(item))
 
     def add_lot(self, lot: Lot) -> None:
         """Add a lot, whose serials are known to be new."""
@@ -96,8 +87,8 @@ class Store:
         query = sa.select(_lot)
         if contract_id:
             query = query.where(_lot.c.contract_id == contract_id)
-        rows = self._page(query, _lot, after, limit)
-        return _paged(rows, [_to_lot(row) for row in rows], limit)
+        rows = one_more(self.connection, query, _lot, after, limit)
+        return paged(rows, [_to_lot(row) for row in rows], limit)
 
     def add_allocation(self, allocation: Allocation, transfer_id: str) -> None:
         """Add an allocation; its serials are on the lines of the transfer that set them aside."""
@@ -106,11 +97,13 @@ class Store:
                 allocation_id=allocation.allocation_id,
                 source=allocation.source,
                 target=allocation.target,
+                item=allocation.item,
                 quantity=allocation.quantity,
                 reason=allocation.reason,
                 state=allocation.state,
                 transfer_id=transfer_id,
                 create_time=allocation.create_time,
+                loan_id=allocation.loan_id,
             )
         )
 
@@ -129,8 +122,8 @@ class Store:
             query = query.where(sa.or_(_allocation.c.source == location, _allocation.c.target == location))
         if state is not None:
             query = query.where(_allocation.c.state == state)
-        rows = self._page(query, _allocation, after, limit)
-        return _paged(rows, self._to_allocations(rows), limit)
+        rows = one_more(self.connection, query, _allocation, after, limit)
+        return paged(rows, self._to_allocations(rows), limit)
 
     def save_allocation(self, allocation: Allocation) -> None:
         """Keep how far a locked allocation has come."""
@@ -141,6 +134,9 @@ class Store:
                 state=allocation.state,
                 dispatch_time=allocation.dispatch_time,
                 receive_time=allocation.receive_time,
+                missing=allocation.missing,
+                damaged=allocation.damaged,
+                surplus=allocation.surplus,
             )
         )
 
@@ -178,8 +174,12 @@ class Store:
 
     def bind_chip(self, chip_uid: str, reservation: Reservation) -> int | None:
         """Bind the chip to the reservation's blank for ever; the blank that has it already, if one has."""
-        bound = self._insert_new(
-            _chip.c.chip_uid, chip_uid=chip_uid, serial=reservation.serial, bind_time=reservation.end_time
+        bound = insert_new(
+            self.connection,
+            _chip.c.chip_uid,
+            chip_uid=chip_uid,
+            serial=reservation.serial,
+            bind_time=reservation.end_time,
         )
         if bound:
             return None
@@ -203,16 +203,6 @@ class Store:
         ).first()
         return None if row is None else _to_reservation(row)
 
-    def _insert_new(self, key: sa.Column[Any], **values: Any) -> bool:
-        insert = postgresql.insert if self.connection.dialect.name == "postgresql" else sqlite.insert
-        statement = insert(key.table).values(**values).on_conflict_do_nothing(index_elements=[key])
-        return self.connection.execute(statement.returning(key)).first() is not None
-
-    def _page(self, query: sa.Select[Any], table: sa.Table, after: int, limit: int) -> list[sa.Row[Any]]:
-        """One row more than the page has tells whether there is a next page."""
-        page = query.where(table.c.entry > after).order_by(table.c.entry).limit(limit + 1)
-        return list(self.connection.execute(page))
-
     def _to_allocations(self, rows: Sequence[sa.Row[Any]]) -> list[Allocation]:
         serials = self.books.serials_of([row.transfer_id for row in rows])
         return [
@@ -227,22 +217,18 @@ class Store:
                 create_time=row.create_time,
                 dispatch_time=row.dispatch_time,
                 receive_time=row.receive_time,
+                item=row.item,
+                missing=row.missing,
+                damaged=row.damaged,
+                surplus=row.surplus,
+                loan_id=row.loan_id,
             )
             for row in rows
         ]
 
 
-def _contracts() -> sa.Select[Any]:
-    owed = tables.account
-    return sa.select(_contract, owed.c.balance.label("outstanding")).join_from(
-        _contract,
-        owed,
-        sa.and_(owed.c.place == _contract.c.contract_id, owed.c.condition == Condition.OUTSTANDING),
-    )
-
-
-def _to_contract(row: sa.Row[Any]) -> Contract:
-    return Contract(row.contract_id, row.supplier, row.quantity, row.outstanding, row.create_time)
+def _to_item(row: sa.Row[Any]) -> Item:
+    return Item(row.item_id, row.name, row.unit, bool(row.serialised), row.cards_per_unit)
 
 
 def _to_lot(row: sa.Row[Any]) -> Lot:
@@ -262,7 +248,3 @@ def _to_reservation(row: sa.Row[Any]) -> Reservation:
         end_time=row.end_time,
         end_reason=row.end_reason,
     )
-
-
-def _paged(rows: list[sa.Row[Any]], items: list[T], limit: int) -> Page[T]:
-    return Page(items[:limit], rows[limit - 1].entry if len(rows) > limit else None)

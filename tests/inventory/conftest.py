@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import pytest
 
 from services.common.clock import FixedClock
-from services.inventory import service
+from services.inventory import adapter
 from tests.inventory.inventory_office import Office
 
 
 @pytest.fixture
 def as_operator(monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls without a network have no certificate; let them pass as an operator's."""
-    monkeypatch.setattr(service, "caller", lambda _: "operator/cli")
+    monkeypatch.setattr(adapter, "caller", lambda _: "operator/cli")
 
 
 @pytest.fixture

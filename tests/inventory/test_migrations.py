@@ -9,11 +9,12 @@ from alembic.migration import MigrationContext
 from sqlalchemy.exc import IntegrityError
 
 from services.common import audit, requests
-from services.inventory import tables
+from services.inventory import contract_tables, movement_tables, tables
 from tests.inventory.inventory_office import Office
 
 
 def test_the_migrated_schema_is_the_schema_of_the_tables(office: Office) -> None:
+    assert contract_tables.METADATA is movement_tables.METADATA is tables.METADATA
     shared = {requests.TABLE, audit.TABLE, audit.HEAD, "alembic_version"}
     with office.database.engine.connect() as connection:
         context = MigrationContext.configure(
@@ -26,12 +27,15 @@ def test_the_migrated_schema_is_the_schema_of_the_tables(office: Office) -> None
         assert compare_metadata(context, tables.METADATA) == []
 
 
-@pytest.mark.parametrize(("condition", "balance"), [("on-hand", -1), ("outstanding", -1), ("contracted", 1)])
+@pytest.mark.parametrize(
+    ("condition", "balance"),
+    [("on-hand", -1), ("outstanding", -1), ("missing", -1), ("contracted", 1), ("found", 1), ("borrowed", 1)],
+)
 def test_the_database_itself_refuses_an_overdrawn_account(
     office: Office, condition: str, balance: int
 ) -> None:
     overdrawn = sa.insert(tables.account).values(
-        code=f"ID/{condition}", place="ID", condition=condition, balance=balance
+        code=f"ID/{condition}", place="ID", item="blank", condition=condition, balance=balance
     )
     with pytest.raises(IntegrityError), office.database.transaction() as connection:
         connection.execute(overdrawn)

@@ -131,7 +131,8 @@ class InventoryServiceServicer:
     """
 
     def CreateContract(self, request, context):
-        """Enters a signed contract for blanks.
+        """Takes over a contract for blanks that was signed elsewhere: it is active at once. New contracts of every kind go
+        through ContractService, where each step needs two people.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

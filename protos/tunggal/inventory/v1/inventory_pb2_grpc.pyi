@@ -37,7 +37,9 @@ class InventoryServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> InventoryServiceAsyncStub: ...
     CreateContract: _grpc.UnaryUnaryMultiCallable[_inventory_pb2.CreateContractRequest, _inventory_pb2.CreateContractResponse]
-    """Enters a signed contract for blanks."""
+    """Takes over a contract for blanks that was signed elsewhere: it is active at once. New contracts of every kind go
+    through ContractService, where each step needs two people.
+    """
     GetContract: _grpc.UnaryUnaryMultiCallable[_inventory_pb2.GetContractRequest, _inventory_pb2.GetContractResponse]
     """Reads one contract with what is delivered and outstanding."""
     ListContracts: _grpc.UnaryUnaryMultiCallable[_inventory_pb2.ListContractsRequest, _inventory_pb2.ListContractsResponse]
@@ -82,7 +84,9 @@ class InventoryServiceAsyncStub(InventoryServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateContract: _aio.UnaryUnaryMultiCallable[_inventory_pb2.CreateContractRequest, _inventory_pb2.CreateContractResponse]  # type: ignore[assignment]
-    """Enters a signed contract for blanks."""
+    """Takes over a contract for blanks that was signed elsewhere: it is active at once. New contracts of every kind go
+    through ContractService, where each step needs two people.
+    """
     GetContract: _aio.UnaryUnaryMultiCallable[_inventory_pb2.GetContractRequest, _inventory_pb2.GetContractResponse]  # type: ignore[assignment]
     """Reads one contract with what is delivered and outstanding."""
     ListContracts: _aio.UnaryUnaryMultiCallable[_inventory_pb2.ListContractsRequest, _inventory_pb2.ListContractsResponse]  # type: ignore[assignment]
@@ -130,7 +134,9 @@ class InventoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _inventory_pb2.CreateContractRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_inventory_pb2.CreateContractResponse, _abc.Awaitable[_inventory_pb2.CreateContractResponse]]:
-        """Enters a signed contract for blanks."""
+        """Takes over a contract for blanks that was signed elsewhere: it is active at once. New contracts of every kind go
+        through ContractService, where each step needs two people.
+        """
 
     @_abc_1.abstractmethod
     def GetContract(

@@ -72,6 +72,12 @@ class _BlankStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BlankState
     """Became a card; its chip UID is bound for ever."""
     BLANK_STATE_SPOILED: _BlankState.ValueType  # 6
     """Ruined or found faulty; waits for witnessed destruction."""
+    BLANK_STATE_PENDING: _BlankState.ValueType  # 7
+    """Set aside by the first phase of a two-phase transfer."""
+    BLANK_STATE_DESTROYED: _BlankState.ValueType  # 8
+    """Destroyed before a witness."""
+    BLANK_STATE_MISSING: _BlankState.ValueType  # 9
+    """Not where it should be: lost on the way, or not found by a count."""
 
 class BlankState(_BlankState, metaclass=_BlankStateEnumTypeWrapper):
     """Condition of one blank."""
@@ -90,6 +96,12 @@ BLANK_STATE_CONSUMED: BlankState.ValueType  # 5
 """Became a card; its chip UID is bound for ever."""
 BLANK_STATE_SPOILED: BlankState.ValueType  # 6
 """Ruined or found faulty; waits for witnessed destruction."""
+BLANK_STATE_PENDING: BlankState.ValueType  # 7
+"""Set aside by the first phase of a two-phase transfer."""
+BLANK_STATE_DESTROYED: BlankState.ValueType  # 8
+"""Destroyed before a witness."""
+BLANK_STATE_MISSING: BlankState.ValueType  # 9
+"""Not where it should be: lost on the way, or not found by a count."""
 Global___BlankState: _TypeAlias = BlankState  # noqa: Y015
 
 @_typing.final
@@ -220,6 +232,11 @@ class Allocation(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     DISPATCH_TIME_FIELD_NUMBER: _builtins.int
     RECEIVE_TIME_FIELD_NUMBER: _builtins.int
+    ITEM_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
+    DAMAGED_FIELD_NUMBER: _builtins.int
+    SURPLUS_FIELD_NUMBER: _builtins.int
+    LOAN_ID_FIELD_NUMBER: _builtins.int
     allocation_id: _builtins.str
     """Identifier made by the service (UUID)."""
     from_location: _builtins.str
@@ -232,6 +249,16 @@ class Allocation(_message.Message):
     """Why this location gets them; every allocation has a reason that can be published."""
     state: Global___AllocationState.ValueType
     """How far it has come."""
+    item: _builtins.str
+    """What moves: "blank" or another item."""
+    missing: _builtins.int
+    """Units that were sent and did not arrive."""
+    damaged: _builtins.int
+    """Units that arrived and cannot be used."""
+    surplus: _builtins.int
+    """Units that arrived beyond what was sent."""
+    loan_id: _builtins.str
+    """Loan that it lends or gives back (UUID); empty for most."""
     @_builtins.property
     def serials(self) -> _containers.RepeatedCompositeFieldContainer[Global___SerialRange]:
         """The serial ranges set aside, in ascending order."""
@@ -261,10 +288,15 @@ class Allocation(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         dispatch_time: _timestamp_pb2.Timestamp | None = ...,
         receive_time: _timestamp_pb2.Timestamp | None = ...,
+        item: _builtins.str = ...,
+        missing: _builtins.int = ...,
+        damaged: _builtins.int = ...,
+        surplus: _builtins.int = ...,
+        loan_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "dispatch_time", b"dispatch_time", "receive_time", b"receive_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allocation_id", b"allocation_id", "create_time", b"create_time", "dispatch_time", b"dispatch_time", "from_location", b"from_location", "quantity", b"quantity", "reason", b"reason", "receive_time", b"receive_time", "serials", b"serials", "state", b"state", "to_location", b"to_location"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allocation_id", b"allocation_id", "create_time", b"create_time", "damaged", b"damaged", "dispatch_time", b"dispatch_time", "from_location", b"from_location", "item", b"item", "loan_id", b"loan_id", "missing", b"missing", "quantity", b"quantity", "reason", b"reason", "receive_time", b"receive_time", "serials", b"serials", "state", b"state", "surplus", b"surplus", "to_location", b"to_location"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -377,6 +409,10 @@ class StockLevel(_message.Message):
     RESERVED_FIELD_NUMBER: _builtins.int
     CONSUMED_FIELD_NUMBER: _builtins.int
     SPOILED_FIELD_NUMBER: _builtins.int
+    PENDING_FIELD_NUMBER: _builtins.int
+    DESTROYED_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
+    FOUND_FIELD_NUMBER: _builtins.int
     location: _builtins.str
     """Location code."""
     on_hand: _builtins.int
@@ -390,7 +426,15 @@ class StockLevel(_message.Message):
     consumed: _builtins.int
     """Became cards here."""
     spoiled: _builtins.int
-    """Spoiled here."""
+    """Spoiled here and not yet destroyed."""
+    pending: _builtins.int
+    """Set aside by two-phase transfers."""
+    destroyed: _builtins.int
+    """Destroyed here."""
+    missing: _builtins.int
+    """Lost on the way here, or not found by a count."""
+    found: _builtins.int
+    """Found by a count beyond what the books had, as a number that is not above zero; of items without serials only."""
     def __init__(
         self,
         *,
@@ -401,10 +445,14 @@ class StockLevel(_message.Message):
         reserved: _builtins.int = ...,
         consumed: _builtins.int = ...,
         spoiled: _builtins.int = ...,
+        pending: _builtins.int = ...,
+        destroyed: _builtins.int = ...,
+        missing: _builtins.int = ...,
+        found: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allocated", b"allocated", "consumed", b"consumed", "in_transit", b"in_transit", "location", b"location", "on_hand", b"on_hand", "reserved", b"reserved", "spoiled", b"spoiled"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allocated", b"allocated", "consumed", b"consumed", "destroyed", b"destroyed", "found", b"found", "in_transit", b"in_transit", "location", b"location", "missing", b"missing", "on_hand", b"on_hand", "pending", b"pending", "reserved", b"reserved", "spoiled", b"spoiled"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,104 @@
+"""What the adapters of all services of the inventory share: booking, reading, pages, days, times, serials."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from typing import Any, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from tunggal.inventory.v1 import stock_pb2
+
+from services.common import paging
+from services.common.db import Database
+from services.common.errors import InvalidArgument
+from services.common.identity import caller
+from services.inventory.desk import Desk
+from services.inventory.journal import Journal
+from services.inventory.records import Page
+from services.inventory.serials import SerialRange
+from services.inventory.store import Store
+
+R = TypeVar("R", bound=Message)
+
+#: Who may call what, as SPIFFE paths.
+OPERATORS = frozenset({"operator/*"})
+CARD_STATIONS = frozenset({"service/cardperso", "operator/*"})
+READERS = frozenset({"service/*", "operator/*"})
+
+
+class Adapter:
+    """Books requests through the journal and reads from a snapshot."""
+
+    def __init__(self, database: Database, journal: Journal) -> None:
+        self._database = database
+        self._journal = journal
+
+    def _book(
+        self,
+        context: grpc.ServicerContext,
+        request: Any,
+        response_type: type[R],
+        work: Callable[[Desk], tuple[R, str]],
+    ) -> R:
+        """The answer of ``work`` or, to a repeated request, the first one."""
+        return self._journal.book(caller(context), request, response_type, work)
+
+    @contextmanager
+    def _read(self) -> Iterator[Store]:
+        with self._database.read() as connection:
+            yield Store(connection)
+
+
+def after(page_token: str) -> int:
+    """Where the page that the token asks for begins."""
+    position = paging.decode_token(page_token).get("after", 0)
+    if not isinstance(position, int) or not 0 <= position < 1 << 63:
+        raise InvalidArgument(
+            "PAGE_TOKEN_BROKEN",
+            "The page token was not made by this service.",
+            field="page_token",
+            remedy="Send next_page_token of the previous answer unchanged, or nothing to start again.",
+        )
+    return position
+
+
+def token(page: Page[Any]) -> str:
+    """The token of the page after this one; empty at the end."""
+    return "" if page.next_after is None else paging.encode_token({"after": page.next_after})
+
+
+def day(text: str, field: str) -> date:
+    """The day that ``text`` writes; raises :class:`InvalidArgument` for one that the calendar lacks."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise InvalidArgument(
+            "DAY_MALFORMED", f"{text!r} is no day.", field=field, remedy="Write it as 2017-03-31."
+        ) from None
+
+
+def day_or_none(text: str, field: str) -> date | None:
+    """The day, or ``None`` for an empty text."""
+    return day(text, field) if text else None
+
+
+def moment(request: Message, field: str) -> datetime | None:
+    """The timestamp of that field, ``None`` where it is absent; raises :class:`InvalidArgument`."""
+    if not request.HasField(field):
+        return None
+    stamp: Timestamp = getattr(request, field)
+    try:
+        return stamp.ToDatetime(UTC)
+    except (ValueError, OverflowError):
+        raise InvalidArgument(
+            "TIME_MALFORMED", "The timestamp is out of range.", field=field, remedy="Send a real moment."
+        ) from None
+
+
+def ranges(serials: Iterable[stock_pb2.SerialRange]) -> list[SerialRange]:
+    """Serial ranges of a request."""
+    return [SerialRange(given.first, given.last) for given in serials]

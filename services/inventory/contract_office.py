@@ -1,0 +1,282 @@
+"""What can be done with contracts: draft, two-person steps, amendments, deliveries, exit register."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+from services.common.errors import FailedPrecondition, InvalidArgument, NotFound
+from services.inventory import contract as contracts
+from services.inventory import exit_register
+from services.inventory.contract import (
+    Change,
+    ChangeKind,
+    ChangeState,
+    Contract,
+    ContractState,
+    Due,
+    Supply,
+)
+from services.inventory.contract_store import ContractStore
+from services.inventory.desk import Desk, Event
+from services.inventory.exit_register import ExitItem, ExitKind, ExitState
+from services.inventory.ledger import Account, Condition, Kind, Line, OverdrawnError
+from services.inventory.location import Location
+from services.inventory.people import require_other
+
+#: What an amendment may change, and how its text is read.
+_TERMS: dict[str, Callable[[str], Any]] = {
+    "quantity": int,
+    "price": int,
+    "valid_from": date.fromisoformat,
+    "valid_until": date.fromisoformat,
+    "max_people": int,
+    "max_searches_per_day": int,
+}
+_MOST = 10**15
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A document, kept elsewhere, known here by its hash."""
+
+    sha256: str
+    name: str
+    size: int
+
+
+class ContractOffice:
+    """Books what happens to contracts. After an error the caller rolls the transaction back."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._store = ContractStore(desk.store.connection)
+        self._now = desk.clerk.now
+
+    def take_over(self, contract_id: str, supplier: str, quantity: int) -> Contract:
+        """Enter a contract for blanks that was signed elsewhere: it is active at once."""
+        contract = Contract(contract_id, supplier, quantity, self._now)
+        self._add(contract, (), self._desk.clerk.actor, f"signed with {supplier}")
+        self._promise(contract, Event(Kind.CONTRACT_SIGNED, contract_id, f"signed with {supplier}"))
+        return replace(contract, outstanding=quantity)
+
+    def draft(self, contract: Contract, dues: Sequence[Due], operator: str) -> Contract:
+        """Enter a contract as a draft."""
+        contracts.check_terms(contract, dues)
+        if contract.item is not None:
+            self._desk.item(contract.item)
+        if contract.succeeds is not None:
+            self._store.locked(contract.succeeds, "terms.succeeds")
+        self._add(contract, dues, self._desk.person(operator).signature, "drafted")
+        return contract
+
+    def propose(
+        self, contract_id: str, kind: ChangeKind, terms: Mapping[str, str], reason: str, operator: str
+    ) -> Change:
+        """Propose a step; it changes nothing until somebody else approves it."""
+        contract = self._store.locked(contract_id)
+        contract.require_step(kind)
+        if (kind is ChangeKind.AMEND) != bool(terms):
+            raise InvalidArgument(
+                "TERMS_DO_NOT_FIT",
+                "An amendment names the terms that it changes; no other step has any.",
+                field="terms",
+                remedy=f"An amendment may change: {', '.join(_TERMS)}.",
+            )
+        if terms:
+            contracts.check_terms(_amended(contract, terms), self._store.dues(contract_id))
+        change = Change(
+            change_id=self._desk.clerk.new_id(),
+            contract_id=contract_id,
+            kind=kind,
+            terms=dict(terms),
+            reason=reason,
+            state=ChangeState.PROPOSED,
+            proposed_by=self._desk.person(operator).signature,
+            propose_time=self._now,
+        )
+        self._store.changes.add(change)
+        self._tell(contract_id, f"{kind}-proposed", change.proposed_by, reason)
+        return change
+
+    def decide(self, change_id: str, approved: bool, reason: str, operator: str) -> tuple[Change, Contract]:
+        """Approve or reject a proposed step; approved, it takes effect at once.
+
+        Raises :class:`PermissionDenied` when the same operator proposed it (or, for the signature, drafted
+        the contract), :class:`FailedPrecondition` when it no longer fits.
+        """
+        found = self._store.changes.get(change_id)
+        if found is None:
+            raise _unknown_change(change_id)
+        contract = self._store.locked(found.contract_id)
+        # Read again: whoever held the contract's lock before may have decided.
+        change = self._store.changes.get(change_id)
+        assert change is not None
+        if change.state is not ChangeState.PROPOSED:
+            raise FailedPrecondition(
+                "CHANGE_DECIDED",
+                f"This step was {change.state} before.",
+                field="change_id",
+                remedy="Propose it anew if it is still wanted.",
+                metadata={"state": change.state},
+            )
+        person = self._desk.person(operator)
+        require_other(person, change.proposed_by)
+        change = replace(
+            change,
+            state=ChangeState.APPROVED if approved else ChangeState.REJECTED,
+            decided_by=person.signature,
+            decide_time=self._now,
+        )
+        self._store.changes.save(change)
+        self._tell(contract.contract_id, f"{change.kind}-{change.state}", person.signature, reason)
+        return change, self._take(contract, change) if approved else contract
+
+    def attach(self, contract_id: str, document: Attachment, operator: str) -> Contract:
+        """Attach a document by its hash."""
+        contract = self._store.locked(contract_id)
+        person = self._desk.person(operator).signature
+        self._store.attach(contract_id, document.sha256, document.name, document.size, person, self._now)
+        self._tell(contract_id, "attached", person, f"{document.name} {document.sha256}")
+        return contract
+
+    def receive_supply(self, contract_id: str, note: str, location: Location, quantity: int) -> Supply:
+        """Take a delivery of an item without serials into stock."""
+        contract = self._store.locked(contract_id)
+        item = contract.item
+        if contract.state is not ContractState.ACTIVE or item is None or self._desk.serialised(item):
+            raise contracts.not_delivering(contract, "units without serials")
+        stock = Account(location, Condition.ON_HAND, item)
+        try:
+            self._desk.books.shift(contract.owed, stock, quantity)
+        except OverdrawnError as short:
+            raise contracts.exceeded(contract_id, short.balance, quantity, "quantity") from short
+        supply = Supply(self._desk.clerk.new_id(), contract_id, note, item, quantity, self._now)
+        self._store.supplies.add(supply)
+        event = Event(Kind.SUPPLY_RECEIVED, supply.supply_id, f"delivery note {note}")
+        self._desk.record(event, [Line(contract.owed, stock, quantity)])
+        return supply
+
+    def record_exit(
+        self,
+        contract_id: str,
+        kind: ExitKind,
+        name: str,
+        state: ExitState,
+        evidence: str,
+        note: str,
+        operator: str,
+    ) -> list[ExitItem]:
+        """Say of one thing that the vendor has handed it over, or not; the newest word counts."""
+        self._store.locked(contract_id)
+        person = self._desk.person(operator).signature
+        self._store.exit_items.add(
+            ExitItem(contract_id, kind, name, state, evidence, note, person, self._now)
+        )
+        self._tell(contract_id, f"exit-{state}", person, f"{kind}: {name}")
+        return self._store.exit_register(contract_id)
+
+    def _take(self, contract: Contract, change: Change) -> Contract:
+        """Let an approved step take effect."""
+        after = contract.after(change.kind)
+        event = Event(Kind.CONTRACT_AMENDED, contract.contract_id, change.reason)
+        if change.kind is ChangeKind.AMEND:
+            after = _amended(after, change.terms)
+            contracts.check_terms(after, self._store.dues(contract.contract_id))
+            if contract.state is ContractState.ACTIVE:
+                self._restate(contract, after.quantity - contract.quantity, event)
+        elif change.kind is ChangeKind.SIGN:
+            self._check_predecessor(contract)
+        elif change.kind is ChangeKind.ACTIVATE:
+            self._promise(after, event._replace(kind=Kind.CONTRACT_SIGNED))
+        elif change.kind is ChangeKind.CLOSE:
+            self._check_closable(contract)
+        elif contract.outstanding:
+            self._restate(contract, -contract.outstanding, event._replace(kind=Kind.CONTRACT_TERMINATED))
+        self._store.save(after)
+        found = self._store.find(after.contract_id)
+        assert found is not None
+        return found
+
+    def _check_predecessor(self, contract: Contract) -> None:
+        """Another vendor can follow only when the one before has handed everything over."""
+        if contract.succeeds is None:
+            return
+        before = self._store.locked(contract.succeeds)
+        if before.supplier != contract.supplier:
+            said = self._store.exit_register(before.contract_id)
+            exit_register.require_complete(before.contract_id, said, f"{contract.contract_id} is signed")
+
+    def _check_closable(self, contract: Contract) -> None:
+        if contract.outstanding:
+            raise FailedPrecondition(
+                "STILL_OUTSTANDING",
+                f"Contract {contract.contract_id} has {contract.outstanding} units outstanding.",
+                field="kind",
+                remedy="Receive them, amend the quantity, or terminate the contract.",
+                metadata={"outstanding": str(contract.outstanding)},
+            )
+        if contract.kind not in contracts.DELIVERING:
+            said = self._store.exit_register(contract.contract_id)
+            exit_register.require_complete(contract.contract_id, said, "it is closed")
+
+    def _add(self, contract: Contract, dues: Sequence[Due], person: str, reason: str) -> None:
+        if not self._store.add(contract):
+            raise contracts.exists(contract.contract_id)
+        self._store.set_dues(contract.contract_id, dues)
+        self._tell(contract.contract_id, contract.state, person, reason)
+
+    def _promise(self, contract: Contract, event: Event) -> None:
+        if contract.kind in contracts.DELIVERING:
+            self._restate(contract, contract.quantity, event)
+
+    def _restate(self, contract: Contract, change: int, event: Event) -> None:
+        """Let the supplier owe so many more, or fewer, than before."""
+        if change == 0:
+            return
+        sides = (contract.contracted, contract.owed)
+        source, target = sides if change > 0 else sides[::-1]
+        try:
+            self._desk.books.shift(source, target, abs(change))
+        except OverdrawnError as short:
+            raise FailedPrecondition(
+                "DELIVERED_ALREADY",
+                f"Only {short.balance} units are outstanding; the rest was delivered.",
+                field="terms",
+                remedy="Amend the quantity to no less than what was delivered.",
+                metadata={"outstanding": str(short.balance)},
+            ) from short
+        self._desk.record(event, [Line(source, target, abs(change))])
+
+    def _tell(self, contract_id: str, kind: str, person: str, reason: str) -> None:
+        self._store.tell(contract_id, kind, person, reason, self._now)
+
+
+def _amended(contract: Contract, terms: Mapping[str, str]) -> Contract:
+    values = {}
+    for name, text in terms.items():
+        try:
+            values[name] = _TERMS[name](text)
+            fits = not isinstance(values[name], int) or 0 <= values[name] < _MOST
+        except (KeyError, ValueError):
+            fits = False
+        if not fits or not re.fullmatch(r"[0-9-]+", text):
+            raise InvalidArgument(
+                "TERMS_MALFORMED",
+                f"An amendment cannot set {name} to {text!r}.",
+                field="terms",
+                remedy=f"It may change {', '.join(_TERMS)}; numbers in digits, days as 2017-12-31.",
+            )
+    return replace(contract, **values)
+
+
+def _unknown_change(change_id: str) -> NotFound:
+    return NotFound(
+        "CHANGE_UNKNOWN",
+        f"There is no proposed step {change_id}.",
+        field="change_id",
+        remedy="Send the change_id that ProposeChange answered.",
+    )

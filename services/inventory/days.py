@@ -1,0 +1,49 @@
+"""The days of the ledger: local days of Jakarta, closed one after the other and never booked on again."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta, timezone
+
+from services.common.errors import FailedPrecondition
+
+#: Western Indonesian time has no summer time.
+WIB = timezone(timedelta(hours=7), "WIB")
+
+#: A day is closed this long after its end: longer than any transaction lasts, and than clocks differ.
+GRACE = timedelta(minutes=5)
+
+
+def day_of(moment: datetime) -> date:
+    """The ledger's day that ``moment`` belongs to."""
+    return moment.astimezone(WIB).date()
+
+
+def end_of(day: date) -> datetime:
+    """The first moment after ``day``."""
+    return datetime.combine(day + timedelta(days=1), time(), WIB).astimezone(UTC)
+
+
+def closable(now: datetime) -> date:
+    """The last day that can be closed at ``now``."""
+    return day_of(now - GRACE) - timedelta(days=1)
+
+
+def closed(moment: datetime, through: date) -> FailedPrecondition:
+    """The refusal to book on a day that is closed."""
+    return FailedPrecondition(
+        "DAY_CLOSED",
+        f"The day of {moment:%Y-%m-%d %H:%M} UTC is closed; all days up to {through} are.",
+        remedy="Set the clock of this replica; what happened late is booked today with its event_time.",
+        metadata={"closed_through": through.isoformat()},
+    )
+
+
+def not_over(day: date, last: date) -> FailedPrecondition:
+    """The refusal to close a day that can still be booked on."""
+    return FailedPrecondition(
+        "DAY_NOT_OVER",
+        f"{day} cannot be closed yet; the last day that can is {last}.",
+        field="through",
+        remedy="Close it some minutes after its midnight in Jakarta.",
+        metadata={"last": last.isoformat()},
+    )

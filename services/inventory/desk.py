@@ -1,0 +1,171 @@
+"""What every booking is made of: stock moves between two accounts, with its serials where it has some, and a
+transfer says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from services.common.errors import FailedPrecondition
+from services.inventory import blank as blanks
+from services.inventory.items import Item
+from services.inventory.ledger import BLANK, Account, Kind, Line, NotThereError, OverdrawnError, Transfer
+from services.inventory.location import Location
+from services.inventory.people import Person
+from services.inventory.serials import SerialRange
+from services.inventory.spoilage import Spoilage, SpoilageState
+from services.inventory.store import Store
+
+
+class Clerk(NamedTuple):
+    """Who books, at which moment, and where new ids come from."""
+
+    actor: str
+    now: datetime
+    new_id: Callable[[], str]
+
+
+class Event(NamedTuple):
+    """What is booked: the subject is the id of the contract, lot, allocation, reservation and so on."""
+
+    kind: Kind
+    subject: str
+    reason: str
+    #: When it happened, if that was before it is booked.
+    time: datetime | None = None
+    #: The transfer that it takes back.
+    reverses: str | None = None
+
+
+class Desk:
+    """Moves stock over one open transaction. After an error the caller rolls it back."""
+
+    def __init__(self, store: Store, clerk: Clerk) -> None:
+        self.store = store
+        self.books = store.books
+        self.clerk = clerk
+
+    def person(self, operator: str) -> Person:
+        """The operator behind this call."""
+        return Person(self.clerk.actor, operator)
+
+    def item(self, item_id: str) -> Item:
+        """The item of the catalogue; raises :class:`NotFound`."""
+        return self.store.item(item_id)
+
+    @staticmethod
+    def serialised(item_id: str) -> bool:
+        """Whether each unit of the item has a number of its own; only cards have."""
+        return item_id == BLANK
+
+    def move(
+        self,
+        event: Event,
+        source: Account,
+        target: Account,
+        quantity: int,
+        *,
+        field: str,
+        holder: str | None = None,
+    ) -> Transfer:
+        """Move ``quantity`` free units, those with the lowest serials; ``holder`` is whom they are held for
+        afterwards.
+
+        Raises :class:`FailedPrecondition` when ``source`` has fewer; ``field`` is the request's field at
+        fault.
+        """
+        self.shift(source, target, quantity, field)
+        if not self.serialised(source.item):
+            return self.record(event, [Line(source, target, quantity)])
+        ranges = self.books.take_lowest(source, quantity)
+        self.books.put(ranges, target, holder)
+        return self.record(event, [Line(source, target, len(serials), serials) for serials in ranges])
+
+    def move_ranges(
+        self, event: Event, source: Account, target: Account, ranges: Sequence[SerialRange], *, field: str
+    ) -> Transfer:
+        """Move these free serials, which stay free in the sense of the books: held for nobody.
+
+        Raises :class:`FailedPrecondition` when one of them is not free in ``source``.
+        """
+        quantity = sum(len(serials) for serials in ranges)
+        self.shift(source, target, quantity, field)
+        try:
+            self.books.take_free(ranges, source)
+        except NotThereError as elsewhere:
+            raise not_there(elsewhere, field) from elsewhere
+        self.books.put(ranges, target)
+        return self.record(event, [Line(source, target, len(serials), serials) for serials in ranges])
+
+    def move_held(
+        self,
+        event: Event,
+        source: Account,
+        target: Account,
+        quantity: int,
+        ranges: Sequence[SerialRange],
+        *,
+        held_for: str,
+        holder: str | None = None,
+    ) -> Transfer:
+        """Move what is held for ``held_for``: all its ``ranges``, or ``quantity`` of an item without
+        serials.
+        """
+        self.books.shift(source, target, quantity)
+        if not ranges:
+            return self.record(event, [Line(source, target, quantity)])
+        self.books.take(ranges, source, held_for)
+        self.books.put(ranges, target, holder)
+        return self.record(event, [Line(source, target, len(serials), serials) for serials in ranges])
+
+    def note_spoilage(self, event: Event, place: Account, quantity: int, person: str) -> Spoilage:
+        """Let a second person review what the event spoiled."""
+        spoilage = Spoilage(
+            spoilage_id=self.clerk.new_id(),
+            location=Location(place.place),
+            item=place.item,
+            quantity=quantity,
+            reason=event.reason,
+            state=SpoilageState.BOOKED,
+            person=person,
+            at=self.clerk.now,
+        )
+        self.store.spoilages.add(spoilage)
+        return spoilage
+
+    def shift(self, source: Account, target: Account, quantity: int, field: str) -> None:
+        """Move a balance and lock both accounts; raises :class:`FailedPrecondition` when there is less."""
+        try:
+            self.books.shift(source, target, quantity)
+        except OverdrawnError as short:
+            raise blanks.insufficient(short.account, short.balance, short.asked, field) from short
+
+    def record(self, event: Event, lines: Sequence[Line]) -> Transfer:
+        """Write the transfer down."""
+        transfer = Transfer(
+            transfer_id=self.clerk.new_id(),
+            kind=event.kind,
+            subject=event.subject,
+            actor=self.clerk.actor,
+            reason=event.reason,
+            book_time=self.clerk.now,
+            lines=tuple(lines),
+            event_time=event.time,
+            reverses=event.reverses,
+        )
+        self.books.record(transfer)
+        return transfer
+
+
+def not_there(elsewhere: NotThereError, field: str) -> FailedPrecondition:
+    """The refusal of serials that are not where the request says they are."""
+    account, serials = elsewhere.account, elsewhere.serials
+    return FailedPrecondition(
+        "SERIALS_NOT_THERE",
+        f"Serials {serials} are not all {account.condition} at {account.place}.",
+        field=field,
+        remedy="GetBlank tells where a serial is and who holds it.",
+        metadata={"location": account.place, "first": str(serials.first), "last": str(serials.last)},
+    )

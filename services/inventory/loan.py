@@ -1,0 +1,82 @@
+"""Loans of stock between locations, so that all of a province run out together: lent, owed, given back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from enum import StrEnum
+
+from services.common.errors import FailedPrecondition, NotFound
+from services.inventory.location import Location
+
+
+class LoanState(StrEnum):
+    """PROPOSED → LENT → SETTLED, or PROPOSED → REJECTED."""
+
+    PROPOSED = "proposed"
+    LENT = "lent"
+    SETTLED = "settled"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True)
+class Loan:
+    """``quantity`` units of ``lender`` for ``borrower``, who owes ``owed`` of them at this moment."""
+
+    loan_id: str
+    lender: Location
+    borrower: Location
+    item: str
+    quantity: int
+    owed: int
+    due: date
+    reason: str
+    state: LoanState
+    proposed_by: str
+    propose_time: datetime
+    approved_by: str | None = None
+    approve_time: datetime | None = None
+
+    def require(self, state: LoanState) -> None:
+        """Raises :class:`FailedPrecondition` when the loan is in another state."""
+        if self.state is not state:
+            raise FailedPrecondition(
+                "WRONG_LOAN_STATE",
+                f"Loan {self.loan_id} is {self.state}, not {state}.",
+                field="loan_id",
+                remedy="A loan is proposed, then approved, then given back.",
+                metadata={"loan_id": self.loan_id, "state": self.state},
+            )
+
+    def after_receipt(self, receiver: Location, quantity: int) -> tuple[Loan, int]:
+        """The loan after ``quantity`` of it arrived at ``receiver``, and how much more is owed than before.
+
+        What the borrower gives back beyond its debt is not owed to it: it is a gift.
+        """
+        if receiver == self.borrower:
+            return replace(self, owed=self.owed + quantity), quantity
+        settled = min(quantity, self.owed)
+        left = self.owed - settled
+        state = self.state if left else LoanState.SETTLED
+        return replace(self, owed=left, state=state), -settled
+
+
+def unknown(loan_id: str) -> NotFound:
+    """The refusal of an id that no loan has."""
+    return NotFound(
+        "LOAN_UNKNOWN",
+        f"There is no loan {loan_id}.",
+        field="loan_id",
+        remedy="Find it with ListLoans.",
+    )
+
+
+def more_than_owed(loan: Loan, quantity: int) -> FailedPrecondition:
+    """The refusal to give back more than is owed."""
+    return FailedPrecondition(
+        "MORE_THAN_OWED",
+        f"{loan.borrower} owes {loan.owed} of loan {loan.loan_id}, not {quantity}.",
+        field="quantity",
+        remedy="Give back what is owed; anything else is an allocation.",
+        metadata={"owed": str(loan.owed)},
+    )

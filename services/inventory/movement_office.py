@@ -1,0 +1,244 @@
+"""Requisitions, loans, sites and refusals at counters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+
+from services.common.errors import InvalidArgument
+from services.inventory import loan as loans
+from services.inventory import refusal
+from services.inventory import requisition as requisitions
+from services.inventory import site as sites
+from services.inventory.allocation import Allocation, require_two_places
+from services.inventory.balances import Balances
+from services.inventory.desk import Desk
+from services.inventory.ledger import Account, Condition
+from services.inventory.loan import Loan, LoanState
+from services.inventory.location import Location
+from services.inventory.movement_store import MovementStore
+from services.inventory.people import require_other
+from services.inventory.refusal import Refusal
+from services.inventory.requisition import Requisition, RequisitionState
+from services.inventory.shipping import Shipping
+from services.inventory.site import Site, SiteState
+
+
+@dataclass(frozen=True)
+class Want:
+    """So many units of an item, and why."""
+
+    item: str
+    quantity: int
+    reason: str
+
+
+class MovementOffice:
+    """Books what people ask for and agree on. After an error the caller rolls the transaction back."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._now = desk.clerk.now
+        self._shipping = Shipping(desk)
+        self._store = MovementStore(desk.store.connection)
+
+    def request(self, location: Location, want: Want, needed_by: date | None, operator: str) -> Requisition:
+        """Ask for stock."""
+        self._desk.item(want.item)
+        self._store.require_open(location, "location")
+        made = Requisition(
+            requisition_id=self._desk.clerk.new_id(),
+            location=location,
+            item=want.item,
+            quantity=want.quantity,
+            needed_by=needed_by,
+            reason=want.reason,
+            state=RequisitionState.REQUESTED,
+            requested_by=self._desk.person(operator).signature,
+            request_time=self._now,
+        )
+        self._store.requisitions.add(made)
+        return made
+
+    def grant(
+        self, requisition_id: str, source: Location, quantity: int, decision: str, operator: str
+    ) -> tuple[Requisition, Allocation]:
+        """Approve a requisition, in part or whole: its stock is set aside at ``source`` at once."""
+        before = self._requisition(requisition_id)
+        person = self._desk.person(operator)
+        require_other(person, before.requested_by)
+        granted = quantity or before.quantity
+        if granted > before.quantity:
+            raise InvalidArgument(
+                "MORE_THAN_REQUESTED",
+                f"{before.quantity} were asked for, {granted} would be granted.",
+                field="quantity",
+                remedy="Grant what was asked for or less.",
+            )
+        allocation = self._shipping.allocate(source, before.location, granted, before.reason, before.item)
+        after = replace(
+            before,
+            state=RequisitionState.APPROVED,
+            decided_by=person.signature,
+            decide_time=self._now,
+            decision=decision,
+            granted=granted,
+            allocation_id=allocation.allocation_id,
+        )
+        self._store.requisitions.save(after)
+        return after, allocation
+
+    def reject(self, requisition_id: str, decision: str, operator: str) -> Requisition:
+        """Refuse a requisition, with the reason."""
+        before = self._requisition(requisition_id)
+        person = self._desk.person(operator)
+        require_other(person, before.requested_by)
+        after = replace(
+            before,
+            state=RequisitionState.REJECTED,
+            decided_by=person.signature,
+            decide_time=self._now,
+            decision=decision,
+        )
+        self._store.requisitions.save(after)
+        return after
+
+    def propose_loan(
+        self, lender: Location, borrower: Location, want: Want, due: date, operator: str
+    ) -> Loan:
+        """Propose that one location lends to another."""
+        require_two_places(lender, borrower)
+        self._desk.item(want.item)
+        made = Loan(
+            loan_id=self._desk.clerk.new_id(),
+            lender=lender,
+            borrower=borrower,
+            item=want.item,
+            quantity=want.quantity,
+            owed=0,
+            due=due,
+            reason=want.reason,
+            state=LoanState.PROPOSED,
+            proposed_by=self._desk.person(operator).signature,
+            propose_time=self._now,
+        )
+        self._store.loans.add(made)
+        return made
+
+    def approve_loan(self, loan_id: str, operator: str) -> tuple[Loan, Allocation]:
+        """Let the loan go ahead: its stock is set aside at the lender; the debt begins with the receipt."""
+        before = self._loan(loan_id)
+        before.require(LoanState.PROPOSED)
+        person = self._desk.person(operator)
+        require_other(person, before.proposed_by)
+        reason = f"loan: {before.reason}"[:500]
+        allocation = self._shipping.allocate(
+            before.lender, before.borrower, before.quantity, reason, before.item, loan_id
+        )
+        after = replace(before, state=LoanState.LENT, approved_by=person.signature, approve_time=self._now)
+        self._store.loans.save(after)
+        return after, allocation
+
+    def reject_loan(self, loan_id: str, operator: str) -> Loan:
+        """Let the loan not go ahead."""
+        before = self._loan(loan_id)
+        before.require(LoanState.PROPOSED)
+        person = self._desk.person(operator)
+        require_other(person, before.proposed_by)
+        after = replace(
+            before, state=LoanState.REJECTED, approved_by=person.signature, approve_time=self._now
+        )
+        self._store.loans.save(after)
+        return after
+
+    def return_loan(self, loan_id: str, quantity: int) -> tuple[Loan, Allocation]:
+        """Set aside at the borrower what goes back; the debt ends with the lender's receipt."""
+        before = self._loan(loan_id)
+        before.require(LoanState.LENT)
+        if quantity > before.owed:
+            raise loans.more_than_owed(before, quantity)
+        reason = f"loan given back: {before.reason}"[:500]
+        allocation = self._shipping.allocate(
+            before.borrower, before.lender, quantity, reason, before.item, loan_id
+        )
+        return before, allocation
+
+    def open_site(self, location: Location, name: str, opens: date, closes: date, operator: str) -> Site:
+        """Open a site for an event."""
+        sites.require_site(location)
+        if closes < opens:
+            raise InvalidArgument(
+                "VALIDITY_REVERSED",
+                f"The site closes on {closes}, before it opens on {opens}.",
+                field="closes",
+                remedy="Send the first day as opens and the last one as closes.",
+            )
+        person = self._desk.person(operator).signature
+        site = Site(location, name, opens, closes, SiteState.OPEN, person, self._now)
+        if not self._store.add_site(site):
+            raise sites.exists(location)
+        return site
+
+    def close_site(self, location: Location) -> Site:
+        """Close a site; raises :class:`FailedPrecondition` while it has stock that could be used."""
+        site = self._store.sites.get(location, lock=True)
+        if site is None:
+            raise sites.unknown(location)
+        if site.state is SiteState.CLOSED:
+            raise sites.closed(location, "location")
+        usable = (
+            Condition.ON_HAND,
+            Condition.ALLOCATED,
+            Condition.IN_TRANSIT,
+            Condition.RESERVED,
+            Condition.PENDING,
+        )
+        balances = Balances(self._store.connection).now(location, "")
+        left = {a.code: n for a, n in balances.items() if n and a.condition in usable}
+        if left:
+            raise sites.not_empty(location, left)
+        after = replace(site, state=SiteState.CLOSED, close_time=self._now)
+        self._store.sites.save(after)
+        return after
+
+    def refuse(
+        self,
+        location: Location,
+        item: str,
+        people: int,
+        reason: str,
+        event_time: datetime | None,
+        operator: str,
+    ) -> Refusal:
+        """Record that people were sent away, beside what the books said at that moment."""
+        self._desk.item(item)
+        moment = self._now if event_time is None else event_time
+        if moment > self._now:
+            raise refusal.in_future("event_time", moment)
+        balances = Balances(self._store.connection).at(moment, location, item)
+        made = Refusal(
+            refusal_id=self._desk.clerk.new_id(),
+            location=location,
+            item=item,
+            people=people,
+            reason=reason,
+            event_time=moment,
+            book_time=self._now,
+            person=self._desk.person(operator).signature,
+            on_hand=balances.get(Account(location, Condition.ON_HAND, item), 0),
+        )
+        self._store.refusals.add(made)
+        return made
+
+    def _requisition(self, requisition_id: str) -> Requisition:
+        found = self._store.requisitions.get(requisition_id, lock=True)
+        if found is None:
+            raise requisitions.unknown(requisition_id)
+        found.require_open()
+        return found
+
+    def _loan(self, loan_id: str) -> Loan:
+        found = self._store.loans.get(loan_id, lock=True)
+        if found is None:
+            raise loans.unknown(loan_id)
+        return found

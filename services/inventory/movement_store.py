@@ -1,0 +1,90 @@
+"""The SQL of requisitions, loans, sites, counts, destructions and refusals, over one open transaction."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.inventory import movement_tables as tables
+from services.inventory import site as sites
+from services.inventory.loan import Loan, LoanState
+from services.inventory.location import Location
+from services.inventory.records import Column, Records, insert_new
+from services.inventory.refusal import Refusal
+from services.inventory.requisition import Requisition, RequisitionState
+from services.inventory.serials import SerialRange
+from services.inventory.site import Site, SiteState
+from services.inventory.spoilage import Destruction, DestructionState
+from services.inventory.stock_count import CountState, Sheet, StockCount
+
+
+class MovementStore:
+    """What is known of movements, beside the books."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self.connection = connection
+        self.requisitions: Records[Requisition] = Records(
+            connection, tables.requisition, Requisition, "requisition_id", {"state": RequisitionState}
+        )
+        self.loans: Records[Loan] = Records(connection, tables.loan, Loan, "loan_id", {"state": LoanState})
+        self.counts: Records[StockCount] = Records(
+            connection, tables.stock_count, StockCount, "count_id", {"state": CountState}
+        )
+        self.sheets: Records[Sheet] = Records(
+            connection, tables.count_sheet, Sheet, "count_id", {"ranges": _RANGES}
+        )
+        self.destructions: Records[Destruction] = Records(
+            connection,
+            tables.destruction,
+            Destruction,
+            "destruction_id",
+            {"state": DestructionState, "ranges": _RANGES},
+        )
+        self.refusals: Records[Refusal] = Records(connection, tables.refusal, Refusal, "refusal_id")
+        self.sites: Records[Site] = Records(connection, tables.site, Site, "location", {"state": SiteState})
+
+    def add_site(self, site: Site) -> bool:
+        """Open a site; ``False`` when it was opened before."""
+        row = {name: getattr(site, name) for name in Site.__dataclass_fields__}
+        return insert_new(self.connection, tables.site.c.location, **row)
+
+    def all_sites(self) -> list[Site]:
+        """Every site, by its code."""
+        found = self.connection.scalars(sa.select(tables.site.c.location))
+        sites_found = (self.sites.get(location) for location in sorted(found))
+        return [site for site in sites_found if site is not None]
+
+    def require_open(self, location: Location, field: str) -> None:
+        """Raises :class:`FailedPrecondition` when ``location`` is a site that has closed."""
+        if ":" not in location:
+            return
+        site = self.sites.get(location)
+        if site is not None and site.state is SiteState.CLOSED:
+            raise sites.closed(location, field)
+
+    def sheets_of(self, count_id: str) -> list[Sheet]:
+        """The sheets of a count, in the order of their rounds."""
+        return self.sheets.where(tables.count_sheet.c.count_id == count_id)
+
+    def unaccepted(self, location: Location, item: str) -> int:
+        """Spoiled units of a location that no reviewer has accepted."""
+        spoilage = tables.spoilage
+        total = self.connection.scalar(
+            sa.select(sa.func.sum(spoilage.c.quantity)).where(
+                spoilage.c.location == location, spoilage.c.item == item, spoilage.c.state != "accepted"
+            )
+        )
+        return int(total or 0)
+
+
+def _write(ranges: tuple[SerialRange, ...]) -> str:
+    return json.dumps([[serials.first, serials.last] for serials in ranges])
+
+
+def _read(text: str) -> Any:
+    return tuple(SerialRange(first, last) for first, last in json.loads(text))
+
+
+_RANGES = Column(_write, _read)

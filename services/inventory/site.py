@@ -1,0 +1,86 @@
+"""Sites of events: places with stock and printers of their own for some days.
+
+A card that a site prints comes out of the site's stock, wherever its holder lives: no home region pays for
+it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+
+from services.common.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
+from services.inventory.location import Location
+
+
+class SiteState(StrEnum):
+    """Whether stock may be sent there."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True)
+class Site:
+    """A site from ``opens`` to ``closes``, both days included."""
+
+    location: Location
+    name: str
+    opens: date
+    closes: date
+    state: SiteState
+    opened_by: str
+    open_time: datetime
+    close_time: datetime | None = None
+
+
+def require_site(location: Location) -> None:
+    """Raises :class:`InvalidArgument` for a location that is no site."""
+    if ":" not in location:
+        raise InvalidArgument(
+            "NOT_A_SITE",
+            f"{location} is no site.",
+            field="location",
+            remedy="A site is written with its regency, 31.71:jakarta-fair.",
+        )
+
+
+def exists(location: Location) -> AlreadyExists:
+    """The refusal to open a site twice."""
+    return AlreadyExists(
+        "SITE_EXISTS",
+        f"The site {location} was opened before.",
+        field="location",
+        remedy="Give this event a code of its own.",
+    )
+
+
+def unknown(location: Location) -> NotFound:
+    """The refusal of a site that was never opened."""
+    return NotFound(
+        "SITE_UNKNOWN", f"There is no site {location}.", field="location", remedy="Open it with OpenSite."
+    )
+
+
+def closed(location: Location, field: str) -> FailedPrecondition:
+    """The refusal to send stock to a site that has closed."""
+    return FailedPrecondition(
+        "SITE_CLOSED",
+        f"The site {location} has closed.",
+        field=field,
+        remedy="Send the stock elsewhere.",
+        metadata={"location": location},
+    )
+
+
+def not_empty(location: Location, left: dict[str, int]) -> FailedPrecondition:
+    """The refusal to close a site that still has stock."""
+    text = ", ".join(f"{quantity} {code.removeprefix(location + '/')}" for code, quantity in left.items())
+    return FailedPrecondition(
+        "SITE_NOT_EMPTY",
+        f"The site {location} still has {text}.",
+        field="location",
+        remedy="Send it back and let the receipt be confirmed, then close the site.",
+        metadata={code: str(quantity) for code, quantity in left.items()},
+    )
