@@ -27,6 +27,7 @@ def main() -> None:
             die_at=options.die_at,
             slow=options.slow,
             slow_at=options.slow_at,
+            slow_byte=options.slow_byte,
             write_error_at=options.write_error_at,
             corrupt_at=options.corrupt_at,
         ),
@@ -55,6 +56,9 @@ def _arguments() -> argparse.Namespace:
     faults = parser.add_argument_group("faults; counts begin at 1, 0 is never")
     faults.add_argument("--die-at", type=int, default=0, help="lose power in this APDU")
     faults.add_argument("--slow", type=float, default=0.0, help="seconds an APDU takes")
+    faults.add_argument(
+        "--slow-byte", type=float, default=0.0, help="seconds a byte of command or response takes"
+    )
     faults.add_argument("--slow-at", type=int, default=0, help="only this APDU is slow")
     faults.add_argument("--write-error-at", type=int, default=0, help="this page cannot be written (6581)")
     faults.add_argument("--corrupt-at", type=int, default=0, help="this page silently gets a wrong bit")

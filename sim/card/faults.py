@@ -17,7 +17,8 @@ class Faults:
     Args:
         die_at: the card loses power during this APDU, in the middle of what it programs, and leaves the
             field.
-        slow: seconds that every APDU takes.
+        slow: seconds that every APDU takes, beside what the simulation itself needs.
+        slow_byte: seconds that each byte of every command and response takes on top: the bit rate.
         slow_at: seconds are only taken by this APDU; 0 for every one.
         write_error_at: programming this page of EEPROM fails (6581).
         corrupt_at: this page is programmed with one bit wrong and no error: only reading back shows it.
@@ -26,6 +27,7 @@ class Faults:
     die_at: int = 0
     slow: float = 0.0
     slow_at: int = 0
+    slow_byte: float = 0.0
     write_error_at: int = 0
     corrupt_at: int = 0
 
@@ -41,15 +43,15 @@ class FaultInjector:
         self._dying = False
         self._pages_of_apdu = 0
 
-    def before_apdu(self) -> None:
-        """Called when an APDU has arrived; takes its time on a slow card unless the card is removed
-        meanwhile.
+    def before_apdu(self, size: int = 0) -> None:
+        """Called when an APDU of `size` bytes has arrived; takes its time on a slow card unless the card is
+        removed meanwhile.
         """
         self.apdus += 1
         self._pages_of_apdu = 0
         self._dying = self.apdus == self.faults.die_at
-        if self.faults.slow and self.faults.slow_at in (0, self.apdus):
-            self.gone.wait(self.faults.slow)
+        slow = self.faults.slow if self.faults.slow_at in (0, self.apdus) else 0.0
+        self._take(slow + size * self.faults.slow_byte)
 
     def before_page(self) -> bool:
         """Called before a page is programmed; whether the page comes out with a wrong bit."""
@@ -61,7 +63,12 @@ class FaultInjector:
             raise WriteError
         return self.pages == self.faults.corrupt_at
 
-    def before_response(self) -> None:
-        """Called before the answer leaves; a dying card never sends it."""
+    def before_response(self, size: int = 0) -> None:
+        """Called before the answer of `size` bytes leaves; a dying card never sends it."""
         if self._dying:
             raise PowerLossError
+        self._take(size * self.faults.slow_byte)
+
+    def _take(self, seconds: float) -> None:
+        if seconds:
+            self.gone.wait(seconds)

@@ -150,9 +150,9 @@ class VirtualCard:
                 self.card.reset()
                 self._powered = message[0] != _POWER_OFF
             return None
-        self._injector.before_apdu()
+        self._injector.before_apdu(len(message))
         answer = self.card.exchange(message)
-        self._injector.before_response()
+        self._injector.before_response(len(answer))
         return answer
 
 
