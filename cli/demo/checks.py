@@ -96,7 +96,7 @@ def _cards(day: DayResult) -> list[Check]:
             _some(failed) or f"{len(day.cards)} jobs",
         ),
         Check(
-            "every chip holds what its holder submitted, read without the service that wrote it",
+            "every chip holds what its holder submitted, signed, read without the service that wrote it",
             not mismatches,
             _some(mismatches) or f"{len(made)} chips compared, 0 mismatches",
         ),

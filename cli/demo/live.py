@@ -11,6 +11,7 @@ from datetime import datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
 
+from cryptography import x509
 from tunggal.abis.v1.abis_pb2_grpc import AbisServiceStub
 from tunggal.cardperso.v1.cardperso_pb2_grpc import CardPersoServiceStub
 from tunggal.enroll.v1.enroll_pb2_grpc import EnrollServiceStub
@@ -92,7 +93,9 @@ def live(
 
             screen.begin("cards")
             feeder = CardFeeder(bank.readers[0].port, home / "cards", seed)
-            inspect = partial(inspect_chip, compare=partial(compare_record, services.abis))
+            anchor = x509.load_pem_x509_certificate(suite.anchor.read_bytes())
+            compare = partial(compare_record, services.abis)
+            inspect = partial(inspect_chip, compare=compare, anchor=anchor)
             station = Station(services, ids, bank.readers[0].name, feeder, inspect, submissions)
             production = station.serve_queue(sum(o.status == UNIQUE for o in outcomes), screen)
 
@@ -168,7 +171,9 @@ def _readers(home: Path) -> Iterator[ReaderBank]:
 def _suite(
     home: Path, bank: ReaderBank, supervise: bool, database: str | None, screen: Screen
 ) -> Iterator[Suite]:
-    suite = Suite(home, supervise=supervise, environment=bank.environment, say=screen.say, database=database)
+    # The day's faulty blank never comes back to be finished: its job need not wait long for it.
+    environment = {**bank.environment, "TUNGGAL_RESUME_WAIT_SECONDS": "3"}
+    suite = Suite(home, supervise=supervise, environment=environment, say=screen.say, database=database)
     try:
         yield suite.start()
     finally:

@@ -87,7 +87,7 @@ class Station:
         Raises:
             FailedPrecondition: a job got stuck, or one after the other failed; with the job's own reason.
         """
-        progress.stage("Cards: chip over PC/SC, read back, faces, hand-over", print_ready)
+        progress.stage("Cards: signed chip over SCP03, read as a reader does, faces, hand-over", print_ready)
         cards: list[Card] = []
         faces: list[Faces] = []
         failures = 0

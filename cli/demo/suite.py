@@ -112,6 +112,11 @@ class Suite:
         """host:port where the service listens."""
         return _address(self._members[service].port)
 
+    @property
+    def anchor(self) -> Path:
+        """Certificate of the country signing CA that cardperso made when it started."""
+        return self.home / "cardperso" / "certificates" / "csca-001.pem"
+
     def log(self, service: str) -> Path:
         """What the service printed."""
         return self._members[service].log

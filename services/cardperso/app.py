@@ -5,8 +5,17 @@ from __future__ import annotations
 from tunggal.cardperso.v1 import cardperso_pb2, cardperso_pb2_grpc, reader_pb2, reader_pb2_grpc
 
 from services.cardperso import pcsc, reader_service
+from services.cardperso.attempts import Attempts
+from services.cardperso.chip import profile as profiles
+from services.cardperso.chip.plan import encode
 from services.cardperso.desk import Desk
+from services.cardperso.encoder import Encoder
+from services.cardperso.globalplatform import AttemptGuard, CardType, SecurityLevel
+from services.cardperso.issuer import Issuer, Schemes, file_keystore, token_keystore
 from services.cardperso.jobs import Jobs
+from services.cardperso.journal import Journal
+from services.cardperso.keys.authority import Authorities
+from services.cardperso.keys.errors import KeystoreDamaged, KeystoreLocked, KeystoreUnavailable
 from services.cardperso.metrics import ChipMeter, JobCollector
 from services.cardperso.peers import GrpcEnroll, GrpcInventory
 from services.cardperso.personalizer import Personalizer, Policy
@@ -20,7 +29,11 @@ from services.common.client import channel
 from services.common.clock import Clock, SystemClock
 from services.common.crypto import KeyRing
 from services.common.db import Database
+from services.common.errors import ConfigurationError
+from services.common.logs import get_logger
 from services.common.server import ServerBuilder
+
+_log = get_logger()
 
 
 def build(
@@ -41,6 +54,10 @@ def build(
     database = Database(settings.database_url)
     store, bell = Store(KeyRing.load(settings.key_file)), Bell()
     jobs = Jobs(database, store, clock, bell)
+    journal = Journal(database, settings.data_dir / "journal", clock)
+    issuer = _issuer(settings, clock)
+    profile = profiles.find(settings.chip_profile)
+    guard = AttemptGuard(settings.card_attempts, Attempts(database, clock))
     builder = ServerBuilder(settings, clock)
     if enroll is None:
         to_enroll = channel(
@@ -67,14 +84,20 @@ def build(
     policy = Policy(
         card_wait=settings.card_wait_seconds,
         resume_wait=settings.resume_wait_seconds,
-        apdu=settings.apdu_seconds,
         mark=settings.card_mark,
     )
     station = Station(
         settings.station,
         jobs,
         bell,
-        lambda: Personalizer(jobs, *neighbours, meter, policy),
+        lambda: Personalizer(
+            jobs,
+            Encoder(issuer, guard, journal, settings.apdu_seconds),
+            lambda holder: encode(profile, holder, issuer.signer()),
+            *neighbours,
+            meter,
+            policy,
+        ),
         poll_seconds=settings.poll_seconds,
     )
     desk = Desk(settings.station, jobs, enroll, clock)
@@ -102,7 +125,9 @@ def build(
 
     def prepare() -> None:
         alone.acquire()
+        _prepare(issuer)
         database.migrate("services.cardperso")
+        journal.recover()
         builder.registry.register(JobCollector(database))
 
     return (
@@ -122,6 +147,44 @@ def build(
         .background("station", station.run)
         .on_start(prepare)
         .on_close(alone.release)
+        .on_close(issuer.close)
         .on_close(pcsc.SYSTEM.close)
         .on_close(database.dispose)
     )
+
+
+def _issuer(settings: Settings, clock: Clock) -> Issuer:
+    if settings.pkcs11_module:
+        open_store = token_keystore(settings.pkcs11_module, settings.pkcs11_token, settings.pkcs11_pin_file)
+    else:
+        open_store = file_keystore(
+            settings.keystore, settings.keystore_passphrase_file, development=settings.dev_keys
+        )
+    card_type = CardType(
+        load_file=bytes.fromhex(settings.card_load_file),
+        module=bytes.fromhex(settings.card_module),
+        isd=bytes.fromhex(settings.card_isd),
+        level=SecurityLevel(int(settings.card_security, 16)),
+    )
+    return Issuer(
+        open_store,
+        Authorities(settings.certificates, settings.issuer_country, settings.issuer_name),
+        card_type,
+        Schemes(settings.card_scheme, settings.transport_scheme),
+        development=settings.dev_keys,
+        clock=clock,
+    )
+
+
+def _prepare(issuer: Issuer) -> None:
+    """See to the keys. A token that is away does not keep the service from starting: jobs wait and say so.
+
+    Raises:
+        ConfigurationError: passphrase or PIN is wrong, or keys are missing.
+    """
+    try:
+        issuer.prepare()
+    except KeystoreUnavailable as error:
+        _log.warning("keystore_unavailable", detail=error.message)
+    except (KeystoreLocked, KeystoreDamaged) as error:
+        raise ConfigurationError(f"{error.message} {error.remedy}") from None

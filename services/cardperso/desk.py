@@ -23,7 +23,7 @@ class Desk:
         self._enroll = enroll
         self._clock = clock
 
-    def new_job(self, region: str, location: str, reader: str) -> Job:
+    def new_job(self, region: str, location: str, reader: str, operator: str) -> Job:
         """A job, not stored yet.
 
         Raises:
@@ -57,6 +57,7 @@ class Desk:
             issue_date=local_day(now, region),
             create_time=now,
             update_time=now,
+            operator=operator,
         )
 
     def readers_in_use(self) -> dict[str, str]:

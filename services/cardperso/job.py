@@ -65,6 +65,7 @@ class Job:
     readback_mismatches: int = 0
     outcome: State | None = None
     reason: str = ""
+    operator: str = ""
 
     @property
     def is_open(self) -> bool:
@@ -95,6 +96,10 @@ class Job:
     def touched(self, chip_uid: str) -> Job:
         """This chip is about to be written: from now on the blank is either a card or spoiled."""
         return self._to(State.WRITING, State.WRITING, chip_uid=chip_uid)
+
+    def untouched(self) -> Job:
+        """The chip refused the first change: it is as it was, and another one may be written."""
+        return self._to(State.WRITING, State.WRITING, chip_uid="")
 
     def read(self, mismatches: int) -> Job:
         """The chip was read back; `mismatches` bytes differ."""

@@ -1,34 +1,27 @@
 """Carries a job from the claim to the booked card, one stored step after the other.
 
 Every call to a neighbour has an id made from the job and the step, so a step that was interrupted is simply
-done again. The chip's UID is stored before the chip is touched: after a crash the same card is written from
-the start, and any other card leaves the blank spoiled. No card is booked before every byte was read back and
-compared.
+done again. The chip's UID is stored before the chip is changed: after a crash or a tear the same card is
+finished, and any other card leaves the blank spoiled. No card is booked before a reader's look at it found
+that it holds what was signed, and nothing else.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from services.cardperso.chip import writer
-from services.cardperso.chip.plan import ChipPlan, plan
+from services.cardperso.chip.plan import ChipPlan
 from services.cardperso.chip.refusal import ChipRefusal
-from services.cardperso.chip.writer import Application
+from services.cardperso.encoder import Encoder, RefusedCardError, RuinedError, TornError
 from services.cardperso.face.render import render
 from services.cardperso.holder import Holder
 from services.cardperso.job import Job, State
 from services.cardperso.jobs import Jobs
 from services.cardperso.metrics import ChipMeter
-from services.cardperso.pcsc import (
-    CardChanged,
-    CardSession,
-    CardTimeout,
-    PcscFault,
-    PcscUnavailable,
-    ReaderGone,
-)
+from services.cardperso.pcsc import CardTimeout, PcscFault
 from services.cardperso.ports import Enroll, Inventory
 from services.common.errors import (
     AlreadyExists,
@@ -45,8 +38,13 @@ DECISIONS = (NotFound, FailedPrecondition, AlreadyExists, InvalidArgument)
 _FIRST_DELAY, _LONGEST_DELAY = 0.1, 5.0
 _RENEW_SECONDS = 20.0
 _LOOK_SECONDS = 0.2
+_MAX_TEARS = 3
+"""How often one card is taken up again within one run of the service; what tears so often is the card."""
 
 _log = get_logger()
+
+Encode = Callable[[Holder], ChipPlan]
+"""What the chip of a holder is to hold; raises `ChipRefusal`, and faults of the keystore."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +53,7 @@ class Policy:
 
     card_wait: float
     resume_wait: float
-    apdu: float
     mark: str
-
-
-class WrongCardError(Exception):
-    """The card on the reader is not to be written; nothing was done to it."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +68,18 @@ class Personalizer:
     """Runs the jobs of one reader; one at a time."""
 
     def __init__(
-        self, jobs: Jobs, enroll: Enroll, inventory: Inventory, meter: ChipMeter, policy: Policy
+        self,
+        jobs: Jobs,
+        encoder: Encoder,
+        encode: Encode,
+        enroll: Enroll,
+        inventory: Inventory,
+        meter: ChipMeter,
+        policy: Policy,
     ) -> None:
         self._jobs = jobs
+        self._encoder = encoder
+        self._encode = encode
         self._enroll = enroll
         self._inventory = inventory
         self._meter = meter
@@ -123,7 +125,7 @@ class Personalizer:
         except DECISIONS as error:
             return self._jobs.save(job.ending(State.FAILED, _told(error)).ended())
         try:
-            self._work[job.job_id] = _Work(claim.holder, plan(claim.holder))
+            self._work[job.job_id] = _Work(claim.holder, self._encode(claim.holder))
         except ChipRefusal as refusal:
             held = job.holds(claim.claim_id, claim.holder.record_id)
             return self._jobs.save(held.ending(State.FAILED, _told(refusal)))
@@ -137,27 +139,48 @@ class Personalizer:
         return self._jobs.save(job.reserved(held.reservation_id, held.serial))
 
     def _make(self, job: Job, stop: threading.Event) -> Job:
-        """Wait for a card and write it."""
+        """Wait for a card and write it; one that was torn is taken up again a few times."""
         begun = renewed = time.monotonic()
+        tears = 0
+        refused: dict[str, str] = {}
         try:
             work = self._work.get(job.job_id) or self._again(job)
             while not stop.is_set():
                 try:
-                    return self._write(job, work, stop)
-                except (PcscFault, WrongCardError) as obstacle:
-                    touched, job = job.chip_uid, self._jobs.reload(job)
-                    if job.chip_uid != touched:
+                    return self._write(job, work, refused, stop)
+                except (PcscFault, RefusedCardError, TornError) as obstacle:
+                    touched, job = job.chip_uid, self._faced(job, obstacle, refused)
+                    tears += isinstance(obstacle, TornError)
+                    if isinstance(obstacle, TornError) or job.chip_uid != touched:
                         begun = time.monotonic()
-                    job = self._jobs.note(job, _obstacle(job, obstacle))
-                if time.monotonic() - begun > self._patience(job):
+                if tears > _MAX_TEARS or time.monotonic() - begun > self._patience(job):
                     return self._jobs.save(job.ending(_unmade(job), job.reason))
                 if time.monotonic() - renewed > _RENEW_SECONDS:
                     self._enroll.renew(job.claim_id)
                     renewed = time.monotonic()
                 stop.wait(_LOOK_SECONDS)
         except DECISIONS as error:
+            job = self._jobs.reload(job)
             return self._jobs.save(job.ending(_unmade(job), _told(error)))
         return job
+
+    def _faced(
+        self, job: Job, obstacle: PcscFault | RefusedCardError | TornError, refused: dict[str, str]
+    ) -> Job:
+        """The job after an obstacle, with the reason that it waits for."""
+        job = self._jobs.reload(job)
+        if isinstance(obstacle, TornError):
+            return self._jobs.save(job.worked(obstacle.apdus, obstacle.seconds).waiting(str(obstacle)))
+        if isinstance(obstacle, RefusedCardError):
+            refused[obstacle.chip_uid] = str(obstacle)
+            if job.chip_uid:
+                job = self._jobs.save(job.untouched())
+            return self._jobs.note(job, str(obstacle))
+        if isinstance(obstacle, CardTimeout):
+            refused.clear()  # nothing lies there: whatever comes is looked at anew
+            if job.chip_uid and job.reason:
+                return job
+        return self._jobs.note(job, _obstacle(job, obstacle))
 
     def _patience(self, job: Job) -> float:
         return self._policy.resume_wait if job.chip_uid else self._policy.card_wait
@@ -165,56 +188,46 @@ class Personalizer:
     def _again(self, job: Job) -> _Work:
         """The same claim once more, after a restart."""
         claim = self._enroll.claim(job.request_id("claim"), job.region, job.job_id, job.issue_date)
-        work = self._work[job.job_id] = _Work(claim.holder, plan(claim.holder))
+        work = self._work[job.job_id] = _Work(claim.holder, self._encode(claim.holder))
         return work
 
-    def _write(self, job: Job, work: _Work, stop: threading.Event) -> Job:
+    def _write(self, job: Job, work: _Work, refused: dict[str, str], stop: threading.Event) -> Job:
         """Write the card on the reader and read it back; the job VERIFIED, or about to be SPOILED.
 
         Raises:
-            WrongCardError: the card must not be written.
-            PcscFault: no card was touched, or the card can be written again from the start.
+            RefusedCardError, TornError, PcscFault: there is no card to write; see the encoder.
         """
-        with CardSession(
-            job.reader, wait_seconds=_LOOK_SECONDS, apdu_seconds=self._policy.apdu, stop=stop
-        ) as card:
-            uid = card.uid()
-            found = writer.inspect(card, work.chip.profile)
-            if job.chip_uid and uid != job.chip_uid:
-                reason = f"CARD_CHANGED: chip {uid} lies on the reader, {job.chip_uid} was begun."
-                return self._jobs.save(job.ending(State.SPOILED, reason))
-            if not job.chip_uid:
-                self._refuse_used(job, uid, found)
-                # A claim that lapsed while we waited must not cost a blank.
-                self._enroll.renew(job.claim_id)
-                job = self._jobs.save(job.touched(uid))
-            fault: PcscFault | None = None
-            try:
-                if found is not Application.SEALED:
-                    writer.write(card, work.chip, found)
-                job = job.read(writer.read_back(card, work.chip))
-                if card.uid() != uid:
-                    fault = CardChanged(job.reader)
-            except (PcscUnavailable, ReaderGone):
-                raise  # not the card's fault: it is written again when PC/SC is back
-            except PcscFault as broken:
-                fault = broken
-            job = job.worked(card.apdus, card.seconds)
-            self._meter.observe(card.seconds, verified=fault is None and not job.readback_mismatches)
-        if fault is not None:
-            return self._jobs.save(job.ending(State.SPOILED, _told(fault)))
-        if job.readback_mismatches:
-            reason = f"READBACK_MISMATCH: {job.readback_mismatches} bytes on the chip are wrong."
-            return self._jobs.save(job.ending(State.SPOILED, reason))
-        faces = render(work.holder, uid, work.chip.content("hashes"), mark=self._policy.mark)
+
+        def admit(uid: str) -> None:
+            if uid in refused:
+                # It is not asked a second time while it lies there: cards count failed sessions.
+                raise RefusedCardError(uid, refused[uid])
+            self._refuse_used(job, uid)
+
+        def touch(uid: str) -> None:
+            nonlocal job
+            # A claim that lapsed while we waited must not cost a blank.
+            self._enroll.renew(job.claim_id)
+            job = self._jobs.save(job.touched(uid))
+
+        try:
+            made = self._encoder.make(job, work.chip, admit=admit, touch=touch, stop=stop)
+        except RuinedError as ruined:
+            self._meter.observe(ruined.seconds, verified=False)
+            job = self._jobs.reload(job).worked(ruined.apdus, ruined.seconds)
+            return self._jobs.save(job.ending(State.SPOILED, str(ruined)))
+        seen = made.verification
+        job = job.worked(made.apdus, made.seconds).read(seen.differing)
+        self._meter.observe(made.seconds, verified=seen.genuine)
+        if not seen.genuine:
+            return self._jobs.save(job.ending(State.SPOILED, seen.summary))
+        faces = render(work.holder, made.chip_uid, made.security_object, mark=self._policy.mark)
         return self._jobs.save(job.verified(), faces)
 
-    def _refuse_used(self, job: Job, uid: str, found: Application) -> None:
+    def _refuse_used(self, job: Job, uid: str) -> None:
         other = self._jobs.job_of_chip(uid, but=job.job_id)
         if other is not None:
-            raise WrongCardError(f"CHIP_ALREADY_USED: chip {uid} belongs to job {other.job_id}.")
-        if found is not Application.NONE:
-            raise WrongCardError(f"CARD_NOT_BLANK: chip {uid} holds an application ({found.value}).")
+            raise RefusedCardError(uid, f"CHIP_ALREADY_USED: chip {uid} belongs to job {other.job_id}.")
 
     def _book(self, job: Job) -> Job:
         """Book the blank as this chip's card, then the record as printed."""
@@ -275,8 +288,8 @@ def _told(error: TunggalError) -> str:
     return f"{error.reason}: {error.message}"
 
 
-def _obstacle(job: Job, obstacle: PcscFault | WrongCardError) -> str:
+def _obstacle(job: Job, obstacle: PcscFault) -> str:
     """What the operator is to do about a reader that has no card to write."""
     if isinstance(obstacle, CardTimeout) and not job.chip_uid:
         return f"CARD_AWAITED: lay blank {job.blank_serial} on {job.reader}."
-    return _told(obstacle) if isinstance(obstacle, TunggalError) else str(obstacle)
+    return _told(obstacle)

@@ -78,7 +78,7 @@ class CardPersoService(cardperso_pb2_grpc.CardPersoServiceServicer):
             first = requests.stored(conn, "CreateCardJob", request, pb.CreateCardJobResponse)
         if first is not None:
             return first
-        job = self._desk.new_job(request.region, request.location, request.reader)
+        job = self._desk.new_job(request.region, request.location, request.reader, caller(context))
 
         def work(conn: sa.Connection) -> pb.CreateCardJobResponse:
             def store() -> pb.CreateCardJobResponse:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import platform
-from typing import ClassVar
+from pathlib import Path
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from services.cardperso.keys.diversify import Scheme
 from services.common.settings import ServiceSettings
 
 
@@ -62,6 +64,92 @@ class Settings(ServiceSettings):
         gt=0,
         description="Time for one command to a card; a card that takes longer is spoiled. "
         "Left out: 5 seconds.",
+    )
+    dev_keys: bool = Field(
+        default=True,
+        description="Make keystore, card master, CSCA and document signer where missing, and accept blanks "
+        "with GlobalPlatform's public test keys. Left out: so it is, which suits development cards; in "
+        "production set it to false: a missing key stops the start.",
+    )
+    keystore: Path = Field(
+        default_factory=lambda data: data["data_dir"] / "cards.keystore",
+        description="Encrypted file with the issuer's keys; not used with a PKCS#11 token. Left out: beside "
+        "the data, so replicas that share a database do not share it.",
+    )
+    keystore_passphrase_file: Path = Field(
+        default_factory=lambda data: data["data_dir"] / "cards.passphrase",
+        description="File with the passphrase of the keystore. Left out: beside the keystore, so a copied "
+        "disk holds both.",
+    )
+    pkcs11_module: str = Field(
+        default="",
+        description="Path of the PKCS#11 library of a token (HSM) that has the issuer's keys. Left out: the "
+        "keystore file has them.",
+    )
+    pkcs11_token: str = Field(
+        default="tunggal", description="Label of the token. Left out: a token of that name is looked for."
+    )
+    pkcs11_pin_file: Path | None = Field(
+        default=None,
+        description="File with the PIN of the token's user. Left out: a token is refused.",
+    )
+    certificates: Path = Field(
+        default_factory=lambda data: data["data_dir"] / "certificates",
+        description="Directory of the certificates of CSCA and document signers. Left out: beside the data.",
+    )
+    issuer_country: str = Field(
+        default="ID",
+        pattern="^[A-Z]{2}$",
+        description="Country in certificates that are made here. Left out: Indonesia.",
+    )
+    issuer_name: str = Field(
+        default="Tunggal development",
+        min_length=1,
+        max_length=40,
+        description="Organization in certificates that are made here. Left out: they call themselves "
+        "development certificates.",
+    )
+    card_scheme: Scheme = Field(
+        default=Scheme.KDF3,
+        description="How the keys of a card follow from card-master: kdf3, an10922, visa2 or emv. "
+        "Left out: kdf3 (NIST SP 800-108), for cards that speak SCP03.",
+    )
+    transport_scheme: Scheme = Field(
+        default=Scheme.KDF3,
+        description="How the keys of a blank follow from transport-master. Left out: kdf3.",
+    )
+    card_load_file: str = Field(
+        default="F054554E4747414C30",
+        pattern="^([0-9A-F]{2}){5,16}$",
+        description="AID of the load file on the blanks. Left out: that of the virtual card.",
+    )
+    card_module: str = Field(
+        default="F054554E4747414C3001",
+        pattern="^([0-9A-F]{2}){5,16}$",
+        description="AID of the module that becomes the application. Left out: that of the virtual card.",
+    )
+    card_isd: str = Field(
+        default="",
+        pattern="^(([0-9A-F]{2}){5,16})?$",
+        description="AID of the issuer security domain. Left out: the one that a card selects by default.",
+    )
+    card_security: Literal["01", "03", "11", "13", "33"] = Field(
+        default="33",
+        description="Security level of the sessions with a card; SCP02 knows 01 and 03. Left out: 33, all is "
+        "encrypted and authenticated both ways.",
+    )
+    card_attempts: int = Field(
+        default=3,
+        ge=1,
+        le=10,
+        description="Failed sessions in a row after which a chip is left alone, before it locks itself. "
+        "Left out: 3.",
+    )
+    chip_profile: str = Field(
+        default="ktp-el",
+        min_length=1,
+        description="What chips hold: the name of a profile that is shipped (ktp-el, icao-lds1), or the path "
+        "of a profile file. Left out: ktp-el.",
     )
     card_mark: str = Field(
         default="SPESIMEN",

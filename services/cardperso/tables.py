@@ -33,6 +33,7 @@ JOBS = sa.Table(
     sa.Column("readback_mismatches", sa.Integer, nullable=False),
     sa.Column("outcome", sa.String(16)),
     sa.Column("reason", sa.String(500), nullable=False),
+    sa.Column("operator", sa.String(200), nullable=False, server_default=""),
     sa.Index("card_job_of_reader", "station", "state", "entry"),
     sa.Index("card_job_of_chip", "chip_uid"),
     sa.Index("card_job_of_record", "record_id"),
@@ -45,4 +46,39 @@ FACES = sa.Table(
     sa.Column("side", sa.String(8), primary_key=True),
     sa.Column("key_id", sa.String(64), nullable=False),
     sa.Column("blob", sa.LargeBinary, nullable=False),
+)
+
+# Sessions in a row that failed with a chip.
+ATTEMPTS = sa.Table(
+    "chip_attempt",
+    METADATA,
+    sa.Column("chip_uid", sa.String(20), primary_key=True),
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("last_time", UtcDateTime, nullable=False),
+)
+
+# What was said to cards, a row a session; see `services.cardperso.journal`.
+SESSIONS = sa.Table(
+    "card_session",
+    METADATA,
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("job_id", sa.String(36), nullable=False, index=True),
+    sa.Column("chip_uid", sa.String(20), nullable=False, index=True),
+    sa.Column("reader", sa.String(200), nullable=False),
+    sa.Column("station", sa.String(200), nullable=False),
+    sa.Column("operator", sa.String(200), nullable=False),
+    sa.Column("begin_time", UtcDateTime, nullable=False),
+    sa.Column("end_time", UtcDateTime, nullable=False),
+    sa.Column("outcome", sa.String(500), nullable=False),
+    sa.Column("apdus", sa.Integer, nullable=False),
+    sa.Column("salt", sa.String(32), nullable=False, unique=True),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+)
+SESSION_HEAD = sa.Table(
+    "card_session_head",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
 )

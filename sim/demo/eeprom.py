@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sim.card import CardMemory
-from sim.card.filesystem import OPERATIONAL, FileSystem
+from sim.card.globalplatform import FACTORY_KEYS
+from sim.card.globalplatform.persistent import OP_READY, PERSONALIZED, SECURED, Persistent, Registry
 
 
 @dataclass(frozen=True)
@@ -15,12 +16,16 @@ class Eeprom:
 
     Attributes:
         uid: of the chip, upper-case hexadecimal.
-        sealed: whether its application was activated, after which nobody writes to it.
+        personalized: whether its application has all its data, after which nobody writes to it.
+        secured: whether the card is in the state in which cards are handed over.
+        transport_keys: whether it still has the keys that it came with.
         files: content by file identifier.
     """
 
     uid: str
-    sealed: bool
+    personalized: bool
+    secured: bool
+    transport_keys: bool
     files: dict[int, bytes]
 
 
@@ -28,15 +33,14 @@ def read_eeprom(image: Path, application: bytes) -> Eeprom:
     """Read the application with this name from a card's image; an absent one has no files."""
     memory = CardMemory(image)
     try:
-        system = FileSystem(memory)
-        directory = system.find_name(application)
-        if directory is None:
-            return Eeprom(memory.uid.hex().upper(), sealed=False, files={})
-        files = {
-            file.fid: system.read(file, 0, file.size)
-            for file in system.files()
-            if file.parent == directory.fid and not file.is_df
-        }
-        return Eeprom(memory.uid.hex().upper(), directory.life_cycle == OPERATIONAL, files)
+        card = Persistent(memory, Registry(OP_READY, 0, 0, (FACTORY_KEYS,)))
+        instance = card.registry.find(application)
+        return Eeprom(
+            uid=memory.uid.hex().upper(),
+            personalized=instance is not None and instance.state == PERSONALIZED,
+            secured=card.registry.state == SECURED,
+            transport_keys=any(keys.version == FACTORY_KEYS.version for keys in card.registry.keys),
+            files={} if instance is None else {file.tag: card.read(file) for file in instance.files},
+        )
     finally:
         memory.close()

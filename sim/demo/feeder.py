@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from sim.card import Faults, VirtualCard
+from sim.card import Faults
+from sim.card.globalplatform import VirtualGlobalPlatformCard
 
 DIES_AT_APDU = 14
-"""A faulty blank loses power here: after the chip's files were begun, long before they are complete."""
+"""A faulty blank loses power here: its data are on their way, long before they are complete."""
 
 
 class CardFeeder:
@@ -25,7 +26,7 @@ class CardFeeder:
         self._directory = directory
         self._seed = seed
         self._laid = 0
-        self._card: VirtualCard | None = None
+        self._card: VirtualGlobalPlatformCard | None = None
         directory.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -42,7 +43,7 @@ class CardFeeder:
         uid = b"\x04" + digest[:6]
         faults = Faults(die_at=DIES_AT_APDU) if faulty else None
         image = self._directory / f"{self._laid + 1:04}-{uid.hex().upper()}.card"
-        self._card = VirtualCard(image, self._port, uid=uid, faults=faults).insert()
+        self._card = VirtualGlobalPlatformCard(image, self._port, uid=uid, faults=faults).insert()
         self._laid += 1
 
     def take(self) -> Path:

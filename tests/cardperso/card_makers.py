@@ -7,12 +7,19 @@ import io
 import struct
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw
 
 from services.cardperso import pcsc
+from services.cardperso.globalplatform import CardType
 from services.cardperso.holder import BloodType, Finger, Holder, MaritalStatus, Religion, Sex
+from services.cardperso.issuer import Issuer, Schemes, file_keystore
+from services.cardperso.keys import Scheme
+from services.cardperso.keys.authority import Authorities
+from services.common.clock import Clock
+from sim.card.globalplatform import MODULE_AID, PACKAGE_AID
 
 
 def make_holder() -> Holder:
@@ -43,6 +50,20 @@ def make_holder() -> Holder:
         signature=signature_image(),
         fingers=(Finger(2, finger_record(), 80), Finger(7, finger_record(40), 75)),
     )
+
+
+def make_issuer(directory: Path, clock: Clock) -> Issuer:
+    """An issuer with a keystore of its own, for cards with the public test keys."""
+    issuer = Issuer(
+        file_keystore(directory / "cards.keystore", directory / "cards.passphrase", development=True),
+        Authorities(directory / "certificates", "ID", "Test"),
+        CardType(PACKAGE_AID, MODULE_AID),
+        Schemes(Scheme.KDF3, Scheme.KDF3),
+        development=True,
+        clock=clock,
+    )
+    issuer.prepare()
+    return issuer
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from services.cardperso.holder import Holder
 from sim.card import MAX_READERS, PcscMissingError, ReaderBank, VirtualCard, VirtualReader
+from sim.card.globalplatform import VirtualGlobalPlatformCard
 from tests.cardperso.card_makers import eventually, make_holder, present
 
 
@@ -58,6 +59,30 @@ def _empty(places: Iterator[VirtualReader]) -> VirtualReader:
 
 
 MakeCard = Callable[..., VirtualCard]
+
+
+MakeBlank = Callable[..., VirtualGlobalPlatformCard]
+
+
+@pytest.fixture
+def make_blank(reader: VirtualReader, tmp_path: Path) -> Iterator[MakeBlank]:
+    """Makes GlobalPlatform cards with the public test keys for the reader; `insert` lays them on it."""
+    made: list[VirtualGlobalPlatformCard] = []
+
+    def make(name: str = "card", **options: object) -> VirtualGlobalPlatformCard:
+        card = VirtualGlobalPlatformCard(tmp_path / name, reader.port, **options)  # type: ignore[arg-type]
+        made.append(card)
+        return card
+
+    yield make
+    for card in made:
+        card.close()
+
+
+@pytest.fixture(autouse=True)
+def cheap_passphrases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A keystore opens at once: the passphrases of tests need no protection."""
+    monkeypatch.setattr("services.cardperso.keys.filestore.SCRYPT_N", 2)
 
 
 @pytest.fixture

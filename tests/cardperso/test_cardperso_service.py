@@ -30,7 +30,7 @@ from services.common.server import RunningServer
 from sim.card import Faults, ReaderBank, VirtualReader
 from tests.cardperso.card_makers import eventually, make_holder, present
 from tests.cardperso.card_neighbours import Neighbours
-from tests.cardperso.conftest import MakeCard
+from tests.cardperso.conftest import MakeBlank
 
 ENDED = {
     pb.CARD_JOB_STATE_PRINTED,
@@ -113,10 +113,10 @@ def refused(call: Callable[[Any], object], request: Message) -> TunggalError:
 
 
 @BOTH_DATABASES
-def test_a_card_is_ordered_made_looked_at_and_handed_over(station: Station, make_card: MakeCard) -> None:
+def test_a_card_is_ordered_made_looked_at_and_handed_over(station: Station, make_blank: MakeBlank) -> None:
     job = station.create()
     assert job.state == pb.CARD_JOB_STATE_PENDING
-    card = make_card().insert()
+    card = make_blank().insert()
     seen = station.watch(job)
     made = seen[-1]
     assert made.state == pb.CARD_JOB_STATE_PRINTED
@@ -136,20 +136,20 @@ def test_a_card_is_ordered_made_looked_at_and_handed_over(station: Station, make
 
 @BOTH_DATABASES
 def test_two_readers_work_at_the_same_time_and_each_card_has_its_own_record(
-    station: Station, make_card: MakeCard, other_reader: VirtualReader
+    station: Station, make_blank: MakeBlank, other_reader: VirtualReader
 ) -> None:
     both = (station.reader, other_reader)
     jobs = [station.create(reader=each.name) for each in both]
-    cards = [make_card(each.name, faults=Faults(slow=0.02)).insert(each.port) for each in both]
+    cards = [make_blank(each.name, faults=Faults(slow=0.02)).insert(each.port) for each in both]
     made = [station.watch(job)[-1] for job in jobs]
     assert [job.chip_uid for job in made] == [card.uid for card in cards]
     assert len({job.record_id for job in made}) == len({job.blank_serial for job in made}) == 2
 
 
-def test_jobs_of_one_reader_are_made_one_after_the_other(station: Station, make_card: MakeCard) -> None:
+def test_jobs_of_one_reader_are_made_one_after_the_other(station: Station, make_blank: MakeBlank) -> None:
     jobs = [station.create() for _ in range(2)]
     for number, job in enumerate(jobs):
-        card = make_card(f"card-{number}").insert()
+        card = make_blank(f"card-{number}").insert()
         assert station.watch(job)[-1].chip_uid == card.uid
         card.remove()
         eventually(lambda: not present(station.reader.name))
@@ -196,7 +196,7 @@ def test_jobs_are_listed_in_pages_and_by_state(station: Station) -> None:
     assert not station.stub.ListCardJobs(printed).jobs
 
 
-def test_readers_show_their_card_and_their_job(station: Station, make_card: MakeCard) -> None:
+def test_readers_show_their_card_and_their_job(station: Station, make_blank: MakeBlank) -> None:
     job = station.create()
 
     def listed() -> dict[str, pb.Reader]:
@@ -204,7 +204,7 @@ def test_readers_show_their_card_and_their_job(station: Station, make_card: Make
 
     assert list(listed()) == [each.name for each in station.bank.readers]
     assert listed()[station.reader.name].job_id == job.job_id
-    card = make_card("slow", faults=Faults(slow=0.05)).insert()
+    card = make_blank("slow", faults=Faults(slow=0.05)).insert()
     eventually(lambda: listed()[station.reader.name].card_present)
     assert listed()[station.reader.name].atr == card.card.atr.hex().upper()
     station.watch(job)
@@ -287,8 +287,8 @@ def test_another_service_may_look_but_not_order(station: Station) -> None:
 
 
 @BOTH_DATABASES
-def test_what_was_done_is_in_the_audit_chain(station: Station, make_card: MakeCard) -> None:
-    make_card().insert()
+def test_what_was_done_is_in_the_audit_chain(station: Station, make_blank: MakeBlank) -> None:
+    make_blank().insert()
     job = station.create()
     station.watch(job)
     station.stub.GetCardFace(pb.GetCardFaceRequest(job_id=job.job_id, side=pb.CARD_SIDE_BACK))

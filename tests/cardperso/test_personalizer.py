@@ -12,12 +12,22 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from prometheus_client import CollectorRegistry
 
+from services.cardperso import journal
+from services.cardperso.attempts import Attempts
+from services.cardperso.chip.plan import encode
+from services.cardperso.chip.profile import find
+from services.cardperso.encoder import Encoder
+from services.cardperso.globalplatform import AttemptGuard
+from services.cardperso.issuer import Issuer
 from services.cardperso.job import Job, State
 from services.cardperso.jobs import Jobs
+from services.cardperso.journal import Journal
 from services.cardperso.metrics import ChipMeter
 from services.cardperso.pcsc import CardSession
 from services.cardperso.personalizer import Personalizer, Policy
@@ -29,11 +39,11 @@ from services.common.crypto import KeyRing
 from services.common.db import Database
 from services.common.errors import Aborted, FailedPrecondition, Unavailable
 from sim.card import Faults, ReaderBank, VirtualReader
-from tests.cardperso.card_makers import eventually, finger_record, make_holder, present
+from tests.cardperso.card_makers import eventually, finger_record, make_holder, make_issuer, present
 from tests.cardperso.card_neighbours import Neighbours
-from tests.cardperso.conftest import MakeCard
+from tests.cardperso.conftest import MakeBlank
 
-POLICY = Policy(card_wait=1.5, resume_wait=0.8, apdu=1.0, mark="SPESIMEN")
+POLICY = Policy(card_wait=1.5, resume_wait=0.8, mark="SPESIMEN")
 
 
 class CrashError(BaseException):
@@ -50,10 +60,23 @@ class Bench:
     clock: FixedClock
     reader: str
     world: Neighbours
+    issuer: Issuer
+    journal: Journal
 
     def personalizer(self) -> Personalizer:
+        guard = AttemptGuard(3, Attempts(self.database, self.clock))
+        encoder = Encoder(self.issuer, guard, self.journal, apdu_seconds=1.0)
+        profile = find("ktp-el")
         meter = ChipMeter(CollectorRegistry())
-        return Personalizer(self.jobs, self.world.enroll, self.world.inventory, meter, POLICY)
+        neighbours = (self.world.enroll, self.world.inventory)
+        return Personalizer(
+            self.jobs,
+            encoder,
+            lambda holder: encode(profile, holder, self.issuer.signer()),
+            *neighbours,
+            meter,
+            POLICY,
+        )
 
     def new_job(self) -> Job:
         now = self.clock.now()
@@ -67,6 +90,7 @@ class Bench:
             issue_date=dt.date(2026, 3, 2),
             create_time=now,
             update_time=now,
+            operator="operator/cli",
         )
         self.database.run(lambda conn: self.store.add(conn, job))
         return job
@@ -88,6 +112,7 @@ class Bench:
         assert sorted(world.consumed.values()) == sorted(world.printed.values())
         with self.database.read() as conn:
             assert audit.verify(conn) is None
+            assert journal.verify(conn)[1] is None
 
 
 @pytest.fixture
@@ -99,17 +124,19 @@ def bench(tmp_path: Path, clock: FixedClock, reader: VirtualReader) -> Iterator[
     world = Neighbours(
         [make_holder(), replace(make_holder(), record_id=str(uuid.uuid4()), nik="3216011203880001")]
     )
-    yield Bench(database, store, jobs, clock, reader.name, world)
+    issuer = make_issuer(tmp_path, clock)
+    sessions = Journal(database, tmp_path / "journal", clock)
+    yield Bench(database, store, jobs, clock, reader.name, world, issuer, sessions)
     database.dispose()
 
 
-def test_a_record_becomes_a_card(bench: Bench, make_card: MakeCard) -> None:
-    card = make_card().insert()
+def test_a_record_becomes_a_card(bench: Bench, make_blank: MakeBlank) -> None:
+    card = make_blank().insert()
     job = bench.run()
     assert (job.state, job.reason) == (State.PRINTED, "")
     assert job.chip_uid == card.uid
     assert (job.blank_serial, job.readback_mismatches) == (1001, 0)
-    assert job.apdu_count == card.apdus == 32
+    assert job.apdu_count == card.apdus == 31
     assert job.chip_seconds > 0
     assert bench.world.consumed == {1001: card.uid}
     assert bench.world.printed == {make_holder().record_id: card.uid}
@@ -119,11 +146,61 @@ def test_a_record_becomes_a_card(bench: Bench, make_card: MakeCard) -> None:
     bench.check_books()
 
 
-def test_faces_are_sealed_in_the_database(bench: Bench, make_card: MakeCard, tmp_path: Path) -> None:
-    make_card().insert()
+def test_every_command_to_a_card_is_in_the_journal_and_no_secret(
+    bench: Bench, make_blank: MakeBlank, tmp_path: Path
+) -> None:
+    card = make_blank().insert()
+    job = bench.run()
+    with bench.database.read() as conn:
+        (session,) = bench.journal.sessions(conn, job.job_id)
+    assert (session.chip_uid, session.outcome, session.operator) == (card.uid, "VERIFIED", "operator/cli")
+    assert len(session.exchanges) == card.apdus
+    assert {exchange.sw for exchange in session.exchanges} >= {0x9000, 0x6982}
+    names = [exchange.name for exchange in session.exchanges]
+    assert names.index("PUT KEY") < names.index("STORE DATA") < names.index("SET STATUS")
+    hidden = [exchange for exchange in session.exchanges if exchange.name in ("PUT KEY", "STORE DATA")]
+    assert all(exchange.sent.startswith("#") and exchange.sent_bytes for exchange in hidden)
+    read = [exchange for exchange in session.exchanges if exchange.name == "READ BINARY"]
+    assert all(not exchange.received or exchange.received.startswith("#") for exchange in read)
+    assert not list(tmp_path.glob("journal/*"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE card_session SET outcome = 'VERIFIED' WHERE seq = 1",
+        "UPDATE card_session SET body = (SELECT body FROM card_session WHERE seq = 2) WHERE seq = 1",
+        "DELETE FROM card_session WHERE seq = 1",
+        "DELETE FROM card_session WHERE seq = 2",
+    ],
+    ids=["outcome", "commands", "first", "last"],
+)
+def test_whatever_is_changed_in_the_journal_is_found(
+    bench: Bench, make_blank: MakeBlank, reader: VirtualReader, change: str
+) -> None:
+    bad = make_blank("bad", faults=Faults(write_error_at=60)).insert()
+    bench.run()
+    bad.remove()
+    eventually(lambda: not present(reader.name))
+    make_blank("good").insert()
+    bench.run()
+    with bench.database.read() as conn:
+        assert journal.verify(conn) == (2, None)
+    with bench.database.transaction() as conn:
+        with pytest.raises(sa.exc.DBAPIError, match="append-only"):
+            conn.exec_driver_sql(change)
+        for deed in ("update", "delete"):
+            conn.exec_driver_sql(f"DROP TRIGGER card_session_no_{deed}")
+        conn.exec_driver_sql(change)
+    with bench.database.read() as conn:
+        assert journal.verify(conn)[1] == (2 if change.endswith("seq = 2") else 1)
+
+
+def test_faces_are_sealed_in_the_database(bench: Bench, make_blank: MakeBlank, tmp_path: Path) -> None:
+    make_blank().insert()
     bench.run()
     stored = b"".join(path.read_bytes() for path in tmp_path.glob("cards.db*"))
-    assert b"PNG" not in stored
+    assert b"\x89PNG\r\n" not in stored
 
 
 def test_an_empty_queue_ends_the_job_before_a_blank_is_touched(bench: Bench) -> None:
@@ -162,37 +239,37 @@ def test_without_a_card_blank_and_record_go_back(bench: Bench) -> None:
     [
         (Faults(die_at=12), {}, "CARD_REMOVED"),
         (Faults(slow=5, slow_at=12), {}, "CARD_TIMEOUT"),
-        (Faults(write_error_at=50), {}, "CARD_STATUS"),
-        (Faults(corrupt_at=100), {}, "READBACK_MISMATCH"),
-        (Faults(), {"capacity": 2048}, "CARD_STATUS"),
+        (Faults(write_error_at=50), {}, "COMMAND_REFUSED"),
+        (Faults(corrupt_at=100), {}, "GROUP_CHANGED"),
+        (Faults(), {"capacity": 4096}, "COMMAND_REFUSED"),
     ],
     ids=["dies", "slow", "worn out", "silently wrong", "full"],
 )
 def test_a_card_that_fails_spoils_its_blank_and_the_next_one_gets_the_same_record(
     bench: Bench,
-    make_card: MakeCard,
+    make_blank: MakeBlank,
     reader: VirtualReader,
     faults: Faults,
     options: dict[str, int],
     reason: str,
 ) -> None:
-    bad = make_card("bad", faults=faults, **options).insert()
+    bad = make_blank("bad", faults=faults, **options).insert()
     job = bench.run()
     assert (job.state, job.reason.split(":")[0]) == (State.SPOILED, reason)
     assert job.chip_uid == bad.uid
     assert bench.world.spoiled == {1001: job.reason}
     assert bench.world.released == [job.reason]
-    assert (job.readback_mismatches == 1) == (reason == "READBACK_MISMATCH")
+    assert (job.readback_mismatches == 1) == (reason == "GROUP_CHANGED")
     bad.remove()
     eventually(lambda: not present(reader.name))
-    make_card("good").insert()
+    make_blank("good").insert()
     again = bench.run()
     assert (again.state, again.record_id) == (State.PRINTED, job.record_id)
     bench.check_books()
 
 
-def test_a_chip_that_was_used_is_refused_and_named(bench: Bench, make_card: MakeCard) -> None:
-    make_card().insert()
+def test_a_chip_that_was_used_is_refused_and_named(bench: Bench, make_blank: MakeBlank) -> None:
+    make_blank().insert()
     first = bench.run()
     second = bench.run()
     assert first.state is State.PRINTED
@@ -202,9 +279,9 @@ def test_a_chip_that_was_used_is_refused_and_named(bench: Bench, make_card: Make
 
 
 def test_the_job_goes_on_when_the_finished_card_makes_room_for_a_blank(
-    bench: Bench, make_card: MakeCard, reader: VirtualReader
+    bench: Bench, make_blank: MakeBlank, reader: VirtualReader
 ) -> None:
-    done, fresh = make_card("done").insert(), make_card("fresh")
+    done, fresh = make_blank("done").insert(), make_blank("fresh")
     bench.run()
     job = bench.new_job()
 
@@ -222,24 +299,25 @@ def test_the_job_goes_on_when_the_finished_card_makes_room_for_a_blank(
     bench.check_books()
 
 
-def test_a_foreign_card_is_refused_untouched(bench: Bench, make_card: MakeCard, tmp_path: Path) -> None:
-    foreign = make_card().insert()
+def test_a_foreign_card_is_refused_untouched(bench: Bench, make_blank: MakeBlank) -> None:
+    foreign = make_blank().insert()
     bench.run()
     with bench.database.transaction() as conn:
         conn.exec_driver_sql("UPDATE card_job SET chip_uid = 'FFFFFFFF'")
-    before = (tmp_path / "card").read_bytes()
+    system: Any = foreign.card
+    before = system.persistent.registry
     job = bench.run()
     assert (job.state, job.reason.split(":")[0]) == (State.FAILED, "CARD_NOT_BLANK")
-    assert (tmp_path / "card").read_bytes() == before
+    assert replace(system.persistent.registry, sequence=before.sequence) == before
     assert foreign.on_reader
 
 
 @pytest.mark.parametrize("call", ["claim", "reserve", "renew", "consume", "printed"])
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_crash_around_any_call_loses_and_doubles_nothing(
-    bench: Bench, make_card: MakeCard, call: str, moment: str
+    bench: Bench, make_blank: MakeBlank, call: str, moment: str
 ) -> None:
-    card = make_card().insert()
+    card = make_blank().insert()
     job = bench.new_job()
     if not (call == "renew" and moment == "after"):
         setattr(bench.world, moment, crash_at(call))
@@ -254,9 +332,9 @@ def test_a_crash_around_any_call_loses_and_doubles_nothing(
 @pytest.mark.parametrize("call", ["spoil", "release-claim"])
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_crash_while_giving_up_loses_and_doubles_nothing(
-    bench: Bench, make_card: MakeCard, call: str, moment: str
+    bench: Bench, make_blank: MakeBlank, call: str, moment: str
 ) -> None:
-    make_card(faults=Faults(die_at=12)).insert()
+    make_blank(faults=Faults(die_at=12)).insert()
     job = bench.new_job()
     setattr(bench.world, moment, crash_at(call))
     bench.crash(job)
@@ -268,11 +346,11 @@ def test_a_crash_while_giving_up_loses_and_doubles_nothing(
     bench.check_books()
 
 
-@pytest.mark.parametrize("apdu", [2, 4, 7, 16, 21, 24, 32])
+@pytest.mark.parametrize("apdu", [2, 5, 8, 9, 12, 15, 17, 20, 24, 31])
 def test_a_crash_in_the_middle_of_the_card_goes_on_with_the_same_card(
-    bench: Bench, make_card: MakeCard, monkeypatch: pytest.MonkeyPatch, apdu: int
+    bench: Bench, make_blank: MakeBlank, monkeypatch: pytest.MonkeyPatch, apdu: int
 ) -> None:
-    card = make_card().insert()
+    card = make_blank().insert()
     job = bench.new_job()
     at_apdu(monkeypatch, apdu, CrashError)
     bench.crash(job)
@@ -285,9 +363,9 @@ def test_a_crash_in_the_middle_of_the_card_goes_on_with_the_same_card(
 
 @pytest.mark.parametrize("other", [True, False], ids=["another card", "no card"])
 def test_after_a_crash_any_other_card_spoils_the_blank(
-    bench: Bench, make_card: MakeCard, reader: VirtualReader, monkeypatch: pytest.MonkeyPatch, other: bool
+    bench: Bench, make_blank: MakeBlank, reader: VirtualReader, monkeypatch: pytest.MonkeyPatch, other: bool
 ) -> None:
-    begun = make_card("begun").insert()
+    begun = make_blank("begun").insert()
     job = bench.new_job()
     at_apdu(monkeypatch, 16, CrashError)
     bench.crash(job)
@@ -295,7 +373,7 @@ def test_after_a_crash_any_other_card_spoils_the_blank(
     begun.remove()
     eventually(lambda: not present(reader.name))
     if other:
-        make_card("other").insert()
+        make_blank("other").insert()
     ended = bench.run(job)
     assert (ended.state, ended.chip_uid) == (State.SPOILED, begun.uid)
     assert ended.reason.split(":")[0] == ("CARD_CHANGED" if other else "CARD_TIMEOUT")
@@ -305,9 +383,9 @@ def test_after_a_crash_any_other_card_spoils_the_blank(
 
 
 def test_a_crash_of_pcscd_in_the_middle_of_the_card_is_survived(
-    bench: Bench, bank: ReaderBank, make_card: MakeCard, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, bank: ReaderBank, make_blank: MakeBlank, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    card = make_card().insert()
+    card = make_blank().insert()
 
     def pull_the_plug() -> Exception | None:
         bank.kill()
@@ -325,9 +403,9 @@ def test_a_crash_of_pcscd_in_the_middle_of_the_card_is_survived(
     ("renewal", "outcome"), [(1, State.FAILED), (2, State.SPOILED)], ids=["before", "after"]
 )
 def test_a_claim_that_lapsed_before_or_after_the_writing_never_becomes_a_card(
-    bench: Bench, make_card: MakeCard, renewal: int, outcome: State
+    bench: Bench, make_blank: MakeBlank, renewal: int, outcome: State
 ) -> None:
-    make_card().insert()
+    make_blank().insert()
     renewals = 0
 
     def lapse(call: str) -> None:
@@ -357,8 +435,8 @@ def test_a_claim_that_lapsed_during_an_outage_gives_the_untouched_blank_back(ben
     bench.check_books()
 
 
-def test_a_cloned_chip_is_not_booked_a_second_time(bench: Bench, make_card: MakeCard) -> None:
-    card = make_card().insert()
+def test_a_cloned_chip_is_not_booked_a_second_time(bench: Bench, make_blank: MakeBlank) -> None:
+    card = make_blank().insert()
     bench.world.consumed[999] = card.uid
     bench.world.printed["elsewhere"] = card.uid
     job = bench.run()
@@ -367,8 +445,8 @@ def test_a_cloned_chip_is_not_booked_a_second_time(bench: Bench, make_card: Make
     assert len(bench.world.queue) == 2
 
 
-def test_a_card_whose_record_was_lost_after_booking_is_void(bench: Bench, make_card: MakeCard) -> None:
-    make_card().insert()
+def test_a_card_whose_record_was_lost_after_booking_is_void(bench: Bench, make_blank: MakeBlank) -> None:
+    make_blank().insert()
 
     def lapse(call: str) -> None:
         if call == "printed":
@@ -381,9 +459,9 @@ def test_a_card_whose_record_was_lost_after_booking_is_void(bench: Bench, make_c
 
 
 def test_a_neighbour_that_is_away_is_waited_for_with_the_reason_shown(
-    bench: Bench, make_card: MakeCard
+    bench: Bench, make_blank: MakeBlank
 ) -> None:
-    make_card().insert()
+    make_blank().insert()
     job = bench.new_job()
     reasons: list[str] = []
     away = {"claim": 2, "reserve": 2, "consume": 2, "printed": 2}
@@ -417,11 +495,12 @@ def test_a_job_is_left_where_it_stands_when_the_service_stops(bench: Bench) -> N
     assert bench.world.held
 
 
-def test_a_finger_over_its_budget_names_the_field_and_the_bytes(bench: Bench) -> None:
-    fat = replace(bench.world.queue[0].fingers[0], template=finger_record(80))
-    bench.world.queue[0] = replace(bench.world.queue[0], fingers=(fat,))
+def test_a_finger_that_says_too_little_names_the_field(bench: Bench) -> None:
+    poor = replace(bench.world.queue[0].fingers[0], template=finger_record(5))
+    bench.world.queue[0] = replace(bench.world.queue[0], fingers=(poor,))
     job = bench.run()
-    assert job.reason.startswith("CHIP_OVER_BUDGET: fingers[0] takes 510 bytes")
+    assert job.reason.startswith("FINGER_TOO_FEW_MINUTIAE: fingers[0] has 5 minutiae")
+    assert len(bench.world.free) == 10
 
 
 def test_two_changes_of_one_job_at_the_same_moment_are_not_both_stored(bench: Bench) -> None:

@@ -33,7 +33,7 @@ from services.inventory import app as inventory_app
 from services.inventory.settings import Settings as InventorySettings
 from sim.card import Faults, ReaderBank, VirtualReader
 from tests.cardperso.card_makers import eventually, face_image, finger_record, present, signature_image
-from tests.cardperso.conftest import MakeCard
+from tests.cardperso.conftest import MakeBlank
 from tests.enroll.enroll_people import drawing, header, image_of, stream
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -214,17 +214,17 @@ def finished(process: Process, job_id: str) -> pb.CardJob:
 
 
 def test_a_person_gets_a_card_after_one_was_spoiled(
-    suite: Suite, start: Callable[[], Process], reader: VirtualReader, make_card: MakeCard
+    suite: Suite, start: Callable[[], Process], reader: VirtualReader, make_blank: MakeBlank
 ) -> None:
     record_id = enrol(suite)
     process = start()
-    bad = make_card("bad", faults=Faults(write_error_at=60)).insert()
+    bad = make_blank("bad", faults=Faults(write_error_at=60)).insert()
     spoiled = finished(process, order(process, reader))
     assert (spoiled.state, spoiled.record_id) == (pb.CARD_JOB_STATE_SPOILED, record_id)
     assert suite.record(record_id).status == record_pb2.RECORD_STATUS_PRINT_READY_RECORD
     bad.remove()
     eventually(lambda: not present(reader.name))
-    card = make_card("good").insert()
+    card = make_blank("good").insert()
     job_id = order(process, reader)
     made = finished(process, job_id)
     assert (made.state, made.chip_uid, made.readback_mismatches) == (pb.CARD_JOB_STATE_PRINTED, card.uid, 0)
@@ -241,11 +241,11 @@ def test_a_person_gets_a_card_after_one_was_spoiled(
 
 
 def test_killed_in_the_middle_of_a_card_the_service_goes_on_with_the_same_card(
-    suite: Suite, start: Callable[[], Process], reader: VirtualReader, make_card: MakeCard
+    suite: Suite, start: Callable[[], Process], reader: VirtualReader, make_blank: MakeBlank
 ) -> None:
     record_id = enrol(suite)
     process = start()
-    card = make_card(faults=Faults(slow=0.05)).insert()
+    card = make_blank(faults=Faults(slow=0.05)).insert()
     job_id = order(process, reader)
     eventually(lambda: card.apdus >= 16)
     process.kill()
@@ -256,17 +256,17 @@ def test_killed_in_the_middle_of_a_card_the_service_goes_on_with_the_same_card(
 
 
 def test_killed_and_given_another_card_the_service_spoils_the_blank(
-    suite: Suite, start: Callable[[], Process], reader: VirtualReader, make_card: MakeCard
+    suite: Suite, start: Callable[[], Process], reader: VirtualReader, make_blank: MakeBlank
 ) -> None:
     record_id = enrol(suite)
     process = start()
-    begun = make_card("begun", faults=Faults(slow=0.05)).insert()
+    begun = make_blank("begun", faults=Faults(slow=0.05)).insert()
     job_id = order(process, reader)
     eventually(lambda: begun.apdus >= 12)
     process.kill()
     begun.remove()
     eventually(lambda: not present(reader.name))
-    make_card("other").insert()
+    make_blank("other").insert()
     ended = finished(start(), job_id)
     assert (ended.state, ended.reason.split(":")[0]) == (pb.CARD_JOB_STATE_SPOILED, "CARD_CHANGED")
     assert suite.record(record_id).status == record_pb2.RECORD_STATUS_PRINT_READY_RECORD

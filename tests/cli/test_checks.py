@@ -80,7 +80,7 @@ def test_a_card_for_a_duplicate_fails(day: DayResult) -> None:
 def test_a_chip_that_differs_fails(day: DayResult) -> None:
     cards = (replace(day.cards[0], mismatches=("nik is 1, not 2",)), *day.cards[1:])
     assert failed(replace(day, cards=cards)) == [
-        "every chip holds what its holder submitted, read without the service that wrote it"
+        "every chip holds what its holder submitted, signed, read without the service that wrote it"
     ]
 
 

@@ -7,6 +7,21 @@ from typing import Protocol
 from services.cardperso.pcsc.apdu import MAX_EXTENDED_RESPONSE, MAX_SHORT_RESPONSE, CommandApdu
 from services.cardperso.pcsc.session import CardSession
 
+_NAMES = {
+    0x50: "INITIALIZE UPDATE",
+    0x82: "EXTERNAL AUTHENTICATE",
+    0xA4: "SELECT",
+    0xCA: "GET DATA",
+    0xD8: "PUT KEY",
+    0xE2: "STORE DATA",
+    0xE4: "DELETE",
+    0xE6: "INSTALL",
+    0xE8: "LOAD",
+    0xF0: "SET STATUS",
+    0xF2: "GET STATUS",
+}
+"""Instructions as GlobalPlatform calls them."""
+
 
 class Transport(Protocol):
     """A card on some reader. Faults of the line are raised, status words are returned."""
@@ -27,7 +42,7 @@ class PcscTransport:
         Raises:
             PcscFault: the card, the reader or the PC/SC service failed.
         """
-        response = self._session.transmit(parse(apdu))
+        response = self._session.transmit(parse(apdu, _NAMES.get(apdu[1], "command")))
         return response.data, response.sw
 
 

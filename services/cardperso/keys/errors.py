@@ -3,6 +3,8 @@
 # Named as gRPC names its errors.
 from __future__ import annotations
 
+from datetime import datetime
+
 from services.common.errors import (
     AlreadyExists,
     DataLoss,
@@ -43,6 +45,18 @@ class KeyMismatch(InvalidArgument):
     def __init__(self, message: str) -> None:
         super().__init__(
             "KEY_MISMATCH", message, remedy="Use the algorithm, sizes and scheme of this card type."
+        )
+
+
+class SignerExpired(FailedPrecondition):
+    """The time in which this key may sign is over."""
+
+    def __init__(self, key: str, until: datetime) -> None:
+        super().__init__(
+            "SIGNER_EXPIRED",
+            f"{key} may sign until {until:%Y-%m-%d} only.",
+            remedy="Renew it: tunggal keys renew.",
+            metadata={"key": key, "signs_until": until.isoformat()},
         )
 
 

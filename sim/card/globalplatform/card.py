@@ -95,7 +95,7 @@ class GlobalPlatformCard:
         """Short commands get what fits, and the rest by GET RESPONSE. Data is returned without Le, too: with
         T=1 and T=CL cards do so, and hosts that count on it exist.
         """
-        limit = min(command.ne or 256, self.traits.longest_data if self.traits.extended else 256)
+        limit = min(command.ne or 256, self.traits.buffer - 2 if self.traits.extended else 256)
         if self.traits.protocol == "T=0" and data and command.ins != _GET_RESPONSE and command.data:
             limit = 0
         if len(data) <= limit:

@@ -24,6 +24,7 @@ class VirtualGlobalPlatformCard(VirtualCard):
         faults: what goes wrong with chip and power.
         settings: secure channel, keys and tries of a fresh card.
         channel_faults: what goes wrong with the secure channel.
+        capacity: bytes of EEPROM of a new image.
     """
 
     def __init__(
@@ -37,7 +38,8 @@ class VirtualGlobalPlatformCard(VirtualCard):
         faults: Faults | None = None,
         settings: CardSettings | None = None,
         channel_faults: ChannelFaults | None = None,
+        capacity: int = IMAGE_CAPACITY,
     ) -> None:
-        super().__init__(image, port, host, uid=uid, traits=traits, faults=faults, capacity=IMAGE_CAPACITY)
+        super().__init__(image, port, host, uid=uid, traits=traits, faults=faults, capacity=capacity)
         # Both operating systems take and give the same: exchange, reset, atr.
         self.card = GlobalPlatformCard(self.memory, traits, settings, channel_faults)  # type: ignore[assignment]

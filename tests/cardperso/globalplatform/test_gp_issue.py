@@ -159,7 +159,7 @@ def test_a_card_with_long_macs_is_recognised(make_bench: Any, holder: Holder, st
     "other", [{"isd": b"no such domain"}, {"module": b"no module"}], ids=["no domain", "no module"]
 )
 def test_a_card_of_another_type_is_refused_and_left_as_it_was(
-    make_bench: Any, holder: Holder, store: Keystore, other: dict[str, bytes]
+    make_bench: Any, holder: Holder, store: Keystore, other: dict[str, Any]
 ) -> None:
     bench, content = make_bench(), plan(holder)
     with pytest.raises(WrongCardType):
