@@ -6,6 +6,7 @@ import json
 from base64 import urlsafe_b64encode
 from hashlib import sha256
 
+from services.cardperso.chip import mrz
 from services.cardperso.holder import BloodType, Holder, MaritalStatus, Religion, Sex
 
 _SEX = {Sex.MALE: "LAKI-LAKI", Sex.FEMALE: "PEREMPUAN"}
@@ -53,6 +54,15 @@ def texts(holder: Holder, chip_uid: str) -> dict[str, str]:
         "issue_date": f"{holder.issue_date:%d-%m-%Y}",
         "chip_uid": " ".join(chip_uid[at : at + 2] for at in range(0, len(chip_uid), 2)),
     }
+
+
+def zone(holder: Holder) -> dict[str, str]:
+    """The three lines of the machine readable zone.
+
+    Raises:
+        ChipRefusal: the name has no letter that it can carry.
+    """
+    return {f"mrz_{number}": line for number, line in enumerate(mrz.of(holder).lines, 1)}
 
 
 def qr_text(holder: Holder, chip_uid: str, hashes: bytes) -> str:

@@ -9,6 +9,8 @@ from math import cos, pi, sin, tau
 from PIL import Image, ImageDraw
 
 _OVERSAMPLING = 2
+_FINE_WIDTH = 1000
+"""Pixels across a card for each pixel of a line's thickness."""
 
 
 def draw(
@@ -23,12 +25,13 @@ def draw(
     size = (width * _OVERSAMPLING, height * _OVERSAMPLING)
     fine = _blend(*size, colours)
     pen = ImageDraw.Draw(fine)
+    thick = max(1, round(width / _FINE_WIDTH))
     for number in range(38):
-        pen.line(_wave(size, number), fill=lines[0], width=1)
+        pen.line(_wave(size, number), fill=lines[0], width=thick)
     reach = fine.height * 0.62
     middle = (fine.width * centre[0], fine.height * centre[1])
     for number in range(16):
-        pen.line(_petals(middle, reach * (0.30 + 0.044 * number), number), fill=lines[1], width=1)
+        pen.line(_petals(middle, reach * (0.30 + 0.044 * number), number), fill=lines[1], width=thick)
     canvas.paste(fine.resize(canvas.size, Image.Resampling.BOX))
 
 

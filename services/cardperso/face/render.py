@@ -9,15 +9,17 @@ from functools import lru_cache
 from pathlib import Path
 
 import segno
-from PIL import Image, ImageChops, ImageDraw
+from PIL import Image, ImageChops, ImageDraw, ImageOps
 
 from services.cardperso.face import guilloche, text
-from services.cardperso.face.fields import qr_text, texts
+from services.cardperso.face.fields import qr_text, texts, zone
 from services.cardperso.face.template import DEFAULT, Background, Band, Element, Mark, Picture, Qr, Text, load
 from services.cardperso.holder import Holder
 from services.cardperso.images import crop_to, open_image
 
 DPI = 300
+_QUIET = 4
+"""Modules of white around a QR code (ISO/IEC 18004, 9.1)."""
 _MM_PER_INCH = 25.4
 
 
@@ -35,43 +37,61 @@ class _Sheet:
 
     canvas: Image.Image
     styles: Mapping[str, text.Style]
+    scale: float
     texts: Mapping[str, str] = field(default_factory=dict)
     pictures: Mapping[str, Image.Image] = field(default_factory=dict)
     qr: str = ""
     mark: str = ""
-    scale: float = DPI / _MM_PER_INCH
 
 
 def render(holder: Holder, chip_uid: str, hashes: bytes, *, mark: str, template: Path = DEFAULT) -> Faces:
-    """Both faces at 300 dpi. `hashes` is the chip's file of hashes; `mark` is written across the card if not
-    empty.
+    """Both faces at 300 dpi with a code that is not signed. `hashes` is the chip's file of hashes."""
+    return draw(holder, chip_uid, qr_text(holder, chip_uid, hashes), mark=mark, template=template)
+
+
+def draw(
+    holder: Holder, chip_uid: str, token: str, *, mark: str, template: Path = DEFAULT, dpi: int = DPI
+) -> Faces:
+    """Both faces of a card.
+
+    Args:
+        holder: whose card it is.
+        chip_uid: of its chip.
+        token: content of the QR code.
+        mark: word across the card; empty for none.
+        template: what stands where.
+        dpi: dots per inch; card printers have 300 or 600.
 
     Raises:
-        ChipRefusal: the face or the signature is not a readable image.
+        ChipRefusal: the face or the signature is not a readable image, or the name cannot be written in a
+            machine readable zone that the template has.
     """
     design = load(template)
     content = texts(holder, chip_uid)
+    if design.has_zone:
+        content |= zone(holder)
     pictures = {
         "face": open_image(holder.face, "face"),
         "signature": open_image(holder.signature, "signature"),
     }
-    code = qr_text(holder, chip_uid, hashes)
     sides = []
     for side in ("front", "back"):
-        sheet = _Sheet(_common(template, side, mark).copy(), design.styles, content, pictures, code)
+        common = _common(template, side, mark, dpi)
+        sheet = _Sheet(common.copy(), design.styles, dpi / _MM_PER_INCH, content, pictures, token)
         for element in design.sides[side]:
             if not element.is_common:
                 _draw(sheet, element)
-        sides.append(_png(sheet.canvas))
+        sides.append(_png(sheet.canvas, dpi))
     return Faces(*sides)
 
 
 @lru_cache(maxsize=8)
-def _common(template: Path, side: str, mark: str) -> Image.Image:
+def _common(template: Path, side: str, mark: str, dpi: int) -> Image.Image:
     """What is the same on every card, drawn once; what differs is drawn above it."""
     design = load(template)
-    size = (round(design.width * DPI / _MM_PER_INCH), round(design.height * DPI / _MM_PER_INCH))
-    sheet = _Sheet(Image.new("RGB", size, "white"), design.styles, mark=mark)
+    scale = dpi / _MM_PER_INCH
+    size = (round(design.width * scale), round(design.height * scale))
+    sheet = _Sheet(Image.new("RGB", size, "white"), design.styles, scale, mark=mark)
     for element in design.sides[side]:
         if element.is_common:
             _draw(sheet, element)
@@ -112,8 +132,9 @@ def _picture(sheet: _Sheet, element: Picture) -> None:
     ground = sheet.canvas.crop(box)
     if element.source == "signature":
         # Ink darkens the paper, whatever colour the paper of the capture had.
-        ink = source.convert("L").point(lambda level: min(255, level * 255 // 200)).convert("RGB")
-        ink.thumbnail((width, height), Image.Resampling.LANCZOS)
+        grey = source.convert("L").point(lambda level: min(255, level * 255 // 200))
+        written = grey.crop(ImageChops.invert(grey).getbbox())
+        ink = ImageOps.contain(written.convert("RGB"), (width, height), Image.Resampling.LANCZOS)
         sheet_of_ink = Image.new("RGB", (width, height), "white")
         sheet_of_ink.paste(ink, ((width - ink.width) // 2, (height - ink.height) // 2))
         drawn = ImageChops.multiply(ground, sheet_of_ink)
@@ -123,12 +144,15 @@ def _picture(sheet: _Sheet, element: Picture) -> None:
 
 
 def _qr(sheet: _Sheet, element: Qr) -> None:
+    """The code in modules of whole pixels, as large as they get within the element, on white."""
     code = segno.make(sheet.qr, error="m", micro=False)
-    file = io.BytesIO()
-    code.save(file, kind="png", scale=8, border=3)
     size = round(element.size * sheet.scale)
-    image = Image.open(file).convert("L").resize((size, size), Image.Resampling.BOX)
-    sheet.canvas.paste(image.convert("RGB"), (round(element.x * sheet.scale), round(element.y * sheet.scale)))
+    modules = code.symbol_size(scale=1, border=_QUIET)[0]
+    file = io.BytesIO()
+    code.save(file, kind="png", scale=max(1, size // modules), border=_QUIET)
+    image = Image.open(file).convert("RGB")
+    free = (size - image.width) // 2
+    sheet.canvas.paste(image, (round(element.x * sheet.scale) + free, round(element.y * sheet.scale) + free))
 
 
 def _mark(sheet: _Sheet, element: Mark) -> None:
@@ -159,7 +183,7 @@ def _box(sheet: _Sheet, element: Band | Picture) -> tuple[int, int, int, int]:
     )
 
 
-def _png(image: Image.Image) -> bytes:
+def _png(image: Image.Image, dpi: int) -> bytes:
     file = io.BytesIO()
-    image.save(file, "PNG", dpi=(DPI, DPI), compress_level=3)
+    image.save(file, "PNG", dpi=(dpi, dpi), compress_level=3)
     return file.getvalue()

@@ -14,6 +14,8 @@ from services.cardperso.face.text import Style
 
 DEFAULT = Path(__file__).parent / "templates" / "ktp.json"
 """The card of this suite."""
+WITH_ZONE = DEFAULT.with_name("ktp-td1.json")
+"""The same with a machine readable zone on its back."""
 
 
 class _Common:
@@ -128,6 +130,12 @@ class Template:
     styles: dict[str, Style]
     sides: dict[str, tuple[Element, ...]]
 
+    @property
+    def has_zone(self) -> bool:
+        """Whether a machine readable zone is on it."""
+        elements = (element for side in self.sides.values() for element in side)
+        return any(isinstance(element, Text) and "{mrz_" in element.text for element in elements)
+
 
 class TemplateError(ValueError):
     """The file is not a template; the message says where."""
@@ -135,12 +143,16 @@ class TemplateError(ValueError):
 
 @lru_cache(maxsize=4)
 def load(path: Path) -> Template:
-    """Read a template.
+    """Read a template. One that `extends` another file beside it says what is different: styles are added,
+    sides replaced.
 
     Raises:
         TemplateError: an unknown kind, property or style.
     """
     raw = json.loads(path.read_text("utf-8"))
+    if "extends" in raw:
+        base = json.loads(path.with_name(raw["extends"]).read_text("utf-8"))
+        raw = base | raw | {"styles": base["styles"] | raw.get("styles", {})}
     styles = {name: Style(**given) for name, given in raw["styles"].items()}
     sides = {
         side: tuple(

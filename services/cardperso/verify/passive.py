@@ -67,7 +67,7 @@ def authenticate(sod: bytes, groups: Mapping[int, tuple[str, bytes]], trust: Tru
         signed_data.verify(signed)
     except WrongSignatureError as wrong:
         findings.append(Finding(Problem.SIGNATURE_WRONG, f"The signature is wrong: {wrong}."))
-    findings += _chain(signed.certificate, trust)
+    findings += chain(signed.certificate, trust)
     findings += _compare(known, groups)
     return Authentication(tuple(findings), signed.certificate)
 
@@ -93,8 +93,8 @@ def read_hashes(content: bytes) -> SignedHashes:
     return SignedHashes(DIGESTS[name], found)
 
 
-def _chain(certificate: x509.Certificate, trust: Trust) -> list[Finding]:
-    """Whether a trusted CA vouches for the signer (9303-12, 7.1)."""
+def chain(certificate: x509.Certificate, trust: Trust) -> list[Finding]:
+    """What keeps a trusted CA from vouching for a document signer (9303-12, 7.1)."""
     name = certificate.subject.rfc4514_string()
     issuer = certificate.issuer.rfc4514_string()
     authority = next((ca for ca in trust.authorities if _issued(certificate, ca)), None)
