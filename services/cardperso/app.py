@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from tunggal.cardperso.v1 import cardperso_pb2, cardperso_pb2_grpc, reader_pb2, reader_pb2_grpc
+from tunggal.cardperso.v1 import (
+    cardperso_pb2,
+    cardperso_pb2_grpc,
+    reader_pb2,
+    reader_pb2_grpc,
+    verification_pb2,
+    verification_pb2_grpc,
+)
 
-from services.cardperso import pcsc, reader_service
+from services.cardperso import pcsc, reader_service, verification_service
 from services.cardperso.attempts import Attempts
 from services.cardperso.chip import profile as profiles
 from services.cardperso.chip.plan import encode
@@ -24,6 +31,7 @@ from services.cardperso.service import ALLOW, CardPersoService
 from services.cardperso.settings import Settings
 from services.cardperso.station import Station, StationLock
 from services.cardperso.store import Store
+from services.cardperso.verify.inspection import LOOK_SECONDS, Inspector
 from services.common.bell import Bell
 from services.common.client import channel
 from services.common.clock import Clock, SystemClock
@@ -121,6 +129,17 @@ def build(
         max_watchers=settings.max_watchers,
         poll_seconds=settings.poll_seconds,
     )
+    others = (profiles.find(name) for name in profiles.shipped() if name != profile.name)
+    inspector = Inspector(
+        [profile, *others],
+        issuer.trust,
+        issuer.reader_keys,
+        wait_seconds=LOOK_SECONDS,
+        apdu_seconds=settings.apdu_seconds,
+    )
+    verification = verification_service.VerificationService(
+        inspector, database, clock, lambda uid: jobs.job_of_chip(uid, but="")
+    )
     alone = StationLock(settings.data_dir / "station.lock")
 
     def prepare() -> None:
@@ -142,6 +161,12 @@ def build(
             reader_pb2_grpc.add_ReaderServiceServicer_to_server,
             readers,
             reader_service.ALLOW,
+        )
+        .add(
+            verification_pb2.DESCRIPTOR.services_by_name["VerificationService"],
+            verification_pb2_grpc.add_VerificationServiceServicer_to_server,
+            verification,
+            verification_service.ALLOW,
         )
         .background("readers", watcher.run)
         .background("station", station.run)
