@@ -1,16 +1,38 @@
-"""The inventory put together: database, bookkeeping, adapter and allow-list."""
+"""The inventory put together: database, bookkeeping, adapters and allow-lists."""
 
 from __future__ import annotations
 
-from tunggal.inventory.v1 import inventory_pb2, inventory_pb2_grpc
+from tunggal.inventory.v1 import (
+    contracts_pb2,
+    contracts_pb2_grpc,
+    counts_pb2,
+    counts_pb2_grpc,
+    inventory_pb2,
+    inventory_pb2_grpc,
+    ledger_pb2,
+    ledger_pb2_grpc,
+    movements_pb2,
+    movements_pb2_grpc,
+    spoilage_pb2,
+    spoilage_pb2_grpc,
+)
 
 from services.common.clock import Clock, SystemClock
 from services.common.db import Database
 from services.common.server import ServerBuilder
+from services.inventory import (
+    contract_service,
+    count_service,
+    ledger_service,
+    movement_service,
+    service,
+    spoilage_service,
+)
 from services.inventory.journal import Journal
 from services.inventory.metrics import Stock, Transfers
-from services.inventory.service import ALLOW, InventoryService
 from services.inventory.settings import Settings
+from services.inventory.statement.signing import Signer
+from services.inventory.upkeep import Upkeep
 
 
 def build(settings: Settings, clock: Clock | None = None) -> ServerBuilder:
@@ -19,18 +41,52 @@ def build(settings: Settings, clock: Clock | None = None) -> ServerBuilder:
     database = Database(settings.database_url)
     builder = ServerBuilder(settings, clock)
     journal = Journal(database, clock, Transfers(builder.registry))
+    upkeep = Upkeep(database, journal, clock)
+    signer = Signer.load(settings.signing_key_file)
 
-    def migrate() -> None:
+    def start() -> None:
         database.migrate("services.inventory")
         builder.registry.register(Stock(database))
+        upkeep.catch_up()
 
     return (
         builder.add(
             inventory_pb2.DESCRIPTOR.services_by_name["InventoryService"],
             inventory_pb2_grpc.add_InventoryServiceServicer_to_server,
-            InventoryService(database, journal),
-            ALLOW,
+            service.InventoryService(database, journal),
+            service.ALLOW,
         )
-        .on_start(migrate)
+        .add(
+            contracts_pb2.DESCRIPTOR.services_by_name["ContractService"],
+            contracts_pb2_grpc.add_ContractServiceServicer_to_server,
+            contract_service.ContractService(database, journal, clock),
+            contract_service.ALLOW,
+        )
+        .add(
+            ledger_pb2.DESCRIPTOR.services_by_name["LedgerService"],
+            ledger_pb2_grpc.add_LedgerServiceServicer_to_server,
+            ledger_service.LedgerService(database, journal),
+            ledger_service.ALLOW,
+        )
+        .add(
+            movements_pb2.DESCRIPTOR.services_by_name["MovementService"],
+            movements_pb2_grpc.add_MovementServiceServicer_to_server,
+            movement_service.MovementService(database, journal),
+            movement_service.ALLOW,
+        )
+        .add(
+            counts_pb2.DESCRIPTOR.services_by_name["CountService"],
+            counts_pb2_grpc.add_CountServiceServicer_to_server,
+            count_service.CountService(database, journal),
+            count_service.ALLOW,
+        )
+        .add(
+            spoilage_pb2.DESCRIPTOR.services_by_name["SpoilageService"],
+            spoilage_pb2_grpc.add_SpoilageServiceServicer_to_server,
+            spoilage_service.SpoilageService(database, journal, signer),
+            spoilage_service.ALLOW,
+        )
+        .on_start(start)
+        .background("upkeep", upkeep.run)
         .on_close(database.dispose)
     )

@@ -34,6 +34,13 @@ _SUBTRACT = (
     .values(balance=_account.c.balance - _given("less"))
     .returning(_account.c.closed_through)
 )
+# What an account below zero gets back: never more than it is below.
+_REPAY = (
+    sa.update(_account)
+    .where(_account.c.code == _given("of_code"), _account.c.balance <= -_given("less"))
+    .values(balance=_account.c.balance + _given("less"))
+    .returning(_account.c.closed_through)
+)
 _BALANCE = sa.select(_account.c.balance).where(_account.c.code == _given("of_code"))
 _FREE = sa.and_(_holding.c.account == _given("of_account"), _holding.c.holder.is_(None))
 _RANGE = sa.select(_holding.c.first, _holding.c.last)
@@ -107,10 +114,10 @@ class Books:
         for account, change in sorted(
             ((source, -quantity), (target, quantity)), key=lambda side: side[0].code
         ):
-            if change > 0 or account.condition in NEGATIVE:
+            if (change < 0) == (account.condition in NEGATIVE):
                 self._add(account, change)
             else:
-                self._subtract(account, -change)
+                self._take_from(account, abs(change))
 
     def put(self, ranges: Iterable[SerialRange], account: Account, holder: str | None = None) -> None:
         """Give ``ranges``, which nobody has, to ``account``. Free ranges grow together with neighbours."""
@@ -301,11 +308,13 @@ class Books:
         )
         self._note(closed)
 
-    def _subtract(self, account: Account, quantity: int) -> None:
-        enough = self.connection.execute(_SUBTRACT, {"of_code": account.code, "less": quantity}).first()
+    def _take_from(self, account: Account, quantity: int) -> None:
+        """Bring the balance nearer to zero, never beyond."""
+        statement = _REPAY if account.condition in NEGATIVE else _SUBTRACT
+        enough = self.connection.execute(statement, {"of_code": account.code, "less": quantity}).first()
         if enough is None:
             balance = self.connection.scalar(_BALANCE, {"of_code": account.code})
-            raise OverdrawnError(account, balance or 0, quantity)
+            raise OverdrawnError(account, abs(balance or 0), quantity)
         self._note(enough.closed_through)
 
     def _note(self, closed: date | None) -> None:

@@ -96,6 +96,10 @@ class ContractStore:
         query = sa.select(_contract.c.contract_id).where(_contract.c.succeeds == contract_id)
         return list(self.connection.scalars(query.order_by(_contract.c.entry)))
 
+    def changes_of(self, contract_id: str) -> list[Change]:
+        """Steps proposed for a contract, oldest first."""
+        return self.changes.where(contract_tables.contract_change.c.contract_id == contract_id)
+
     def set_dues(self, contract_id: str, dues: Sequence[Due]) -> None:
         """Replace the deliveries that are due."""
         self.connection.execute(sa.delete(_due).where(_due.c.contract_id == contract_id))

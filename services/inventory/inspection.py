@@ -48,16 +48,10 @@ def _balances(connection: sa.Connection) -> list[str]:
     found += [f"The trial balance of {item} is {total}, not 0." for item, total in trial.items() if total]
     snapshots = sa.select(tables.account_day.c.code, sa.func.max(tables.account_day.c.day).label("day"))
     last = snapshots.group_by(tables.account_day.c.code).subquery()
-    written = dict(
-        connection.execute(
-            sa.select(tables.account_day.c.code, tables.account_day.c.balance).join(
-                last,
-                sa.and_(last.c.code == tables.account_day.c.code, last.c.day == tables.account_day.c.day),
-            )
-        )
-        .tuples()
-        .all()
+    query = sa.select(tables.account_day.c.code, tables.account_day.c.balance).join(
+        last, sa.and_(last.c.code == tables.account_day.c.code, last.c.day == tables.account_day.c.day)
     )
+    written = {row.code: row.balance for row in connection.execute(query)}
     found += [
         f"The closed balance of {row.code} is not that of its last closed day."
         for row in rows

@@ -19,7 +19,6 @@ from services.inventory.metrics import Transfers
 from services.inventory.store import Store
 
 R = TypeVar("R", bound=Message)
-T = TypeVar("T")
 
 #: Who acts when nobody asked.
 ITSELF = "service/inventory"
@@ -38,31 +37,33 @@ class Journal:
         self._clock = clock
         self._transfers = transfers
 
-    def keep(self, work: Callable[[Desk], T]) -> T:
-        """What the service does of its own accord, such as voiding what has expired; nobody asked for it."""
+    def keep(self, action: str, work: Callable[[Desk], list[str]]) -> list[str]:
+        """What the service does of its own accord, such as voiding what has expired: nobody asked for it.
+
+        ``work`` returns the resources that it changed; with none there is no audit entry.
+        """
         booked: list[Kind] = []
 
-        def transaction(connection: Connection) -> T:
+        def transaction(connection: Connection) -> list[str]:
             booked.clear()
             store, now = Store(connection), self._clock.now()
-            done = work(Desk(store, Clerk(ITSELF, now, new_id)))
-            if done:
-                text = repr(done).encode()
+            changed = work(Desk(store, Clerk(ITSELF, now, new_id)))
+            for resource in changed:
                 audit.append(
                     connection,
                     actor=ITSELF,
-                    action="Keep",
-                    resource=f"{type(self).__name__}/{now:%Y-%m-%d}",
+                    action=action,
+                    resource=resource,
                     reason="",
-                    digest=hashlib.sha256(text).digest(),
+                    digest=hashlib.sha256(resource.encode()).digest(),
                     at=now,
                 )
             booked.extend(store.books.recorded)
-            return done
+            return changed
 
-        done = self._database.run(transaction)
+        changed = self._database.run(transaction)
         self._transfers.count(booked)
-        return done
+        return changed
 
     def book(
         self,

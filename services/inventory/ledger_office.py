@@ -132,10 +132,7 @@ class LedgerOffice:
         What comes of it depends on the moments of expiry alone, not on when this runs: each is booked as
         having happened then.
         """
-        due = sa.and_(
-            tables.pending.c.state == PendingState.PENDING, tables.pending.c.expire_time <= self._now
-        )
-        query = sa.select(tables.pending.c.transfer_id).where(due)
+        query = sa.select(tables.pending.c.transfer_id).where(_due(self._now))
         ordered = query.order_by(tables.pending.c.expire_time, tables.pending.c.entry)
         ended = []
         for transfer_id in self._desk.store.connection.scalars(ordered).all():
@@ -145,6 +142,12 @@ class LedgerOffice:
                     self._end(found, PendingState.EXPIRED, "nobody decided in time", found.expire_time)
                 )
         return ended
+
+    @staticmethod
+    def overdue(connection: sa.Connection, now: datetime) -> bool:
+        """Whether :meth:`expire` has something to do."""
+        query = sa.select(tables.pending.c.entry).where(_due(now)).limit(1)
+        return connection.execute(query).first() is not None
 
     def reverse(self, transfer_id: str, reason: str) -> Transfer:
         """Take a transfer back by its opposite; both stay in the books.
@@ -188,6 +191,11 @@ class LedgerOffice:
         after = replace(pending, state=state, end_time=at or self._now)
         self._pending.save(after)
         return after
+
+
+def _due(now: datetime) -> sa.ColumnElement[bool]:
+    pending = tables.pending.c
+    return sa.and_(pending.state == PendingState.PENDING, pending.expire_time <= now)
 
 
 def _irreversible(transfer: Transfer) -> FailedPrecondition:

@@ -1,8 +1,11 @@
-"""Settings of the inventory; it needs none beyond those of every service."""
+"""Settings of the inventory beyond those of every service."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar
+
+from pydantic import Field
 
 from services.common.settings import ServiceSettings
 
@@ -11,3 +14,9 @@ class Settings(ServiceSettings):
     """What the inventory can be told."""
 
     service: ClassVar[str] = "inventory"
+
+    signing_key_file: Path = Field(
+        default_factory=lambda data: data["data_dir"] / "signing.pem",
+        description="Ed25519 key (PKCS #8, PEM) that signs destruction protocols and stock statements, made "
+        "at the first start. Left out: signing.pem in data_dir; another data_dir signs with another key.",
+    )
