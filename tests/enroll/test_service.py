@@ -688,8 +688,8 @@ def test_records_survive_a_restart(serve: Serve) -> None:
     sent = first.stub().SubmitRecord(stream(header(CLOCK), GOOD)).record
     waiting = until_status(first.stub(), sent.record_id, record_pb2.RECORD_STATUS_SENT_FOR_ENROLLMENT)
     first.server.stop()
-    # Each attempt in vain doubles the wait for the next one: a start that takes half a minute on a busy machine
-    # would be followed by another half.
+    # Each attempt in vain doubles the wait for the next one: a start that takes half a minute on a busy
+    # machine would be followed by another half.
     first.abis.down = None
     second = serve()
     assert second.stub().GetRecord(enroll_pb2.GetRecordRequest(record_id=sent.record_id)).record.biodata == (
