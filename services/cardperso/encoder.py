@@ -9,8 +9,12 @@ from dataclasses import dataclass
 from services.cardperso.chip.access import AccessSource
 from services.cardperso.chip.encoders import SECURITY_ENCODER
 from services.cardperso.chip.plan import ChipPlan
+from services.cardperso.face import token
+from services.cardperso.face.render import Faces, draw
+from services.cardperso.face.template import DEFAULT, WITH_ZONE
 from services.cardperso.globalplatform import AttemptGuard, Found, PcscTransport, issue
 from services.cardperso.globalplatform.errors import GlobalPlatformFault, ResponseForged, WrongCardType
+from services.cardperso.holder import Holder
 from services.cardperso.issuer import Issuer
 from services.cardperso.job import Job
 from services.cardperso.journal import Journal
@@ -130,6 +134,23 @@ class Encoder:
                 recorder.close()
             self._journal.enter(recorder, job.job_id, made.verification.summary or "VERIFIED")
             return made
+
+    def faces(self, holder: Holder, content: ChipPlan, made: Made, *, mark: str) -> Faces:
+        """The faces of a card that was made; its code is signed by whoever signs chips.
+
+        Args:
+            holder: whose card it is.
+            content: of the chip; a chip that opens with a machine readable zone has it on its back.
+            made: the card.
+            mark: word across it; empty for none.
+
+        Raises:
+            ChipRefusal: see `face.render.draw`.
+            KeyNotFound, KeystoreUnavailable, KeystoreLocked: the keys cannot be used.
+        """
+        signed = token.issue(holder, made.chip_uid, made.security_object, self._issuer.signer())
+        template = WITH_ZONE if content.profile.keys is AccessSource.MRZ else DEFAULT
+        return draw(holder, made.chip_uid, signed, mark=mark, template=template)
 
     def _personalize(self, visit: _Visit, plan: ChipPlan) -> Made:
         card, issuer = visit.card, self._issuer

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from services.cardperso.chip.plan import ChipPlan
 from services.cardperso.chip.refusal import ChipRefusal
 from services.cardperso.encoder import Encoder, RefusedCardError, RuinedError, TornError
-from services.cardperso.face.render import render
 from services.cardperso.holder import Holder
 from services.cardperso.job import Job, State
 from services.cardperso.jobs import Jobs
@@ -221,7 +220,7 @@ class Personalizer:
         self._meter.observe(made.seconds, verified=seen.genuine)
         if not seen.genuine:
             return self._jobs.save(job.ending(State.SPOILED, seen.summary))
-        faces = render(work.holder, made.chip_uid, made.security_object, mark=self._policy.mark)
+        faces = self._encoder.faces(work.holder, work.chip, made, mark=self._policy.mark)
         return self._jobs.save(job.verified(), faces)
 
     def _refuse_used(self, job: Job, uid: str) -> None:
