@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.errors import readable
-from services.common.errors import InvalidArgument
+from services.common.errors import FailedPrecondition, InvalidArgument
 
 T = TypeVar("T")
 
@@ -162,6 +162,60 @@ def synthetic(
         ("to extract a template", f"{1000 * report.extraction_seconds:.0f} ms"),
     ):
         table.add_row(what, value)
+    Console().print(table)
+
+
+@app.command()
+@readable
+def card(
+    readers: Annotated[int, typer.Option(min=1, max=16, metavar="N", help="Readers at once.")] = 8,
+    cards: Annotated[int, typer.Option(min=1, metavar="N", help="Cards on each.")] = 10,
+    apdu_ms: Annotated[
+        float, typer.Option(min=0, metavar="MS", help="What a chip takes for an APDU; assumed.")
+    ] = 10.0,
+    byte_us: Annotated[
+        float, typer.Option(min=0, metavar="US", help="And for each byte of it: 25 at 424 kbit/s.")
+    ] = 25.0,
+    json_file: JsonFile = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE.svg", help="Draw time against the floor, and readers.")
+    ] = None,
+) -> None:
+    """Make virtual cards over PC/SC: cards per hour, and time against bare APDUs."""
+    from bench import card as measured
+    from sim.card import PcscMissingError
+
+    _make_room(json_file, plot)
+    try:
+        report = measured.run(readers, cards, apdu_ms, byte_us, json_file, plot)
+    except PcscMissingError as error:
+        raise FailedPrecondition(
+            "PCSC_MISSING", str(error), remedy="'make setup' installs what is needed."
+        ) from error
+    table = Table(header_style="bold", padding=(0, 1))
+    for column in ("One reader", "APDUs", "Bytes", "ms/card", "Floor ms", "× floor"):
+        table.add_column(column, justify="left" if column == "One reader" else "right")
+    for name, part in (("no chip time", report["without_pace"]), (f"{apdu_ms:g} ms, {byte_us:g} µs", report)):
+        table.add_row(
+            name,
+            f"{part['apdus_per_card']:.0f}",
+            f"{part['bytes_per_card']:,.0f}",
+            f"{part['ms_per_card']:.1f}",
+            f"{part['floor_ms_per_card']:.1f}",
+            f"{part['ratio_to_floor']:.2f}",
+        )
+    Console().print(table)
+    table = Table(header_style="bold", padding=(0, 1))
+    for column in ("Readers", "Cards/hour", "Linear", "CPU", "Host ms", "pcscd ms", "Cards ms"):
+        table.add_column(column, justify="right")
+    for count, part in report["by_readers"].items():
+        table.add_row(
+            count,
+            f"{part['cards_per_hour']:,.0f}",
+            f"{part['scaling']:.0%}",
+            f"{part['cpu_share']:.0%}",
+            *(f"{part[f'cpu_ms_per_card_{who}']:.1f}" for who in ("host", "pcscd", "cards")),
+        )
     Console().print(table)
 
 
