@@ -52,21 +52,21 @@ def make_holder() -> Holder:
     )
 
 
-def make_issuer(directory: Path, clock: Clock) -> Issuer:
+def make_issuer(directory: Path, clock: Clock, *, development: bool = True) -> Issuer:
     """An issuer with a keystore of its own, for cards with the public test keys."""
     issuer = Issuer(
-        file_keystore(directory / "cards.keystore", directory / "cards.passphrase", development=True),
+        file_keystore(directory / "cards.keystore", directory / "cards.passphrase", development=development),
         Authorities(directory / "certificates", "ID", "Test"),
         CardType(PACKAGE_AID, MODULE_AID),
         Schemes(Scheme.KDF3, Scheme.KDF3),
-        development=True,
+        development=development,
         clock=clock,
     )
     issuer.prepare()
     return issuer
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+def eventually(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     """Wait until a condition holds; fail if it never does."""
     deadline = time.monotonic() + seconds
     while not condition():

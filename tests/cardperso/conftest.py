@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 
 import pytest
 
 from services.cardperso.holder import Holder
+from services.cardperso.jobs import Jobs
+from services.cardperso.journal import Journal
+from services.cardperso.store import Store
+from services.common.bell import Bell
+from services.common.clock import FixedClock
+from services.common.crypto import KeyRing
+from services.common.db import Database
 from sim.card import MAX_READERS, PcscMissingError, ReaderBank, VirtualCard, VirtualReader
 from sim.card.globalplatform import VirtualGlobalPlatformCard
-from tests.cardperso.card_makers import eventually, make_holder, present
+from tests.cardperso.card_bench import Bench
+from tests.cardperso.card_makers import eventually, make_holder, make_issuer, present
+from tests.cardperso.card_neighbours import Neighbours
 
 
 @pytest.fixture(scope="session")
@@ -56,6 +67,21 @@ def _empty(places: Iterator[VirtualReader]) -> VirtualReader:
     reader = next(places)
     eventually(lambda: not present(reader.name))
     return reader
+
+
+@pytest.fixture
+def bench(tmp_path: Path, clock: FixedClock, reader: VirtualReader) -> Iterator[Bench]:
+    database = Database(f"sqlite:///{tmp_path}/cards.db")
+    database.migrate("services.cardperso")
+    store = Store(KeyRing.load(tmp_path / "keys.json"))
+    jobs = Jobs(database, store, clock, Bell())
+    world = Neighbours(
+        [make_holder(), replace(make_holder(), record_id=str(uuid.uuid4()), nik="3216011203880001")]
+    )
+    issuer = make_issuer(tmp_path, clock)
+    sessions = Journal(database, tmp_path / "journal", clock)
+    yield Bench(database, store, jobs, clock, reader.name, world, issuer, sessions)
+    database.dispose()
 
 
 MakeCard = Callable[..., VirtualCard]

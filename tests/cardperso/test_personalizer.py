@@ -6,128 +6,23 @@ can lose their answers.
 
 from __future__ import annotations
 
-import datetime as dt
 import threading
-import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from prometheus_client import CollectorRegistry
 
 from services.cardperso import journal
-from services.cardperso.attempts import Attempts
-from services.cardperso.chip.plan import encode
-from services.cardperso.chip.profile import find
-from services.cardperso.encoder import Encoder
-from services.cardperso.globalplatform import AttemptGuard
-from services.cardperso.issuer import Issuer
-from services.cardperso.job import Job, State
-from services.cardperso.jobs import Jobs
-from services.cardperso.journal import Journal
-from services.cardperso.metrics import ChipMeter
+from services.cardperso.job import State
 from services.cardperso.pcsc import CardSession
-from services.cardperso.personalizer import Personalizer, Policy
-from services.cardperso.store import Store
-from services.common import audit
-from services.common.bell import Bell
-from services.common.clock import FixedClock
-from services.common.crypto import KeyRing
-from services.common.db import Database
 from services.common.errors import Aborted, FailedPrecondition, Unavailable
 from sim.card import Faults, ReaderBank, VirtualReader
-from tests.cardperso.card_makers import eventually, finger_record, make_holder, make_issuer, present
-from tests.cardperso.card_neighbours import Neighbours
+from tests.cardperso.card_bench import Bench, CrashError
+from tests.cardperso.card_makers import eventually, finger_record, make_holder, present
 from tests.cardperso.conftest import MakeBlank
-
-POLICY = Policy(card_wait=1.5, resume_wait=0.8, mark="SPESIMEN")
-
-
-class CrashError(BaseException):
-    """Stands for kill -9: nothing in the service catches it."""
-
-
-@dataclass
-class Bench:
-    """A personalizer with a database of its own and neighbours in memory."""
-
-    database: Database
-    store: Store
-    jobs: Jobs
-    clock: FixedClock
-    reader: str
-    world: Neighbours
-    issuer: Issuer
-    journal: Journal
-
-    def personalizer(self) -> Personalizer:
-        guard = AttemptGuard(3, Attempts(self.database, self.clock))
-        encoder = Encoder(self.issuer, guard, self.journal, apdu_seconds=1.0)
-        profile = find("ktp-el")
-        meter = ChipMeter(CollectorRegistry())
-        neighbours = (self.world.enroll, self.world.inventory)
-        return Personalizer(
-            self.jobs,
-            encoder,
-            lambda holder: encode(profile, holder, self.issuer.signer()),
-            *neighbours,
-            meter,
-            POLICY,
-        )
-
-    def new_job(self) -> Job:
-        now = self.clock.now()
-        job = Job(
-            job_id=str(uuid.uuid4()),
-            state=State.PENDING,
-            region="32.16",
-            location="32.16",
-            station="here",
-            reader=self.reader,
-            issue_date=dt.date(2026, 3, 2),
-            create_time=now,
-            update_time=now,
-            operator="operator/cli",
-        )
-        self.database.run(lambda conn: self.store.add(conn, job))
-        return job
-
-    def run(self, job: Job | None = None) -> Job:
-        """Run a job to its end, as a process that was just started would."""
-        stored = self.jobs.reload(job or self.new_job())
-        return self.personalizer().run(stored, threading.Event())
-
-    def crash(self, job: Job) -> None:
-        with pytest.raises(CrashError):
-            self.run(job)
-
-    def check_books(self) -> None:
-        """No blank is held or lost, no card stands for two records, no consumed blank has no card."""
-        world = self.world
-        assert not world.held
-        assert len(world.free) + len(world.consumed) + len(world.spoiled) == 10
-        assert sorted(world.consumed.values()) == sorted(world.printed.values())
-        with self.database.read() as conn:
-            assert audit.verify(conn) is None
-            assert journal.verify(conn)[1] is None
-
-
-@pytest.fixture
-def bench(tmp_path: Path, clock: FixedClock, reader: VirtualReader) -> Iterator[Bench]:
-    database = Database(f"sqlite:///{tmp_path}/cards.db")
-    database.migrate("services.cardperso")
-    store = Store(KeyRing.load(tmp_path / "keys.json"))
-    jobs = Jobs(database, store, clock, Bell())
-    world = Neighbours(
-        [make_holder(), replace(make_holder(), record_id=str(uuid.uuid4()), nik="3216011203880001")]
-    )
-    issuer = make_issuer(tmp_path, clock)
-    sessions = Journal(database, tmp_path / "journal", clock)
-    yield Bench(database, store, jobs, clock, reader.name, world, issuer, sessions)
-    database.dispose()
 
 
 def test_a_record_becomes_a_card(bench: Bench, make_blank: MakeBlank) -> None:
