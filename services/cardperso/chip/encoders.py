@@ -26,7 +26,7 @@ class Material:
     """
 
     holder: Holder
-    signer: Signer | None
+    signer: Signer
     budget: int
     options: Mapping[str, int]
     groups: Mapping[int, bytes] = field(default_factory=dict)
@@ -57,12 +57,6 @@ def _face_record(given: Material) -> bytes:
     return lds.dg2(picture, width, height, given.holder.sex)
 
 
-def _security_object(given: Material) -> bytes:
-    if given.signer is None:
-        raise ValueError("a profile with a security object needs a signer")
-    return security_object.security_object(given.groups, given.signer)
-
-
 BUILT_IN: Mapping[str, Encoder] = MappingProxyType(
     {
         "biodata": Encoder(lambda given: biodata.encode(given.holder)),
@@ -76,7 +70,9 @@ BUILT_IN: Mapping[str, Encoder] = MappingProxyType(
         "face-record": Encoder(_face_record, frozenset({"width", "height"})),
         "directory": Encoder(lambda given: directory.encode(given.groups), for_group=False),
         "ef-com": Encoder(lambda given: lds.ef_com(given.groups), for_group=False),
-        SECURITY_ENCODER: Encoder(_security_object, for_group=False),
+        SECURITY_ENCODER: Encoder(
+            lambda given: security_object.security_object(given.groups, given.signer), for_group=False
+        ),
     }
 )
 

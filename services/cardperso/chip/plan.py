@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from services.cardperso.chip import access, lds, mrz
 from services.cardperso.chip.access import KEYS_BYTES, AccessKeys, AccessSource, ReaderKeys
 from services.cardperso.chip.encoders import MRZ_ENCODER, SECURITY_ENCODER, Material
-from services.cardperso.chip.plain import KTP
 from services.cardperso.chip.profile import ChipFile, Profile, Read
 from services.cardperso.chip.refusal import MissingRefusal, over_budget
 from services.cardperso.chip.security_object import Signer
@@ -77,12 +76,7 @@ class ChipPlan:
         return replace(self, access=readers(uid)[0])
 
 
-def plan(holder: Holder, profile: Profile = KTP) -> ChipPlan:
-    """What a plain card gets; see `encode`."""
-    return encode(profile, holder, None)
-
-
-def encode(profile: Profile, holder: Holder, signer: Signer | None) -> ChipPlan:
+def encode(profile: Profile, holder: Holder, signer: Signer) -> ChipPlan:
     """Encode a holder for the chip. The same holder gives the same data groups, so a torn card can be written
     again; only the signature is another one each time.
 
@@ -107,7 +101,7 @@ def encode(profile: Profile, holder: Holder, signer: Signer | None) -> ChipPlan:
 
 
 def _content(
-    profile: Profile, file: ChipFile, holder: Holder, signer: Signer | None, groups: Mapping[int, bytes]
+    profile: Profile, file: ChipFile, holder: Holder, signer: Signer, groups: Mapping[int, bytes]
 ) -> bytes:
     encoder = profile.encoders[file.encoder]
     seen = {} if encoder.for_group else groups

@@ -65,11 +65,6 @@ class ChipFile:
     options: Mapping[str, int] = field(default_factory=dict, hash=False)
 
     @property
-    def fid(self) -> int:
-        """The identifier."""
-        return self.identifier
-
-    @property
     def sfi(self) -> int:
         """Short identifier: the last five bits."""
         return self.identifier & 0x1F
@@ -97,7 +92,6 @@ class Profile:
     files: tuple[ChipFile, ...]
     keys: AccessSource | None = None
     keys_grouping: int = 0
-    fid: int = 0x7F01
     encoders: Mapping[str, Encoder] = field(default_factory=dict, repr=False, compare=False)
 
     def file(self, key: str) -> ChipFile:

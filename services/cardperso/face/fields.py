@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from base64 import urlsafe_b64encode
-from hashlib import sha256
-
 from services.cardperso.chip import mrz
 from services.cardperso.holder import BloodType, Holder, MaritalStatus, Religion, Sex
 
@@ -63,26 +59,6 @@ def zone(holder: Holder) -> dict[str, str]:
         ChipRefusal: the name has no letter that it can carry.
     """
     return {f"mrz_{number}": line for number, line in enumerate(mrz.of(holder).lines, 1)}
-
-
-def qr_text(holder: Holder, chip_uid: str, hashes: bytes) -> str:
-    """Content of the QR code: who issued which chip when, and the digest of what is on it. Nothing of the
-    person.
-
-    The names are those of JSON Web Tokens (RFC 7519): issuer, issued at, identifier; `chip` is the chip's UID
-    and `dg` the first 128 bits of SHA-256 over the chip's file of hashes.
-    """
-    digest = urlsafe_b64encode(sha256(hashes).digest()[:16]).decode().rstrip("=")
-    return json.dumps(
-        {
-            "iss": f"tunggal/{holder.issue_region}",
-            "iat": holder.issue_date.isoformat(),
-            "jti": holder.record_id,
-            "chip": chip_uid,
-            "dg": digest,
-        },
-        separators=(",", ":"),
-    )
 
 
 def _regency(name: str) -> str:

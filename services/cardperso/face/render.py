@@ -12,7 +12,7 @@ import segno
 from PIL import Image, ImageChops, ImageDraw, ImageOps
 
 from services.cardperso.face import guilloche, text
-from services.cardperso.face.fields import qr_text, texts, zone
+from services.cardperso.face.fields import texts, zone
 from services.cardperso.face.template import DEFAULT, Background, Band, Element, Mark, Picture, Qr, Text, load
 from services.cardperso.holder import Holder
 from services.cardperso.images import crop_to, open_image
@@ -42,11 +42,6 @@ class _Sheet:
     pictures: Mapping[str, Image.Image] = field(default_factory=dict)
     qr: str = ""
     mark: str = ""
-
-
-def render(holder: Holder, chip_uid: str, hashes: bytes, *, mark: str, template: Path = DEFAULT) -> Faces:
-    """Both faces at 300 dpi with a code that is not signed. `hashes` is the chip's file of hashes."""
-    return draw(holder, chip_uid, qr_text(holder, chip_uid, hashes), mark=mark, template=template)
 
 
 def draw(

@@ -79,7 +79,7 @@ def groups(plan: ChipPlan) -> list[Dgi]:
     Raises:
         ValueError: the plan is not for a certain chip yet, and has no access keys.
     """
-    files = [Dgi(file.fid, content) for file, content in plan.contents]
+    files = [Dgi(file.identifier, content) for file, content in plan.contents]
     if plan.profile.keys is None:
         return files
     if plan.access is None:

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from services.cardperso.chip import writer
-from services.cardperso.chip.plan import ChipPlan, plan
-from services.cardperso.chip.writer import Application
+from services.cardperso.chip import profile
+from services.cardperso.chip.access import reader_keys
+from services.cardperso.chip.plan import ChipPlan, encode
 from services.cardperso.globalplatform.channel import CardAnswer
 from services.cardperso.globalplatform.errors import WrongCardType
 from services.cardperso.globalplatform.guard import AttemptGuard
-from services.cardperso.globalplatform.issue import CardKeys, CardType, Found, issue
+from services.cardperso.globalplatform.issue import CardKeys, CardType, Found, groups, issue
 from services.cardperso.globalplatform.key_source import fixed, from_master
 from services.cardperso.globalplatform.messaging import SecurityLevel
 from services.cardperso.globalplatform.transport import PcscTransport
@@ -25,9 +25,11 @@ from services.cardperso.keys.keyset import KeySet
 from services.cardperso.keys.keystore import KeyKind, KeyRef, Keystore, card_keys, newest
 from services.cardperso.keys.symmetric import SoftwareKey
 from services.cardperso.pcsc import CardSession
+from services.cardperso.verify import verify_card
 from sim.card import VirtualReader
 from sim.card.globalplatform import FACTORY_KEYS, MODULE_AID, PACKAGE_AID, VirtualGlobalPlatformCard
 from tests.cardperso.globalplatform.conftest import host_keys
+from tests.cardperso.signing_office import Office, open_office
 
 CARD_TYPE = CardType(PACKAGE_AID, MODULE_AID)
 
@@ -63,6 +65,19 @@ def store(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     return store
 
 
+@pytest.fixture
+def office(tmp_path: Path, store: Keystore) -> Office:
+    """Who signs it; `store` is asked for because it makes passphrases cheap."""
+    return open_office(tmp_path)
+
+
+@pytest.fixture
+def content(office: Office, holder: Holder) -> ChipPlan:
+    """What goes on a chip."""
+    made = encode(profile.find("ktp-el"), holder, office)
+    return made.for_chip("04A1B2C3D4E5F6", reader_keys(office.store))
+
+
 def keys_of(store: Keystore, transport: KeySet[Any]) -> CardKeys:
     def new(card: CardAnswer) -> KeySet[SoftwareKey]:
         ref = newest(store, "isd-master").ref
@@ -91,7 +106,7 @@ def held(bench: Any, content: ChipPlan) -> bool:
         return False
     found = {file.tag: bench.card.persistent.read(file) for file in instance.files}
     return (
-        found == {file.fid: data for file, data in content.contents}
+        found == {group.tag: group.value for group in groups(content)}
         and registry.state == 0x0F
         and [key.version for key in registry.keys] == [0x41]
     )
@@ -99,9 +114,8 @@ def held(bench: Any, content: ChipPlan) -> bool:
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_a_card_torn_at_any_command_is_never_half_written_and_can_be_finished(
-    make_bench: Any, holder: Holder, store: Keystore, after: bool
+    make_bench: Any, content: ChipPlan, store: Keystore, after: bool
 ) -> None:
-    content = plan(holder)
     at = 0
     while True:
         at += 1
@@ -115,7 +129,7 @@ def test_a_card_torn_at_any_command_is_never_half_written_and_can_be_finished(
         else:
             break
         instance = bench.card.persistent.registry.find(content.profile.aid)
-        assert instance is None or not instance.files or len(instance.files) == len(content.contents)
+        assert instance is None or not instance.files or len(instance.files) == len(groups(content))
         run(bench, content, keys)
         assert held(bench, content)
         bench.card.memory.close()
@@ -123,8 +137,8 @@ def test_a_card_torn_at_any_command_is_never_half_written_and_can_be_finished(
     assert at == line.sent + 1 > 10
 
 
-def test_a_finished_card_is_left_as_it_is(make_bench: Any, holder: Holder, store: Keystore) -> None:
-    bench, content = make_bench(), plan(holder)
+def test_a_finished_card_is_left_as_it_is(make_bench: Any, content: ChipPlan, store: Keystore) -> None:
+    bench = make_bench()
     keys = keys_of(store, bench.keys)
     run(bench, content, keys)
     before = bench.card.persistent.registry
@@ -133,10 +147,10 @@ def test_a_finished_card_is_left_as_it_is(make_bench: Any, holder: Holder, store
 
 
 def test_a_card_of_an_older_kind_is_issued_the_same_way(
-    make_bench: Any, holder: Holder, store: Keystore
+    make_bench: Any, content: ChipPlan, store: Keystore
 ) -> None:
     store.generate(KeyRef("old-master", 0x21), KeyKind.TDES_MASTER, 16)
-    bench, content = make_bench(scp=2, i=0x55), plan(holder)
+    bench = make_bench(scp=2, i=0x55)
     source = from_master(store, "old-master", Scheme.VISA2)
     keys = CardKeys(
         fixed(bench.keys),
@@ -149,8 +163,8 @@ def test_a_card_of_an_older_kind_is_issued_the_same_way(
     assert bench.card.persistent.registry.find(content.profile.aid).state == 0x0F
 
 
-def test_a_card_with_long_macs_is_recognised(make_bench: Any, holder: Holder, store: Keystore) -> None:
-    bench, content = make_bench(i=0x71), plan(holder)
+def test_a_card_with_long_macs_is_recognised(make_bench: Any, content: ChipPlan, store: Keystore) -> None:
+    bench = make_bench(i=0x71)
     run(bench, content, keys_of(store, bench.keys))
     assert held(bench, content)
 
@@ -159,9 +173,9 @@ def test_a_card_with_long_macs_is_recognised(make_bench: Any, holder: Holder, st
     "other", [{"isd": b"no such domain"}, {"module": b"no module"}], ids=["no domain", "no module"]
 )
 def test_a_card_of_another_type_is_refused_and_left_as_it_was(
-    make_bench: Any, holder: Holder, store: Keystore, other: dict[str, Any]
+    make_bench: Any, content: ChipPlan, store: Keystore, other: dict[str, Any]
 ) -> None:
-    bench, content = make_bench(), plan(holder)
+    bench = make_bench()
     with pytest.raises(WrongCardType):
         run(bench, content, keys_of(store, bench.keys), card_type=replace(CARD_TYPE, **other))
     registry = bench.card.persistent.registry
@@ -170,9 +184,9 @@ def test_a_card_of_another_type_is_refused_and_left_as_it_was(
 
 
 def test_a_card_is_looked_at_before_anything_is_changed_on_it(
-    make_bench: Any, holder: Holder, store: Keystore
+    make_bench: Any, content: ChipPlan, store: Keystore
 ) -> None:
-    bench, content = make_bench(), plan(holder)
+    bench = make_bench()
     keys = keys_of(store, bench.keys)
     seen: list[Found] = []
 
@@ -191,9 +205,8 @@ def test_a_card_is_looked_at_before_anything_is_changed_on_it(
 
 
 def test_a_card_on_a_reader_is_issued_and_read_back_as_the_job_does(
-    reader: VirtualReader, tmp_path: Path, holder: Holder, store: Keystore
+    reader: VirtualReader, tmp_path: Path, office: Office, content: ChipPlan, store: Keystore
 ) -> None:
-    content = plan(holder)
     with (
         VirtualGlobalPlatformCard(tmp_path / "card.eeprom", reader.port),
         CardSession(reader.name, wait_seconds=10, apdu_seconds=5) as session,
@@ -205,5 +218,6 @@ def test_a_card_on_a_reader_is_issued_and_read_back_as_the_job_does(
             chip=session.uid(),
             limit=session.traits.write_block,
         )
-        assert writer.read_back(session, content) == 0
-        assert writer.inspect(session, content.profile) is Application.SEALED
+        assert content.access is not None
+        found = verify_card(session, content.profile, office.trust, [content.access], content)
+        assert found.genuine, found.summary
