@@ -22,10 +22,12 @@ class Traits:
         buffer: longest command or response APDU in bytes; above 261 the card takes extended length fields.
         protocol: "T=CL" for a contactless card behind a PC/SC reader; "T=0" for a contact card that answers
             61xx and 6Cxx.
+        chaining: whether a command may come in several parts (7816-4, 5.3.3).
     """
 
     buffer: int = 2048
     protocol: Literal["T=CL", "T=0"] = "T=CL"
+    chaining: bool = True
 
     @property
     def extended(self) -> bool:
@@ -42,11 +44,10 @@ def historical_bytes(traits: Traits) -> bytes:
     """Category 80: card service data, card capabilities.
 
     Service: DFs by full and partial name, EF.ATR to be read with READ BINARY, an MF. Capabilities: selection
-        by full
-    name, partial name, path, identifier and short identifier; data units of one byte; chaining; extended
-    length.
+    by full name, partial name, path, identifier and short identifier; data units of one byte; chaining and
+    extended length as the card has them.
     """
-    capabilities = 0xE0 if traits.extended else 0x80
+    capabilities = 0x80 * traits.chaining | 0x60 * traits.extended
     return bytes([0x80, 0x31, 0xD8, 0x73, 0xF4, 0x01, capabilities])
 
 

@@ -59,7 +59,8 @@ class GlobalPlatformCard:
         faults: ChannelFaults | None = None,
     ) -> None:
         self.memory = memory
-        self.traits = traits or Traits()
+        # Commands of a secure channel come whole; a host must not think otherwise.
+        self.traits = replace(traits or Traits(), chaining=False)
         self.settings = settings or CardSettings()
         self.faults = faults or ChannelFaults()
         self.reset()

@@ -89,6 +89,16 @@ def test_the_card_says_what_it_is_without_a_session(card: GlobalPlatformCard) ->
     assert send(card, "00B0810000") == ef_atr(Traits()).hex().upper() + "9000"
 
 
+@pytest.mark.parametrize(("buffer", "capabilities"), [(2048, "60"), (261, "00")])
+def test_the_card_promises_no_chaining_for_it_has_none(
+    tmp_path: Path, buffer: int, capabilities: str
+) -> None:
+    memory = CardMemory(tmp_path / "card", capacity=IMAGE_CAPACITY)
+    card = GlobalPlatformCard(memory, Traits(buffer=buffer))
+    assert card.atr.hex().upper()[8:-2] == f"8031D873F401{capabilities}"
+    assert send(card, "90E2000001AA") == "6884"
+
+
 def test_external_authenticate_must_follow_initialize_update_at_once(card: GlobalPlatformCard) -> None:
     send(card, "805000000800000000000000000000"[:28])
     send(card, "80CA006600")
