@@ -169,3 +169,94 @@ def filtered(image: F32, direction: U8, frequency: F32, mask: U8, y: int, x: int
     wave, window = np.array(waves), np.array(windows)
     taps = window * (wave - (window * wave).sum() / window.sum())
     return float((taps * values).sum() / (taps * wave).sum())
+
+
+AROUND = ((-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1))
+"""Offsets (down, right) of the neighbours of a pixel: p2 to p9 of Guo and Hall."""
+
+
+def thinned(image: U8) -> U8:
+    """Guo and Hall's two alternating passes, pixel by pixel, until nothing changes."""
+    image = image.copy()
+    while True:
+        before = image.copy()
+        for even in (False, True):
+            gone = []
+            for y, x in np.argwhere(image).tolist():
+                p2, p3, p4, p5, p6, p7, p8, p9 = (int(image[y + v, x + u]) for v, u in AROUND)
+                runs = sum(
+                    not a and (b or c) for a, b, c in ((p2, p3, p4), (p4, p5, p6), (p6, p7, p8), (p8, p9, p2))
+                )
+                pairs = (
+                    sum((p9 | p2, p3 | p4, p5 | p6, p7 | p8)),
+                    sum((p2 | p3, p4 | p5, p6 | p7, p8 | p9)),
+                )
+                side = ((p2 or p3 or not p5) and p4) if even else ((p6 or p7 or not p9) and p8)
+                if runs == 1 and 2 <= min(pairs) <= 3 and not side:
+                    gone.append((y, x))
+            for pixel in gone:
+                image[pixel] = 0
+        if (image == before).all():
+            return image
+
+
+def crossing_number(skeleton: U8, y: int, x: int) -> int:
+    """Half the number of changes between background and ridge on the way around a pixel (Rutovitz)."""
+    ring = [int(skeleton[y + v, x + u]) for v, u in AROUND]
+    return sum(abs(a - b) for a, b in zip(ring, ring[1:] + ring[:1], strict=True)) // 2
+
+
+def walked(skeleton: U8, start: tuple[int, int], avoid: set[tuple[int, int]], reach: int) -> tuple[int, str]:
+    """Pixels from the first one of a ridge on, and what stops there: an end, a branch, or nothing."""
+    seen = set(avoid) | {start}
+    y, x = start
+    steps = 1
+    while steps < reach:
+        if crossing_number(skeleton, y, x) >= 3:
+            return steps, "branch"
+        ways = [(y + v, x + u) for v, u in AROUND[::2] + AROUND[1::2]]
+        ways = [way for way in ways if skeleton[way] and way not in seen]
+        if not ways:
+            return steps, "end"
+        y, x = ways[0]
+        seen.add((y, x))
+        steps += 1
+    return steps, "nothing"
+
+
+def leaving(skeleton: U8, y: int, x: int) -> list[tuple[int, int]]:
+    """The pixels by which ridges leave a pixel: straight neighbours, and diagonal ones that touch none."""
+    out = []
+    for k, (v, u) in enumerate(AROUND):
+        beside = [AROUND[(k + turn) % 8] for turn in (1, 7)]
+        touched = any(skeleton[y + b, x + a] for b, a in beside)
+        if skeleton[y + v, x + u] and not (k % 2 == 1 and touched):
+            out.append((y + v, x + u))
+    return out
+
+
+def nearest_opposed(nodes: F32, most: float) -> list[float]:
+    """Distance of each node to the nearest one turned by more than 120°."""
+    out = []
+    for x, y, angle in nodes[:, :3].astype(float):
+        near = [
+            hypot(x - u, y - v)
+            for u, v, other in nodes[:, :3].astype(float)
+            if abs(wrap(angle - other)) > 2 * pi / 3
+        ]
+        out.append(min([most, *near]))
+    return out
+
+
+def border_distance(x: float, y: float, area: U8, most: float) -> float:
+    """Distance of a point to the nearest pixel of a block outside of the area."""
+    rows, columns = area.shape
+    nearest = most
+    for i in range(-1, rows + 1):
+        for j in range(-1, columns + 1):
+            if 0 <= i < rows and 0 <= j < columns and area[i, j]:
+                continue
+            dx = x - min(max(x, j * p.BLOCK), j * p.BLOCK + p.BLOCK - 1)
+            dy = y - min(max(y, i * p.BLOCK), i * p.BLOCK + p.BLOCK - 1)
+            nearest = min(nearest, hypot(dx, dy))
+    return nearest

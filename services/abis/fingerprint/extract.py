@@ -7,7 +7,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from services.abis.fingerprint import enhance, frame, frequency, image, mask, minutiae, orientation, texture
+from services.abis.fingerprint import (
+    enhance,
+    frame,
+    frequency,
+    image,
+    mask,
+    minutiae,
+    orientation,
+    texture,
+    thinning,
+)
 from services.abis.fingerprint import parameters as p
 from services.abis.fingerprint.template import CELL, FREQUENCY_UNIT, Template, cells, quantised
 from services.abis.kernels import F32, U8
@@ -27,7 +37,8 @@ def extract(data: bytes, dpi: float | None = None, *, field: str = "image") -> T
 def extract_pixels(pixels: U8, *, field: str = "image", trace: Trace | None = None) -> Template:
     """Template of grey values at 500 dpi, ridges dark, shape (height, width).
 
-    trace: receives the intermediates by name (area, power, wave, enhanced), for whoever wants to look inside.
+    trace: receives the intermediates by name, for whoever wants to look inside: level, enhanced and skeleton
+    (height, width); area, orientation (c, s), wave and power, one a block.
     """
     valid, mean, contrast = frame.fill(pixels)
     level = frame.level(pixels, valid, mean, contrast)
@@ -41,13 +52,13 @@ def extract_pixels(pixels: U8, *, field: str = "image", trace: Trace | None = No
     c, s = orientation.estimate(enhanced, area.astype(np.float32), orientation.FINE)
     wave = frequency.estimate(level, orientation.angles(c, s), area)
     enhanced, power = enhance.gabor(level, c, s, wave, area)
-    found = minutiae.detect(enhanced)
-    found = minutiae.away_from_border(found, area)
-    found = minutiae.along_ridges(found, c, s)
-    found = minutiae.best(found, power, p.MAX_MINUTIAE)
+    skeleton = thinning.skeleton(enhanced, area)
+    found = minutiae.detect(skeleton, enhanced, c, s, power, area)
+    found = minutiae.best(found, p.MAX_MINUTIAE)
     signs = texture.encode(enhanced, area)
     if trace is not None:
-        trace.update(area=area, power=power, wave=wave, enhanced=enhanced)
+        trace.update(level=level, area=area, c=c, s=s, wave=wave, power=power)
+        trace.update(enhanced=enhanced, skeleton=skeleton)
     return _template(pixels, found, c, s, wave, area, signs)
 
 

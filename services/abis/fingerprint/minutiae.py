@@ -1,25 +1,24 @@
-"""Minutiae of an enhanced image: NIST's mindtct (through nbis-py), a border filter, the best by ridge
-clarity.
+"""Minutiae of an enhanced image: where its ridges end and divide, how far each can be trusted, the best of
+them.
 """
 
 from __future__ import annotations
 
-import functools
-import io
 from dataclasses import dataclass
 
-import nbis
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from services.abis.fingerprint import grid
+from services.abis.fingerprint import grid, tracing
 from services.abis.fingerprint.mask import Mask
-from services.abis.fingerprint.parameters import BLOCK, BORDER, DPI
-from services.abis.kernels import F32, kernel
+from services.abis.fingerprint.parameters import BLOCK, BORDER, MIN_RELIABILITY, RELIABILITY
+from services.abis.kernels import F32, U8, kernel
 
 ENDING = 1
 BIFURCATION = 2
+FAR = 60.0
+_APART = 40.0
+"""Pixels beyond which the distance to the border, or to a minutia that points the other way, says no more."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Minutiae:
     x, y: pixels at 500 dpi from the upper left corner. angle: radians in [0, 2 pi), counter-clockwise from
     the right; it points from an ending into its ridge (ISO/IEC 19794-2). kind: ENDING, BIFURCATION or 0 for
     other.
-    quality: 0 to 1, ridge clarity around the minutia.
+    quality: 0 to 1, how likely another print of the finger shows it, times the ridge clarity around it.
     """
 
     x: F32
@@ -46,42 +45,61 @@ class Minutiae:
         return Minutiae(*(np.ascontiguousarray(v[index]) for v in vars(self).values()))
 
 
-@functools.cache
-def _mindtct() -> nbis.NbisExtractor:
-    return nbis.new_nbis_extractor(
-        nbis.NbisExtractorSettings(
-            min_quality=0.0, get_center=False, check_fingerprint=False, compute_nfiq2=False, ppi=float(DPI)
-        )
+def detect(skeleton: U8, enhanced: F32, c: F32, s: F32, power: F32, area: Mask) -> Minutiae:
+    """Every end and branch of the skeleton inside the ridge area, with its quality; false ones included.
+
+    Parameters
+    ----------
+    skeleton, enhanced: (height, width). c, s: doubled-angle orientation, power: of the ridges, area: of the
+    ridges, one a block.
+    """
+    found = tracing.nodes(skeleton, enhanced, c, s)
+    x, y, angle, kind = (np.ascontiguousarray(column) for column in found.T[:4])
+    border = border_distance(x, y, area.astype(np.uint8), FAR)
+    strength = read_grid(x, y, power)
+    odds = np.column_stack(signs(found, border, strength)) @ np.array(RELIABILITY[1:]) + RELIABILITY[0]
+    reliability = 1.0 / (1.0 + np.exp(-odds))
+    good = (reliability > MIN_RELIABILITY) & (border > BORDER)
+    quality = np.where(good, reliability * np.clip(strength, 0.0, 1.0), 0.0)
+    return Minutiae(x, y, angle, kind.astype(np.uint8), quality.astype(np.float32))
+
+
+def signs(found: F32, border: F32, strength: F32) -> tuple[F32, ...]:
+    """What tells true minutiae from false ones, in the order of RELIABILITY: seven arrays of n.
+
+    Parameters
+    ----------
+    found: nodes of the skeleton. border: their distance to the border of the ridge area. strength: ridge
+    power.
+    """
+    return (
+        np.log(np.minimum(strength, 1.5) + 0.02),
+        border,
+        np.log(tracing.nearest_opposed(found, _APART) + 3.0),
+        np.log(found[:, 4] + 3.0),
+        np.log(found[:, 5] + 3.0),
+        np.log(np.minimum(found[:, 6], 3.0) + 0.05),
+        found[:, 7],
     )
 
 
-def detect(enhanced: F32) -> Minutiae:
-    """Run mindtct on an enhanced image (ridges negative, RMS 1); quality is left at 1."""
-    grey = np.clip(128.0 + 70.0 * enhanced, 0, 255).astype(np.uint8)
-    encoded = io.BytesIO()
-    Image.fromarray(grey).save(encoded, "PNG", compress_level=0)
-    found = _mindtct().extract_minutiae(encoded.getvalue()).get()
-    n = len(found)
-    x, y, angle = (np.empty(n, np.float32) for _ in range(3))
-    kind = np.empty(n, np.uint8)
-    for i, m in enumerate(found):
-        x[i], y[i], angle[i] = m.x(), m.y(), np.radians(m.angle())
-        kind[i] = ENDING if m.kind() == nbis.MinutiaKind.RIDGE_ENDING else BIFURCATION
-    return Minutiae(x, y, np.mod(angle, 2 * np.pi).astype(np.float32), kind, np.ones(n, np.float32))
-
-
-def away_from_border(minutiae: Minutiae, mask: Mask) -> Minutiae:
-    """Drop minutiae within BORDER pixels of the outside of the mask: ridges cut off there only look like
-    endings.
-    """
-    i, j = np.nonzero(~np.pad(mask, 1))
-    y0 = (i - 1) * BLOCK - minutiae.y[:, None]
-    x0 = (j - 1) * BLOCK - minutiae.x[:, None]
-    # Distance from each minutia to each outside block, seen as a square of BLOCK pixels.
-    dy = np.maximum(np.maximum(y0, -y0 - (BLOCK - 1)), 0.0)
-    dx = np.maximum(np.maximum(x0, -x0 - (BLOCK - 1)), 0.0)
-    nearest = np.hypot(dx, dy).min(axis=1) if i.size else np.full(len(minutiae), np.inf)
-    return minutiae.take(np.nonzero(nearest > BORDER)[0])
+@kernel("float32[::1](float32[::1], float32[::1], uint8[:,::1], float32)")
+def border_distance(x: F32, y: F32, mask: U8, most: float) -> F32:
+    """Distance in pixels, at most `most`, from points to the nearest block outside of the mask or image."""
+    rows, columns = mask.shape
+    reach = int(most) // BLOCK + 1
+    out = np.full(x.size, most, np.float32)
+    for k in range(x.size):
+        i0, j0 = int(y[k]) // BLOCK, int(x[k]) // BLOCK
+        for i in range(max(i0 - reach, -1), min(i0 + reach, rows) + 1):
+            for j in range(max(j0 - reach, -1), min(j0 + reach, columns) + 1):
+                if 0 <= i < rows and 0 <= j < columns and mask[i, j]:
+                    continue
+                # To the block seen as a square of pixels.
+                dy = max(i * BLOCK - y[k], y[k] - (i * BLOCK + BLOCK - 1), 0.0)
+                dx = max(j * BLOCK - x[k], x[k] - (j * BLOCK + BLOCK - 1), 0.0)
+                out[k] = min(out[k], np.float32(np.sqrt(dx * dx + dy * dy)))
+    return out
 
 
 @kernel("float32[::1](float32[::1], float32[::1], float32[:,::1])")
@@ -93,19 +111,7 @@ def read_grid(x: F32, y: F32, values: F32) -> F32:
     return out
 
 
-def along_ridges(minutiae: Minutiae, c: F32, s: F32) -> Minutiae:
-    """Replace mindtct's angles (steps of 11.25°) by the ridge orientation nearest to them."""
-    theta = 0.5 * np.arctan2(read_grid(minutiae.x, minutiae.y, s), read_grid(minutiae.x, minutiae.y, c))
-    turn = np.mod(theta - minutiae.angle + np.pi / 2, np.pi) - np.pi / 2
-    angle = np.where(np.abs(turn) < np.pi / 6, minutiae.angle + turn, minutiae.angle)
-    return Minutiae(
-        minutiae.x, minutiae.y, np.mod(angle, 2 * np.pi).astype(np.float32), minutiae.kind, minutiae.quality
-    )
-
-
-def best(minutiae: Minutiae, power: F32, count: int) -> Minutiae:
-    """The `count` minutiae of the greatest ridge power, best first, with it (at most 1) as quality."""
-    quality = np.clip(read_grid(minutiae.x, minutiae.y, power), 0.0, 1.0).astype(np.float32)
-    order = np.argsort(-quality, kind="stable")[:count]
-    ranked = Minutiae(minutiae.x, minutiae.y, minutiae.angle, minutiae.kind, quality)
-    return ranked.take(order)
+def best(minutiae: Minutiae, count: int) -> Minutiae:
+    """The `count` minutiae of the greatest quality, best first, without those of none."""
+    order = np.argsort(-minutiae.quality, kind="stable")[:count]
+    return minutiae.take(order[minutiae.quality[order] > 0.0])

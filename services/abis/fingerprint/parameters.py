@@ -47,6 +47,14 @@ GABOR_RADIUS: Final = 10
 # -------------------------------------------------------------------------------------------------------
 BORDER: Final = 10.0
 """Minutiae nearer than this to the border of the mask are cut-off ridges, not minutiae."""
+RELIABILITY: Final = (-4.08, 0.806, 0.033, 0.423, 0.0619, 0.323, 0.102, 1.96)
+"""Log odds that another print of the finger shows a minutia: bias, log ridge power, distance to the border,
+log distance to the nearest minutia that points the other way, log length of its ridges to their end and to
+their next branch, log slope at the tip, agreement with the ridge orientation. Printed by
+`python -m bench.train_reliability`.
+"""
+MIN_RELIABILITY: Final = 0.16
+"""Minutiae less reliable than this are dropped: spurs, bridges, islands, breaks."""
 MAX_MINUTIAE: Final = 60
 MIN_MINUTIAE: Final = 6
 """Fewer minutiae than this can agree by chance: such a template never produces a hit."""
