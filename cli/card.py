@@ -17,6 +17,7 @@ from tunggal.cardperso.v1.verification_pb2_grpc import VerificationServiceStub
 
 from cli.errors import readable
 from cli.options import CARDPERSO, DEFAULT_TLS_DIR, AsJson, CardPersoEndpoint, TlsDir, connect
+from services.common.clock import SystemClock
 from services.common.errors import NotFound
 
 NOT_GENUINE = 2
@@ -75,6 +76,43 @@ def read(
         _show(found, saved, Console())
     if not found.genuine:
         raise typer.Exit(NOT_GENUINE)
+
+
+@app.command()
+@readable
+def token(
+    text: Annotated[str, typer.Argument(metavar="TOKEN", help="Content of the QR code on the card's back.")],
+    certificates: Annotated[
+        Path,
+        typer.Option("--certificates", metavar="DIR", help="PEM files of CSCA and document signers."),
+    ] = Path("var/cardperso/certificates"),
+    as_json: AsJson = False,
+) -> None:
+    """Verify the code on a card's back; no reader and no service is needed."""
+    from services.cardperso.face.token import verify
+    from services.cardperso.keys.authority import Authorities
+    from services.cardperso.verify import Trust
+
+    known = Authorities(certificates, "", "")
+    claims = verify(text, known.signers(), Trust(known.anchors(), SystemClock().now()))
+    said = {
+        "nik": claims.nik,
+        "name": claims.name,
+        "issuer": claims.issuer,
+        "issue_date": claims.issue_date.isoformat(),
+        "chip_uid": claims.chip_uid,
+        "digest": claims.digest,
+        "signer": claims.signer.subject.rfc4514_string(),
+    }
+    if as_json:
+        typer.echo(json.dumps(said, indent=2))
+        return
+    table = Table(show_header=False)
+    for name, value in said.items():
+        table.add_row(f"[bold]{name.replace('_', ' ')}[/]", value)
+    console = Console()
+    console.print("[bold green]This code is genuine.[/] Compare it with the print.")
+    console.print(table)
 
 
 def _only_card(channel: grpc.Channel) -> str:
