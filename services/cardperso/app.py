@@ -100,7 +100,7 @@ def build(
         bell,
         lambda: Personalizer(
             jobs,
-            Encoder(issuer, guard, journal, settings.apdu_seconds),
+            Encoder(issuer, guard, journal, settings.apdu_seconds, settings.session_seconds),
             lambda holder: encode(profile, holder, issuer.signer()),
             *neighbours,
             meter,

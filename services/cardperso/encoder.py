@@ -75,13 +75,22 @@ class Encoder:
         guard: counts failed sessions.
         journal: takes down every APDU.
         apdu_seconds: time for one command.
+        session_seconds: time for all commands of a session.
     """
 
-    def __init__(self, issuer: Issuer, guard: AttemptGuard, journal: Journal, apdu_seconds: float) -> None:
+    def __init__(
+        self,
+        issuer: Issuer,
+        guard: AttemptGuard,
+        journal: Journal,
+        apdu_seconds: float,
+        session_seconds: float = float("inf"),
+    ) -> None:
         self._issuer = issuer
         self._guard = guard
         self._journal = journal
         self._apdu_seconds = apdu_seconds
+        self._session_seconds = session_seconds
 
     def make(
         self,
@@ -111,6 +120,7 @@ class Encoder:
             job.reader,
             wait_seconds=LOOK_SECONDS,
             apdu_seconds=self._apdu_seconds,
+            session_seconds=self._session_seconds,
             stop=stop,
             witness=recorder,
         ) as card:

@@ -65,6 +65,12 @@ class Settings(ServiceSettings):
         description="Time for one command to a card; a card that takes longer is spoiled. "
         "Left out: 5 seconds.",
     )
+    session_seconds: float = Field(
+        default=120.0,
+        gt=0,
+        description="Time for all commands of a session with a card together; a card that takes longer is "
+        "taken up again a few times, then spoiled. Left out: 2 minutes.",
+    )
     dev_keys: bool = Field(
         default=True,
         description="Make keystore, card master, CSCA and document signer where missing, and accept blanks "
