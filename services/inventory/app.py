@@ -7,14 +7,20 @@ from tunggal.inventory.v1 import (
     contracts_pb2_grpc,
     counts_pb2,
     counts_pb2_grpc,
+    exchange_pb2,
+    exchange_pb2_grpc,
     inventory_pb2,
     inventory_pb2_grpc,
     ledger_pb2,
     ledger_pb2_grpc,
     movements_pb2,
     movements_pb2_grpc,
+    planning_pb2,
+    planning_pb2_grpc,
     spoilage_pb2,
     spoilage_pb2_grpc,
+    statements_pb2,
+    statements_pb2_grpc,
 )
 
 from services.common.clock import Clock, SystemClock
@@ -28,9 +34,13 @@ from services.inventory import (
     service,
     spoilage_service,
 )
+from services.inventory.exchange import service as exchange_service
 from services.inventory.journal import Journal
 from services.inventory.metrics import Stock, Transfers
+from services.inventory.planning import service as planning_service
 from services.inventory.settings import Settings
+from services.inventory.statement import service as statement_service
+from services.inventory.statement.clerk import StatementClerk
 from services.inventory.statement.signing import Signer
 from services.inventory.upkeep import Upkeep
 
@@ -43,6 +53,7 @@ def build(settings: Settings, clock: Clock | None = None) -> ServerBuilder:
     journal = Journal(database, clock, Transfers(builder.registry))
     upkeep = Upkeep(database, journal, clock)
     signer = Signer.load(settings.signing_key_file)
+    clerk = StatementClerk(database, journal, signer, clock)
 
     def start() -> None:
         database.migrate("services.inventory")
@@ -86,7 +97,26 @@ def build(settings: Settings, clock: Clock | None = None) -> ServerBuilder:
             spoilage_service.SpoilageService(database, journal, signer),
             spoilage_service.ALLOW,
         )
+        .add(
+            planning_pb2.DESCRIPTOR.services_by_name["PlanningService"],
+            planning_pb2_grpc.add_PlanningServiceServicer_to_server,
+            planning_service.PlanningService(database, journal, clock, settings.lead_days),
+            planning_service.ALLOW,
+        )
+        .add(
+            statements_pb2.DESCRIPTOR.services_by_name["StatementService"],
+            statements_pb2_grpc.add_StatementServiceServicer_to_server,
+            statement_service.StatementService(database, journal, signer),
+            statement_service.ALLOW,
+        )
+        .add(
+            exchange_pb2.DESCRIPTOR.services_by_name["ExchangeService"],
+            exchange_pb2_grpc.add_ExchangeServiceServicer_to_server,
+            exchange_service.ExchangeService(database, journal),
+            exchange_service.ALLOW,
+        )
         .on_start(start)
         .background("upkeep", upkeep.run)
+        .background("statements", clerk.run)
         .on_close(database.dispose)
     )

@@ -20,3 +20,10 @@ class Settings(ServiceSettings):
         description="Ed25519 key (PKCS #8, PEM) that signs destruction protocols and stock statements, made "
         "at the first start. Left out: signing.pem in data_dir; another data_dir signs with another key.",
     )
+    lead_days: int = Field(
+        default=14,
+        ge=0,
+        le=365,
+        description="Days from order to receipt that forecasts reckon with where neither SetCapacity nor "
+        "five receipts of the last year tell. Left out: 14.",
+    )

@@ -41,16 +41,9 @@ def test_the_command_line_needs_no_extra() -> None:
     assert "serve" in output
 
 
-def test_the_inventory_needs_no_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    # It gets as far as its settings, which are wrong so that it does not go on.
-    monkeypatch.setenv("TUNGGAL_WORKERS", "none")
-    code, output = tunggal_without((*OPTIONAL, "sim", "bench"), "serve", "inventory")
-    assert code == 1
-    assert output.startswith("error: SETTING_INVALID")
-
-
 @pytest.mark.parametrize(
-    ("service", "absent", "package"), [("abis", "numba", "numba"), ("cardperso", "smartcard", "smartcard")]
+    ("service", "absent", "package"),
+    [("abis", "numba", "numba"), ("cardperso", "smartcard", "smartcard"), ("inventory", "numpy", "numpy")],
 )
 def test_a_service_without_its_extra_says_how_to_install_it(service: str, absent: str, package: str) -> None:
     code, output = tunggal_without((absent,), "serve", service)

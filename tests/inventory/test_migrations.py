@@ -10,11 +10,14 @@ from sqlalchemy.exc import IntegrityError
 
 from services.common import audit, requests
 from services.inventory import contract_tables, movement_tables, tables
+from services.inventory.planning import tables as planning_tables
+from services.inventory.statement import tables as statement_tables
 from tests.inventory.inventory_office import Office
 
 
 def test_the_migrated_schema_is_the_schema_of_the_tables(office: Office) -> None:
-    assert contract_tables.METADATA is movement_tables.METADATA is tables.METADATA
+    parts = (contract_tables, movement_tables, planning_tables, statement_tables)
+    assert all(part.METADATA is tables.METADATA for part in parts)
     shared = {requests.TABLE, audit.TABLE, audit.HEAD, "alembic_version"}
     with office.database.engine.connect() as connection:
         context = MigrationContext.configure(

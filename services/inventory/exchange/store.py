@@ -1,0 +1,174 @@
+"""The SQL of exports: lines of the ledger, balances of closed days, blanks that were used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.inventory import days, tables
+from services.inventory.ledger import Account
+from services.inventory.location import CENTRE, Location
+from services.inventory.records import Page, one_more, paged
+from services.inventory.reservation import ReservationState
+
+_account, _line, _transfer = tables.account, tables.line, tables.transfer
+_snapshot, _reservation, _chip = tables.account_day, tables.reservation, tables.chip
+
+#: Rows read from the database, and sent in one message, at once.
+BATCH = 1000
+
+
+@dataclass(frozen=True)
+class Span:
+    """What is exported: a region and all below it, an item (empty for all), and days (``None`` for open)."""
+
+    region: Location
+    item: str = ""
+    first: date | None = None
+    last: date | None = None
+
+
+@dataclass(frozen=True)
+class MovementRow:
+    """One line of the ledger with its transfer."""
+
+    entry: int
+    transfer_id: str
+    kind: str
+    subject: str
+    source: Account
+    target: Account
+    quantity: int
+    first_serial: int
+    last_serial: int
+    reason: str
+    book_time: datetime
+
+
+@dataclass(frozen=True)
+class BalanceRow:
+    """One account on one closed day."""
+
+    day: date
+    account: Account
+    added: int
+    removed: int
+    balance: int
+
+
+@dataclass(frozen=True)
+class UsedBlank:
+    """A blank that became a card or was spoiled."""
+
+    serial: int
+    location: str
+    spoiled: bool
+    chip_uid: str
+    purpose: str
+    time: datetime
+
+
+class ExchangeStore:
+    """What is exported, over one open snapshot."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self.connection = connection
+
+    def movements(self, span: Span) -> Iterator[list[MovementRow]]:
+        """Lines of the ledger in order of entry, in batches."""
+        source, target = _account.alias("source"), _account.alias("target")
+        query = (
+            sa.select(_transfer, _line.c.number, _line.c.quantity, _line.c.first, _line.c.last)
+            .add_columns(_line.c.source.label("from_code"), _line.c.target.label("to_code"))
+            .join_from(_line, _transfer, _transfer.c.entry == _line.c.entry)
+            .join(source, source.c.code == _line.c.source)
+            .join(target, target.c.code == _line.c.target)
+            .where(*_between(_transfer.c.book_time, span))
+            .order_by(_line.c.entry, _line.c.number)
+        )
+        if span.item:
+            query = query.where(source.c.item == span.item)
+        if span.region != CENTRE:
+            query = query.where(sa.or_(_within(source.c.place, span), _within(target.c.place, span)))
+        for part in self.connection.execute(query, execution_options={"yield_per": BATCH}).partitions():
+            yield [
+                MovementRow(
+                    entry=row.entry,
+                    transfer_id=row.transfer_id,
+                    kind=row.kind,
+                    subject=row.subject,
+                    source=Account.parse(row.from_code),
+                    target=Account.parse(row.to_code),
+                    quantity=row.quantity,
+                    first_serial=row.first or 0,
+                    last_serial=row.last or 0,
+                    reason=row.reason,
+                    book_time=row.book_time,
+                )
+                for row in part
+            ]
+
+    def balances(self, span: Span) -> Iterator[list[BalanceRow]]:
+        """Balances of closed days by day, in batches."""
+        query = (
+            sa.select(_snapshot)
+            .join(_account, _account.c.code == _snapshot.c.code)
+            .order_by(_snapshot.c.day, _snapshot.c.code)
+        )
+        if span.item:
+            query = query.where(_account.c.item == span.item)
+        if span.region != CENTRE:
+            query = query.where(_within(_account.c.place, span))
+        if span.first is not None:
+            query = query.where(_snapshot.c.day >= span.first)
+        if span.last is not None:
+            query = query.where(_snapshot.c.day <= span.last)
+        for part in self.connection.execute(query, execution_options={"yield_per": BATCH}).partitions():
+            yield [
+                BalanceRow(row.day, Account.parse(row.code), row.added, row.removed, row.balance)
+                for row in part
+            ]
+
+    def used_blanks(self, span: Span, after: int, limit: int) -> Page[UsedBlank]:
+        """Blanks that became cards or were spoiled, in order of their reservation."""
+        query = (
+            sa.select(_reservation, _chip.c.chip_uid)
+            .join_from(_reservation, _chip, _chip.c.serial == _reservation.c.serial, isouter=True)
+            .where(
+                _reservation.c.state.in_((ReservationState.CONSUMED, ReservationState.SPOILED)),
+                *_between(_reservation.c.end_time, span),
+            )
+        )
+        if span.region != CENTRE:
+            query = query.where(_within(_reservation.c.location, span))
+        rows = one_more(self.connection, query, _reservation, after, limit)
+        found = [
+            UsedBlank(
+                serial=row.serial,
+                location=row.location,
+                spoiled=row.state == ReservationState.SPOILED,
+                chip_uid=row.chip_uid or "",
+                purpose=row.purpose,
+                time=row.end_time,
+            )
+            for row in rows
+        ]
+        return paged(rows, found, limit)
+
+
+def _between(moment: sa.Column[Any], span: Span) -> list[Any]:
+    wanted: list[Any] = []
+    if span.first is not None:
+        wanted.append(moment >= days.end_of(span.first - timedelta(days=1)))
+    if span.last is not None:
+        wanted.append(moment < days.end_of(span.last))
+    return wanted
+
+
+def _within(place: sa.Column[Any], span: Span) -> Any:
+    region = span.region
+    return sa.or_(place == region, place.startswith(f"{region}."), place.startswith(f"{region}:"))

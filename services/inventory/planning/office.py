@@ -1,0 +1,289 @@
+"""From the books to a forecast or a plan: what is read, what is computed, what is proposed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from math import ceil
+from typing import Final
+
+import numpy as np
+
+from services.common.errors import FailedPrecondition
+from services.inventory import days
+from services.inventory.contract import ContractKind
+from services.inventory.contract_store import ContractStore
+from services.inventory.desk import Desk
+from services.inventory.entitlement import entitlement
+from services.inventory.location import Location
+from services.inventory.planning import demand, history, outlook, runout
+from services.inventory.planning.calendar import WorkCalendar, indonesia
+from services.inventory.planning.demand import Demand
+from services.inventory.planning.funnel import Gate, Site
+from services.inventory.planning.history import Used
+from services.inventory.planning.outlook import Outlook, Supply
+from services.inventory.planning.proposal import (
+    PlanState,
+    Proposal,
+    ProposedShare,
+    moves_of,
+    overtaken,
+    unknown,
+)
+from services.inventory.planning.store import Capacity, DemandReport, PlanningStore, lead_time
+from services.inventory.shipping import Shipping
+from services.inventory.store import Store
+
+#: Reports that are older say nothing about today.
+_REPORT_LASTS: Final = timedelta(days=7)
+#: Days that a report's arrivals are of.
+ARRIVAL_DAYS: Final = 28
+
+
+@dataclass(frozen=True)
+class Books:
+    """What was read of the books of a region, at one moment."""
+
+    today: date
+    used: Used | None
+    reports: dict[str, DemandReport]
+    capacities: dict[str, Capacity]
+    stock: dict[str, int]
+    under_way: list[tuple[str, date, int]]
+    consumables: dict[str, float]
+    gate: Gate
+    lead_days: int
+
+    @property
+    def locations(self) -> tuple[str, ...]:
+        """Those that used blanks or reported demand."""
+        return self.used.locations if self.used is not None else tuple(sorted(self.reports))
+
+
+def read(store: Store, region: Location, now: datetime, default_lead_days: int) -> Books:
+    """Everything that a forecast of ``region`` is made of."""
+    planning, today = PlanningStore(store.connection), days.day_of(now)
+    reports = planning.reports(region, today - _REPORT_LASTS)
+    contracts = ContractStore(store.connection).in_force(
+        (ContractKind.ABIS_LICENCE, ContractKind.MAINTENANCE)
+    )
+    granted = entitlement(contracts, today)
+    has = {contract.kind for contract in contracts}
+    yesterday = today - timedelta(days=1)
+    gate = Gate(
+        # Where no contract of a kind is on file, nothing is known that would shut the gate.
+        maintenance_until=(granted.maintenance_until or yesterday)
+        if ContractKind.MAINTENANCE in has
+        else None,
+        licence_until=(granted.licence_until or yesterday) if ContractKind.ABIS_LICENCE in has else None,
+        searches_per_day=granted.max_searches_per_day or None,
+    )
+    return Books(
+        today=today,
+        used=history.read(store.connection, region, also=tuple(reports)),
+        reports=reports,
+        capacities=planning.capacities(region),
+        stock=planning.stock(region),
+        under_way=planning.under_way(region),
+        consumables=planning.cards_of_consumables(region),
+        gate=gate,
+        lead_days=lead_time(store.connection, now - timedelta(days=365)) or default_lead_days,
+    )
+
+
+def _gate(store: Store, today: date) -> Gate:
+    """What the ABIS may do by its contracts. Of a kind without any, nothing is known that would shut the
+    gate.
+    """
+    kinds = ContractKind.ABIS_LICENCE, ContractKind.MAINTENANCE
+    contracts = ContractStore(store.connection).in_force(kinds)
+    granted, on_file = entitlement(contracts, today), {contract.kind for contract in contracts}
+    yesterday = today - timedelta(days=1)
+    licence, maintenance = (granted.licence_until or yesterday, granted.maintenance_until or yesterday)
+    return Gate(
+        maintenance_until=maintenance if ContractKind.MAINTENANCE in on_file else None,
+        licence_until=licence if ContractKind.ABIS_LICENCE in on_file else None,
+        searches_per_day=granted.max_searches_per_day or None,
+    )
+
+
+def forecast(books: Books, horizon: int) -> list[Outlook]:
+    """The outlook of each location, ordered by code."""
+    locations = books.locations
+    if not locations:
+        return []
+    calendar = calendar_around(books.today, horizon)
+    model, rates = _demand(books, calendar)
+    supplies = [_supply(books, location, calendar) for location in locations]
+    sites = outlook.with_spoilage(
+        [_site(books, location, supply) for location, supply in zip(locations, supplies, strict=True)], rates
+    )
+    return outlook.look_ahead(sites, supplies, model, books.gate, calendar, books.today, horizon)
+
+
+def propose(
+    books: Books,
+    scope: Location,
+    source: Location,
+    terms: runout.Terms,
+    *,
+    item: str,
+    reason: str,
+    now: datetime,
+    new_id: Callable[[], str],
+    stock: dict[str, int],
+    inbound: dict[str, int],
+    cards_per_unit: int,
+) -> Proposal:
+    """A plan for every location of ``scope`` but the source, not yet signed by anybody; ``stock`` and
+    ``inbound`` are those of ``item``.
+
+    Raises :class:`InvalidArgument` where nothing is used, :class:`FailedPrecondition` where nothing can be
+    shared.
+    """
+    if terms.available < terms.lot and not terms.lending:
+        raise FailedPrecondition(
+            "NOTHING_TO_SHARE",
+            f"{source} has {terms.available} free units of {item}, less than one lot of {terms.lot}.",
+            field="available",
+            remedy="Plan with a smaller lot, from another source, or once the next delivery is in.",
+        )
+    looks = [look for look in forecast(books, 30) if look.location != source and look.per_day > 0]
+    calendar = calendar_around(books.today, 3650)
+    needs = [
+        runout.Need(
+            location=look.location,
+            stock=stock.get(look.location, 0) + inbound.get(look.location, 0),
+            waiting=ceil(look.waiting / (1 - look.spoilage) / cards_per_unit),
+            per_day=look.per_day / cards_per_unit,
+            lead_days=calendar.worked_between(books.today, books.today + timedelta(days=look.lead_days - 1)),
+        )
+        for look in looks
+    ]
+    plan = runout.plan(needs, terms)
+    shares = tuple(
+        ProposedShare(
+            location=share.need.location,
+            units=share.units,
+            stock=share.need.stock,
+            waiting=share.need.waiting,
+            per_day=share.need.per_day,
+            days_before=share.before,
+            days_after=share.after,
+            run_dry_after=_day_after(calendar, books.today, share.after),
+            explanation=share.explanation,
+        )
+        for share in plan.shares
+    )
+    return Proposal(
+        plan_id=new_id(),
+        state=PlanState.PROPOSED,
+        scope=scope,
+        source=source,
+        item=item,
+        available=terms.available,
+        lot=terms.lot,
+        minimum=terms.minimum,
+        lending=terms.lending,
+        left_over=plan.left_over,
+        days_before=plan.earliest_before,
+        days_after=plan.earliest_after,
+        reason=reason,
+        proposed_by="",
+        propose_time=now,
+        shares=shares,
+        moves=moves_of(plan, source),
+    )
+
+
+def decide(desk: Desk, plan_id: str, state: PlanState, operator: str, decision: str) -> Proposal:
+    """Approve or reject a plan as a second person."""
+    plans = PlanningStore(desk.store.connection).plans
+    found = plans.get(plan_id, lock=True)
+    if found is None:
+        raise unknown(plan_id)
+    after = found.decided(state, desk.person(operator), decision, desk.clerk.now)
+    plans.save(after)
+    return after
+
+
+def carry_out(desk: Desk, plan_id: str, operator: str) -> Proposal:
+    """Make the allocations of an approved plan, all or none, each with its explanation as the reason."""
+    store = PlanningStore(desk.store.connection)
+    found = store.plans.get(plan_id, lock=True)
+    if found is None:
+        raise unknown(plan_id)
+    found.require(PlanState.APPROVED, "carried out")
+    later = store.carried_out_since(found)
+    if later is not None and later.carry_out_time is not None:
+        raise overtaken(found, later.plan_id, days.day_of(later.carry_out_time))
+    shipping = Shipping(desk)
+    why = {share.location: share.explanation for share in found.shares}
+    made = tuple(
+        shipping.allocate(
+            Location(move.source),
+            Location(move.target),
+            move.units,
+            f"Plan {plan_id}: {why[move.target]}"[:500],
+            found.item,
+        ).allocation_id
+        for move in found.moves
+    )
+    after = found.carried_out(desk.person(operator), made, desk.clerk.now)
+    store.plans.save(after)
+    return after
+
+
+def calendar_around(day: date, horizon: int) -> WorkCalendar:
+    """The working days from the beginning of any history to the end of the horizon."""
+    return indonesia(day.year - 4, (day + timedelta(days=horizon)).year)
+
+
+def _demand(books: Books, calendar: WorkCalendar) -> tuple[Demand, outlook.Array]:
+    count = len(books.locations)
+    used = books.used
+    if used is None:
+        eve = calendar.days(books.today - timedelta(days=1), 1)
+        return demand.fit(np.zeros((count, 1)), eve), np.zeros(count)
+    seen = calendar.days(used.start, used.consumed.shape[1])
+    # A letter or a campaign of years ago says nothing about how cards are handled today.
+    year = slice(-365, None)
+    rates = outlook.spoilage_rates(used.consumed[:, year].sum(axis=1), used.spoiled[:, year].sum(axis=1))
+    return demand.fit(used.known, seen), rates
+
+
+def _supply(books: Books, location: str, calendar: WorkCalendar) -> Supply:
+    capacity, report = books.capacities.get(location), books.reports.get(location)
+    lead_days = capacity.lead_days if capacity and capacity.lead_days else books.lead_days
+    arrivals = None
+    if report is not None and report.arrivals:
+        until = days.day_of(report.time)
+        worked = calendar.worked_between(until - timedelta(days=ARRIVAL_DAYS - 1), until)
+        arrivals = report.arrivals / max(worked, 1)
+    return Supply(lead_days, arrivals)
+
+
+def _site(books: Books, location: str, supply: Supply) -> Site:
+    report, capacity = books.reports.get(location), books.capacities.get(location)
+    printers = capacity.printers * capacity.cards_per_printer_day if capacity else 0
+    return Site(
+        location=location,
+        blanks=float(books.stock.get(location, 0)),
+        undeduplicated=float(report.undeduplicated) if report else 0.0,
+        waiting=float(report.print_ready + report.suket_debt) if report else 0.0,
+        printers_per_day=float(printers) or None,
+        ribbon=books.consumables.get(location),
+        inbound=tuple(
+            (sent + timedelta(days=supply.lead_days), float(units))
+            for target, sent, units in books.under_way
+            if target == location
+        ),
+    )
+
+
+def _day_after(calendar: WorkCalendar, start: date, working_days: float) -> str:
+    """The day on which stock for so many working days is used up; empty where it is already."""
+    if working_days <= 0:
+        return ""
+    return calendar.nth_worked(start, min(ceil(working_days), 2500)).isoformat()

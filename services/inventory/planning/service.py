@@ -1,0 +1,353 @@
+"""The RPCs of planning: message → office → message."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import grpc
+from tunggal.inventory.v1 import planning_pb2 as pb
+from tunggal.inventory.v1 import planning_pb2_grpc
+
+from services.common import paging
+from services.common.clock import Clock
+from services.common.db import Database
+from services.common.errors import InvalidArgument, NotFound
+from services.inventory.adapter import OPERATORS, READERS, Adapter, after, day, day_or_none, moment, token
+from services.inventory.desk import Desk
+from services.inventory.journal import Journal, new_id
+from services.inventory.ledger import BLANK
+from services.inventory.location import CENTRE, parse
+from services.inventory.planning import messages, office
+from services.inventory.planning.calendar import indonesia
+from services.inventory.planning.feasibility import Target, assess, coverage_rate
+from services.inventory.planning.proposal import PlanState, Proposal, unknown
+from services.inventory.planning.runout import Terms
+from services.inventory.planning.store import Capacity, Coverage, DemandReport, PlanningStore
+from services.inventory.planning.tables import plan as plan_table
+
+#: Who may call what.
+ALLOW = {
+    "ReportDemand": frozenset({"service/enroll", "operator/*"}),
+    "SetCapacity": OPERATORS,
+    "GetForecast": READERS,
+    "CreatePlan": OPERATORS,
+    "ApprovePlan": OPERATORS,
+    "RejectPlan": OPERATORS,
+    "CarryOutPlan": OPERATORS,
+    "GetPlan": READERS,
+    "ListPlans": READERS,
+    "AssessTarget": READERS,
+    "ReportCoverage": OPERATORS,
+    "GetCoverage": READERS,
+}
+_HORIZON = 180
+_MOST_PATHS = 50
+#: A finish further away than this is no plan for anybody.
+_LONGEST_TARGET_YEARS = 10
+
+
+class PlanningService(Adapter, planning_pb2_grpc.PlanningServiceServicer):
+    """Adapter between the contract and planning."""
+
+    def __init__(self, database: Database, journal: Journal, clock: Clock, lead_days: int) -> None:
+        super().__init__(database, journal)
+        self._clock = clock
+        self._lead_days = lead_days
+
+    def ReportDemand(
+        self, request: pb.ReportDemandRequest, context: grpc.ServicerContext
+    ) -> pb.ReportDemandResponse:
+        """Keeps who waits where."""
+
+        def work(desk: Desk) -> tuple[pb.ReportDemandResponse, str]:
+            store = PlanningStore(desk.store.connection)
+            for number, each in enumerate(request.demands):
+                field = f"demands[{number}]"
+                time = moment(each, "time") or desk.clerk.now
+                if time > desk.clerk.now:
+                    raise _in_future(f"{field}.time")
+                store.report(
+                    DemandReport(
+                        parse(each.location, f"{field}.location"),
+                        each.undeduplicated,
+                        each.print_ready,
+                        each.suket_debt,
+                        each.arrivals_28_days,
+                        time,
+                    )
+                )
+            answer = pb.ReportDemandResponse(locations=len({each.location for each in request.demands}))
+            return answer, "demand"
+
+        return self._book(context, request, pb.ReportDemandResponse, work)
+
+    def SetCapacity(
+        self, request: pb.SetCapacityRequest, context: grpc.ServicerContext
+    ) -> pb.SetCapacityResponse:
+        """Keeps what a location has beside stock."""
+
+        def work(desk: Desk) -> tuple[pb.SetCapacityResponse, str]:
+            new = request.capacity
+            location = parse(new.location, "capacity.location")
+            PlanningStore(desk.store.connection).set_capacity(
+                Capacity(location, new.printers, new.cards_per_printer_day, new.lead_days)
+            )
+            return pb.SetCapacityResponse(capacity=new), f"capacities/{location}"
+
+        return self._book(context, request, pb.SetCapacityResponse, work)
+
+    def GetForecast(
+        self, request: pb.GetForecastRequest, context: grpc.ServicerContext
+    ) -> pb.GetForecastResponse:
+        """Forecasts each location of a region."""
+        region = parse(request.location or CENTRE, "location")
+        with self._read() as store:
+            books = office.read(store, region, self._clock.now(), self._lead_days)
+        looks = office.forecast(books, request.horizon_days or _HORIZON)
+        if request.with_path and len(looks) > _MOST_PATHS:
+            raise InvalidArgument(
+                "TOO_MANY_PATHS",
+                f"{len(looks)} locations; paths are sent of at most {_MOST_PATHS}.",
+                field="with_path",
+                remedy="Ask for the path of one province or regency.",
+            )
+        until = "" if books.used is None else books.used.last.isoformat()
+        return pb.GetForecastResponse(
+            start=books.today.isoformat(),
+            history_until=until,
+            forecasts=[messages.forecast(look, with_path=request.with_path) for look in looks],
+        )
+
+    def CreatePlan(
+        self, request: pb.CreatePlanRequest, context: grpc.ServicerContext
+    ) -> pb.CreatePlanResponse:
+        """Proposes who gets how many."""
+        scope = parse(request.scope, "scope")
+        source = parse(request.source or request.scope, "source")
+        item = request.item or BLANK
+        now = self._clock.now()
+        # Computed before the transaction, which would keep everybody waiting; a repeated request gets its
+        # first answer all the same.
+        with self._read() as store:
+            unit = 1 if item == BLANK else store.item(item).cards_per_unit
+            planning = PlanningStore(store.connection)
+            books = office.read(store, scope, now, self._lead_days)
+            stock = planning.stock(CENTRE, item)
+            inbound: dict[str, int] = {}
+            for location, _, units in planning.under_way(scope, item):
+                inbound[location] = inbound.get(location, 0) + units
+        free = stock.get(source, 0)
+        available = request.available or free
+        if available > free:
+            raise _more_than_free(source, item, free, available)
+        proposal = office.propose(
+            books,
+            scope,
+            source,
+            Terms(available, request.lot or 1, request.minimum, request.lending),
+            item=item,
+            reason=request.reason,
+            now=now,
+            new_id=new_id,
+            stock=stock,
+            inbound=inbound,
+            cards_per_unit=unit,
+        )
+
+        def work(desk: Desk) -> tuple[pb.CreatePlanResponse, str]:
+            signed = replace(proposal, proposed_by=desk.person(request.operator).signature)
+            PlanningStore(desk.store.connection).plans.add(signed)
+            return pb.CreatePlanResponse(plan=messages.plan(signed)), f"plans/{signed.plan_id}"
+
+        return self._book(context, request, pb.CreatePlanResponse, work)
+
+    def ApprovePlan(
+        self, request: pb.ApprovePlanRequest, context: grpc.ServicerContext
+    ) -> pb.ApprovePlanResponse:
+        """Approves a plan as a second person."""
+
+        def work(desk: Desk) -> tuple[pb.ApprovePlanResponse, str]:
+            done = office.decide(desk, request.plan_id, PlanState.APPROVED, request.operator, "")
+            return pb.ApprovePlanResponse(plan=messages.plan(done)), f"plans/{done.plan_id}"
+
+        return self._book(context, request, pb.ApprovePlanResponse, work)
+
+    def RejectPlan(
+        self, request: pb.RejectPlanRequest, context: grpc.ServicerContext
+    ) -> pb.RejectPlanResponse:
+        """Refuses a plan as a second person."""
+
+        def work(desk: Desk) -> tuple[pb.RejectPlanResponse, str]:
+            done = office.decide(desk, request.plan_id, PlanState.REJECTED, request.operator, request.reason)
+            return pb.RejectPlanResponse(plan=messages.plan(done)), f"plans/{done.plan_id}"
+
+        return self._book(context, request, pb.RejectPlanResponse, work)
+
+    def CarryOutPlan(
+        self, request: pb.CarryOutPlanRequest, context: grpc.ServicerContext
+    ) -> pb.CarryOutPlanResponse:
+        """Turns an approved plan into allocations."""
+
+        def work(desk: Desk) -> tuple[pb.CarryOutPlanResponse, str]:
+            done = office.carry_out(desk, request.plan_id, request.operator)
+            return pb.CarryOutPlanResponse(plan=messages.plan(done)), f"plans/{done.plan_id}"
+
+        return self._book(context, request, pb.CarryOutPlanResponse, work)
+
+    def GetPlan(self, request: pb.GetPlanRequest, context: grpc.ServicerContext) -> pb.GetPlanResponse:
+        """Reads a plan."""
+        return pb.GetPlanResponse(plan=messages.plan(self._plan(request.plan_id)))
+
+    def ListPlans(self, request: pb.ListPlansRequest, context: grpc.ServicerContext) -> pb.ListPlansResponse:
+        """Lists plans in order of entry."""
+        state = messages.plan_state(request.state)
+        wanted = () if state is None else (plan_table.c.state == state,)
+        with self._read() as store:
+            plans = PlanningStore(store.connection).plans
+            page = plans.page(after(request.page_token), paging.page_size(request.page_size), *wanted)
+        return pb.ListPlansResponse(
+            plans=[messages.plan(found, with_shares=False) for found in page.items],
+            next_page_token=token(page),
+        )
+
+    def AssessTarget(
+        self, request: pb.AssessTargetRequest, context: grpc.ServicerContext
+    ) -> pb.AssessTargetResponse:
+        """Judges a target."""
+        given = request.target
+        start, deadline = day(given.start, "target.start"), day(given.deadline, "target.deadline")
+        target = Target(
+            cards=given.cards,
+            start=start,
+            deadline=deadline,
+            printers=given.printers,
+            per_printer_day=given.cards_per_printer_day or None,
+            hours_per_day=given.hours_per_day or 8.0,
+            minutes_per_card=given.minutes_per_card or None,
+            operators=given.operators or None,
+            operator_minutes_per_card=given.operator_minutes_per_card or None,
+            spoilage=given.spoilage,
+            blanks=given.blanks if given.HasField("blanks") else None,
+        )
+        _check(target)
+        calendar = indonesia(start.year, max(start.year, deadline.year) + _LONGEST_TARGET_YEARS)
+        if calendar.worked_between(start, deadline) < 1:
+            raise _no_day_left("target.deadline")
+        return messages.verdict(assess(target, calendar))
+
+    def ReportCoverage(
+        self, request: pb.ReportCoverageRequest, context: grpc.ServicerContext
+    ) -> pb.ReportCoverageResponse:
+        """Enters recorded and obliged people."""
+
+        def work(desk: Desk) -> tuple[pb.ReportCoverageResponse, str]:
+            given = request.coverage
+            if given.recorded > given.obliged:
+                raise InvalidArgument(
+                    "MORE_RECORDED_THAN_OBLIGED",
+                    f"{given.recorded:,} recorded of {given.obliged:,} obliged.",
+                    field="coverage.recorded",
+                    remedy="Send the denominator of the same day, from the same source.",
+                )
+            new = Coverage(
+                location=parse(given.location, "coverage.location"),
+                day=day(given.day, "coverage.day"),
+                recorded=given.recorded,
+                obliged=given.obliged,
+                source=given.source,
+                entry_time=desk.clerk.now,
+            )
+            PlanningStore(desk.store.connection).add_coverage(new)
+            return pb.ReportCoverageResponse(coverage=messages.coverage(new)), f"coverage/{new.location}"
+
+        return self._book(context, request, pb.ReportCoverageResponse, work)
+
+    def GetCoverage(
+        self, request: pb.GetCoverageRequest, context: grpc.ServicerContext
+    ) -> pb.GetCoverageResponse:
+        """Reads the coverage as it was known at a moment."""
+        location = parse(request.location, "location")
+        known_at = moment(request, "known_at") or self._clock.now()
+        deadline = day_or_none(request.deadline, "deadline")
+        with self._read() as store:
+            found = PlanningStore(store.connection).coverages(location, known_at)
+        if not found:
+            raise NotFound(
+                "COVERAGE_UNKNOWN",
+                f"Nothing is known of the coverage of {location}.",
+                field="location",
+                remedy="Enter it with ReportCoverage.",
+            )
+        # Of one day the word that was entered last counts.
+        latest = max(found, key=lambda each: (each.day, each.entry_time))
+        answer = pb.GetCoverageResponse(
+            latest=messages.coverage(latest),
+            history=map(messages.coverage, found),
+            share=latest.recorded / latest.obliged,
+        )
+        if request.goal:
+            if deadline is None:
+                raise _no_day_left("deadline")
+            calendar = indonesia(latest.day.year, max(latest.day.year, deadline.year))
+            worked = calendar.worked_between(latest.day, deadline)
+            if worked < 1:
+                raise _no_day_left("deadline")
+            rate = coverage_rate(
+                latest.recorded, latest.obliged, request.goal, latest.day, deadline, calendar
+            )
+            answer.missing = round(rate * worked)
+            answer.working_days, answer.needed_per_working_day = worked, rate
+        return answer
+
+    def _plan(self, plan_id: str) -> Proposal:
+        with self._read() as store:
+            found = PlanningStore(store.connection).plans.get(plan_id)
+        if found is None:
+            raise unknown(plan_id)
+        return found
+
+
+def _check(target: Target) -> None:
+    if target.per_printer_day is None and target.minutes_per_card is None:
+        raise InvalidArgument(
+            "NO_RATE",
+            "The target says neither how many cards a printer makes nor how long one takes.",
+            field="target.cards_per_printer_day",
+            remedy="Send cards_per_printer_day (about 100 in practice) or minutes_per_card.",
+        )
+    longest = date(target.start.year + _LONGEST_TARGET_YEARS, 12, 31)
+    rate = target.per_printer_day or target.hours_per_day * 60 / (target.minutes_per_card or 1.0)
+    work = target.cards / (1 - target.spoilage) / (rate * target.printers)
+    if work > 200 * _LONGEST_TARGET_YEARS or target.deadline > longest:
+        raise InvalidArgument(
+            "TARGET_OUT_OF_SIGHT",
+            f"The target takes longer than {_LONGEST_TARGET_YEARS} years.",
+            field="target.cards",
+            remedy="Check cards, printers and rate; split the target into years.",
+        )
+
+
+def _in_future(field: str) -> InvalidArgument:
+    return InvalidArgument(
+        "TIME_IN_FUTURE", "The report is of a time to come.", field=field, remedy="Check the sender's clock."
+    )
+
+
+def _no_day_left(field: str) -> InvalidArgument:
+    return InvalidArgument(
+        "NO_WORKING_DAY",
+        "There is no working day from the start to the deadline.",
+        field=field,
+        remedy="Send a later deadline; weekends, holidays and joint leave do not count.",
+    )
+
+
+def _more_than_free(source: str, item: str, free: int, asked: int) -> InvalidArgument:
+    return InvalidArgument(
+        "MORE_THAN_FREE",
+        f"{source} has {free} free units of {item}, the plan is to share out {asked}.",
+        field="available",
+        remedy="Share out no more than is free; 0 takes all of it.",
+        metadata={"location": source, "has": str(free), "asked": str(asked)},
+    )

@@ -1,0 +1,212 @@
+"""The SQL of planning, over one open transaction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from services.inventory import days, tables
+from services.inventory.allocation import AllocationState
+from services.inventory.ledger import BLANK, Condition
+from services.inventory.location import CENTRE, Location
+from services.inventory.planning.proposal import Move, PlanState, Proposal, ProposedShare
+from services.inventory.planning.tables import capacity, coverage, demand_report, plan
+from services.inventory.records import Column, Records
+
+T = TypeVar("T")
+
+_account, _allocation, _item = tables.account, tables.allocation, tables.item
+
+
+@dataclass(frozen=True)
+class DemandReport:
+    """Who waits at a location: for deduplication, for a card, with a paper letter; and who became print-ready
+    in the last 28 days.
+    """
+
+    location: str
+    undeduplicated: int
+    print_ready: int
+    suket_debt: int
+    arrivals: int
+    time: datetime
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """What a location has beside stock; 0 is unknown."""
+
+    location: str
+    printers: int
+    cards_per_printer_day: int
+    lead_days: int
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Recorded and obliged people of a region on a day, by one source."""
+
+    location: str
+    day: date
+    recorded: int
+    obliged: int
+    source: str
+    entry_time: datetime
+
+
+class PlanningStore:
+    """What planning remembers, and what it reads of the ledger."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self.connection = connection
+        self.plans: Records[Proposal] = Records(
+            connection,
+            plan,
+            Proposal,
+            "plan_id",
+            {
+                "state": PlanState,
+                "scope": Location,
+                "source": Location,
+                "shares": Column(
+                    _dump, lambda text: tuple(ProposedShare(**each) for each in json.loads(text))
+                ),
+                "moves": Column(_dump, lambda text: tuple(Move(**each) for each in json.loads(text))),
+                "allocation_ids": Column(json.dumps, lambda text: tuple(json.loads(text))),
+            },
+        )
+
+    def report(self, demand: DemandReport) -> None:
+        """Keep a report; of one location and day the newest stays."""
+        values = {**vars(demand), "day": days.day_of(demand.time)}
+        insert = self._insert(demand_report).values(**values)
+        self.connection.execute(
+            insert.on_conflict_do_update(
+                index_elements=["location", "day"],
+                set_={name: insert.excluded[name] for name in values if name not in {"location", "day"}},
+                where=demand_report.c.time <= insert.excluded.time,
+            )
+        )
+
+    def reports(self, region: Location, since: date) -> dict[str, DemandReport]:
+        """The newest report of each location of ``region``, not older than ``since``."""
+        query = (
+            sa.select(demand_report)
+            .where(*_within(demand_report.c.location, region), demand_report.c.day >= since)
+            .order_by(demand_report.c.day)
+        )
+        return {
+            row.location: DemandReport(
+                row.location, row.undeduplicated, row.print_ready, row.suket_debt, row.arrivals, row.time
+            )
+            for row in self.connection.execute(query)
+        }
+
+    def set_capacity(self, new: Capacity) -> None:
+        """Keep the capacity of a location."""
+        insert = self._insert(capacity).values(**vars(new))
+        changed = {name: insert.excluded[name] for name in vars(new) if name != "location"}
+        self.connection.execute(insert.on_conflict_do_update(index_elements=["location"], set_=changed))
+
+    def capacities(self, region: Location) -> dict[str, Capacity]:
+        """Capacities by location."""
+        query = sa.select(capacity).where(*_within(capacity.c.location, region))
+        return {row.location: Capacity(*row) for row in self.connection.execute(query)}
+
+    def stock(self, region: Location, item: str = BLANK) -> dict[str, int]:
+        """Free units by location."""
+        query = sa.select(_account.c.place, _account.c.balance).where(
+            _account.c.item == item,
+            _account.c.condition == Condition.ON_HAND,
+            *_within(_account.c.place, region),
+        )
+        return {row.place: row.balance for row in self.connection.execute(query)}
+
+    def under_way(self, region: Location, item: str = BLANK) -> list[tuple[str, date, int]]:
+        """What is on its way to each location: location, day of dispatch, units."""
+        query = sa.select(_allocation.c.target, _allocation.c.dispatch_time, _allocation.c.quantity).where(
+            _allocation.c.item == item,
+            _allocation.c.state == AllocationState.DISPATCHED,
+            *_within(_allocation.c.target, region),
+        )
+        rows = self.connection.execute(query)
+        return [(row.target, days.day_of(row.dispatch_time), row.quantity) for row in rows]
+
+    def cards_of_consumables(self, region: Location) -> dict[str, float]:
+        """Cards that the scarcest consumable (ribbon, film) of each location is enough for."""
+        query = (
+            sa.select(
+                _account.c.place,
+                sa.func.min(_account.c.balance * _item.c.cards_per_unit).label("cards"),
+            )
+            .join_from(_account, _item, _item.c.item_id == _account.c.item)
+            .where(
+                _account.c.item != BLANK,
+                _account.c.condition == Condition.ON_HAND,
+                *_within(_account.c.place, region),
+            )
+            .group_by(_account.c.place)
+        )
+        return {row.place: float(row.cards) for row in self.connection.execute(query)}
+
+    def add_coverage(self, new: Coverage) -> None:
+        """Add figures; what was there before stays."""
+        self.connection.execute(sa.insert(coverage).values(**vars(new)))
+
+    def coverages(self, location: str, known_at: datetime) -> list[Coverage]:
+        """All figures of a region that were entered by ``known_at``, oldest first."""
+        query = (
+            sa.select(coverage)
+            .where(coverage.c.location == location, coverage.c.entry_time <= known_at)
+            .order_by(coverage.c.entry)
+        )
+        return [
+            Coverage(row.location, row.day, row.recorded, row.obliged, row.source, row.entry_time)
+            for row in self.connection.execute(query)
+        ]
+
+    def carried_out_since(self, proposal: Proposal) -> Proposal | None:
+        """A plan from the same source that was carried out after ``proposal`` was made."""
+        found = self.plans.where(
+            plan.c.state == PlanState.CARRIED_OUT,
+            plan.c.source == proposal.source,
+            plan.c.item == proposal.item,
+            plan.c.carry_out_time > proposal.propose_time,
+        )
+        return found[0] if found else None
+
+    def _insert(self, table: sa.Table) -> Any:
+        dialect = postgresql if self.connection.dialect.name == "postgresql" else sqlite
+        return dialect.insert(table)
+
+
+def lead_time(connection: sa.Connection, since: datetime) -> int | None:
+    """Median days from decision to receipt of the allocations received since; ``None`` for less than five."""
+    query = sa.select(_allocation.c.create_time, _allocation.c.receive_time).where(
+        _allocation.c.state == AllocationState.RECEIVED, _allocation.c.receive_time >= since
+    )
+    rows = connection.execute(query)
+    took: list[timedelta] = sorted(row.receive_time - row.create_time for row in rows)
+    if len(took) < 5:
+        return None
+    return -(-took[len(took) // 2] // timedelta(days=1))
+
+
+def _within(place: sa.Column[Any], region: Location) -> list[Any]:
+    if region == CENTRE:
+        return []
+    return [sa.or_(place == region, place.startswith(f"{region}."), place.startswith(f"{region}:"))]
+
+
+def _dump(values: Any) -> str:
+    return json.dumps([asdict(value) for value in values])
+
+
+def _load(kind: Callable[..., T], text: str) -> tuple[T, ...]:
+    return tuple(kind(**values) for values in json.loads(text))

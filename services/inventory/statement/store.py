@@ -1,0 +1,216 @@
+"""The SQL of statements: what a location had and saw on a closed day, and the statements made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.inventory import days, movement_tables, tables
+from services.inventory.ledger import Account, Condition
+from services.inventory.location import CENTRE, Location
+from services.inventory.records import Page, one_more, paged
+from services.inventory.statement.content import Day, Movement, Refused, levels
+from services.inventory.statement.tables import statement
+from services.inventory.statement.verify import Published
+
+_account, _line, _transfer = tables.account, tables.line, tables.transfer
+_closed, _snapshot = tables.ledger_day, tables.account_day
+_refusal = movement_tables.refusal
+
+#: Accounts of contracts are no stock of a place.
+_NOT_OF_A_PLACE = (Condition.CONTRACTED, Condition.OUTSTANDING)
+
+
+@dataclass(frozen=True)
+class Issued:
+    """A statement as it is kept."""
+
+    location: str
+    day: date
+    sequence: int
+    digest: str
+    published: Published
+
+
+class StatementStore:
+    """Statements and what they are made of, over one open transaction."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self.connection = connection
+
+    def last_closed(self) -> date | None:
+        """The last closed day of the ledger."""
+        found: date | None = self.connection.scalar(sa.select(sa.func.max(_closed.c.day)))
+        return found
+
+    def last_day(self) -> date | None:
+        """The last day that has statements."""
+        found: date | None = self.connection.scalar(sa.select(sa.func.max(statement.c.day)))
+        return found
+
+    def first_closed(self) -> date | None:
+        """The first closed day of the ledger."""
+        found: date | None = self.connection.scalar(sa.select(sa.func.min(_closed.c.day)))
+        return found
+
+    def heads(self) -> dict[str, tuple[int, str]]:
+        """Number and hash of the latest statement of each location."""
+        latest = (
+            sa.select(statement.c.location, sa.func.max(statement.c.sequence).label("sequence"))
+            .group_by(statement.c.location)
+            .subquery()
+        )
+        query = sa.select(statement.c.location, statement.c.sequence, statement.c.digest).join(
+            latest,
+            sa.and_(latest.c.location == statement.c.location, latest.c.sequence == statement.c.sequence),
+        )
+        return {row.location: (row.sequence, row.digest) for row in self.connection.execute(query)}
+
+    def days_of(self, day: date) -> list[Day]:
+        """What every location that ever had stock had and saw on a closed ``day``, by code."""
+        opening = self._opening(day)
+        moved: dict[str, list[tuple[str, str, int, int, int]]] = {}
+        query = (
+            sa.select(_account.c.place, _account.c.item, _account.c.condition, _snapshot)
+            .join_from(_snapshot, _account, _account.c.code == _snapshot.c.code)
+            .where(_snapshot.c.day == day, _account.c.condition.not_in(_NOT_OF_A_PLACE))
+        )
+        for row in self.connection.execute(query):
+            moved.setdefault(row.place, []).append(
+                (row.item, row.condition, row.added, row.removed, row.balance)
+            )
+        movements, refusals = self._movements(day), self._refusals(day)
+        return [
+            Day(
+                place,
+                day,
+                levels(opening.get(place, {}), moved.get(place, [])),
+                tuple(movements.get(place, [])),
+                tuple(refusals.get(place, [])),
+            )
+            for place in sorted(opening.keys() | moved.keys() | refusals.keys())
+        ]
+
+    def add(self, issued: Iterable[Issued]) -> None:
+        """Keep statements."""
+        rows = [
+            {
+                "location": each.location,
+                "day": each.day,
+                "sequence": each.sequence,
+                "content": each.published.content,
+                "digest": each.digest,
+                "signature": each.published.signature,
+                "key_id": each.published.key_id,
+            }
+            for each in issued
+        ]
+        if rows:
+            self.connection.execute(sa.insert(statement), rows)
+
+    def page(
+        self,
+        location: Location,
+        *,
+        below: bool,
+        first: date | None,
+        last: date | None,
+        after: int,
+        limit: int,
+    ) -> Page[Issued]:
+        """Statements in order of entry: of a location, or of it and all below."""
+        place = statement.c.location
+        wanted: list[Any] = []
+        if not below:
+            wanted.append(place == location)
+        elif location != CENTRE:
+            wanted.append(
+                sa.or_(place == location, place.startswith(f"{location}."), place.startswith(f"{location}:"))
+            )
+        if first is not None:
+            wanted.append(statement.c.day >= first)
+        if last is not None:
+            wanted.append(statement.c.day <= last)
+        rows = one_more(self.connection, sa.select(statement).where(*wanted), statement, after, limit)
+        return paged(rows, [_to_issued(row) for row in rows], limit)
+
+    def _opening(self, day: date) -> dict[str, dict[tuple[str, str], int]]:
+        """Balances at the end of the day before: of each account the last snapshot there is."""
+        last = (
+            sa.select(_snapshot.c.code, sa.func.max(_snapshot.c.day).label("day"))
+            .where(_snapshot.c.day < day)
+            .group_by(_snapshot.c.code)
+            .subquery()
+        )
+        query = (
+            sa.select(_account.c.place, _account.c.item, _account.c.condition, _snapshot.c.balance)
+            .join_from(
+                _snapshot, last, sa.and_(last.c.code == _snapshot.c.code, last.c.day == _snapshot.c.day)
+            )
+            .join(_account, _account.c.code == _snapshot.c.code)
+            .where(_account.c.condition.not_in(_NOT_OF_A_PLACE))
+        )
+        found: dict[str, dict[tuple[str, str], int]] = {}
+        for row in self.connection.execute(query):
+            found.setdefault(row.place, {})[row.item, row.condition] = row.balance
+        return found
+
+    def _movements(self, day: date) -> dict[str, list[Movement]]:
+        """The bookings of the day by kind and accounts, under each of the two places."""
+        known = self.connection.execute(sa.select(_closed).where(_closed.c.day == day)).one()
+        before = self.connection.execute(
+            sa.select(_closed.c.floor_entry).where(_closed.c.day == day - timedelta(days=1))
+        ).scalar()
+        query = (
+            sa.select(
+                _transfer.c.kind,
+                _line.c.source,
+                _line.c.target,
+                sa.func.sum(_line.c.quantity).label("quantity"),
+                sa.func.count(sa.distinct(_transfer.c.entry)).label("transfers"),
+            )
+            .join_from(_transfer, _line, _line.c.entry == _transfer.c.entry)
+            .where(
+                _transfer.c.entry > (before or 0),
+                _transfer.c.entry <= known.last_entry,
+                _transfer.c.book_time >= days.end_of(day - timedelta(days=1)),
+                _transfer.c.book_time < days.end_of(day),
+            )
+            .group_by(_transfer.c.kind, _line.c.source, _line.c.target)
+        )
+        found: dict[str, list[Movement]] = {}
+        for row in self.connection.execute(query):
+            source, target = Account.parse(row.source), Account.parse(row.target)
+            movement = Movement(
+                row.kind, source.item, row.source, row.target, int(row.quantity), row.transfers
+            )
+            for place in {source.place, target.place}:
+                found.setdefault(place, []).append(movement)
+        for movements in found.values():
+            movements.sort(key=lambda each: (each.item, each.kind, each.source, each.target))
+        return found
+
+    def _refusals(self, day: date) -> dict[str, list[Refused]]:
+        """People sent away, by the place; a refusal told late is in the statement of the day it was told."""
+        query = (
+            sa.select(_refusal)
+            .where(
+                _refusal.c.book_time >= days.end_of(day - timedelta(days=1)),
+                _refusal.c.book_time < days.end_of(day),
+            )
+            .order_by(_refusal.c.event_time, _refusal.c.entry)
+        )
+        found: dict[str, list[Refused]] = {}
+        for row in self.connection.execute(query):
+            refused = Refused(row.event_time, row.item, row.people, row.reason, row.on_hand)
+            found.setdefault(row.location, []).append(refused)
+        return found
+
+
+def _to_issued(row: sa.Row[Any]) -> Issued:
+    published = Published(row.content, bytes(row.signature), row.key_id)
+    return Issued(row.location, row.day, row.sequence, row.digest, published)

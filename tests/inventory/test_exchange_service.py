@@ -1,0 +1,198 @@
+"""Delivery notes in, movements and balances out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tunggal.inventory.v1 import exchange_pb2 as pb
+from tunggal.inventory.v1 import inventory_pb2
+
+from services.common.clock import FixedClock
+from services.inventory import tables
+from services.inventory.exchange.delivery_notes import parse
+from tests.inventory.inventory_office import BEKASI, new_id
+from tests.inventory.planning_books import Books
+
+HEADER = "contract_id,delivery_note,first_serial,last_serial\n"
+
+
+@pytest.fixture
+def books(database_url: str, clock: FixedClock, tmp_path: Path, as_operator: None) -> Iterator[Books]:
+    """An inventory with a contract for 7,000,000 blanks, none of them delivered."""
+    made = Books(database_url, clock, tmp_path)
+    made.send(
+        inventory_pb2.CreateContractRequest(
+            request_id=new_id(), contract_id="KTP-2017-03", supplier="PT Kartu", quantity=7_000_000
+        )
+    )
+    yield made
+    made.database.dispose()
+
+
+def load(books: Books, csv: str, *, dry_run: bool = False) -> pb.ImportDeliveryNotesResponse:
+    request = pb.ImportDeliveryNotesRequest(request_id=new_id(), csv=csv, dry_run=dry_run)
+    answer: pb.ImportDeliveryNotesResponse = books.send(request)
+    return answer
+
+
+def on_hand(books: Books) -> int:
+    return int(books.send(inventory_pb2.GetStockRequest()).total.on_hand)
+
+
+def test_a_file_of_delivery_notes_becomes_lots(books: Books) -> None:
+    answer = load(books, HEADER + "KTP-2017-03,SJ-1,1,500000\nKTP-2017-03,SJ-2,500001,7000000\n")
+    assert [(lot.delivery_note, lot.serials.last) for lot in answer.lots] == [
+        ("SJ-1", 500_000),
+        ("SJ-2", 7_000_000),
+    ]
+    assert (answer.lines, answer.blanks) == (2, 7_000_000)
+    assert on_hand(books) == 7_000_000
+
+
+def test_one_fault_keeps_the_whole_file_out_and_every_fault_is_named(books: Books) -> None:
+    answer = load(
+        books,
+        HEADER
+        + "KTP-2017-03,SJ-1,1,1000\n"
+        + "KTP-2017-99,SJ-2,2001,3000\n"
+        + "KTP-2017-03,SJ-3,5000,4000\n"
+        + "KTP-2017-03,,4001,abc\n"
+        + "KTP-2017-03,SJ-5,10001,9999999\n",
+    )
+    assert not answer.lots
+    assert on_hand(books) == 0
+    assert [(fault.line, fault.column) for fault in answer.faults] == [
+        (3, "contract_id"),
+        (4, "last_serial"),
+        (5, "delivery_note"),
+        (5, "last_serial"),
+        (6, "first_serial"),
+    ]
+    assert "KTP-2017-99" in answer.faults[0].problem
+    assert "outstanding" in answer.faults[-1].problem
+    assert all(fault.remedy for fault in answer.faults)
+
+
+def test_a_dry_run_finds_the_faults_and_books_nothing(books: Books) -> None:
+    assert not load(books, HEADER + "KTP-2017-03,SJ-1,1,1000\n", dry_run=True).faults
+    assert on_hand(books) == 0
+    answer = load(books, HEADER + "KTP-2017-03,SJ-1,1,1000\nKTP-2017-03,SJ-2,900,2000\n", dry_run=True)
+    assert "are in line 2 already" in answer.faults[0].problem
+    with books.database.read() as connection:
+        assert connection.execute(tables.lot.select()).first() is None
+
+
+def test_blank_7000001_is_a_fault_of_its_line(books: Books) -> None:
+    load(books, HEADER + "KTP-2017-03,SJ-1,1,7000000\n")
+    answer = load(books, HEADER + "KTP-2017-03,SJ-2,7000001,7000001\n")
+    (fault,) = answer.faults
+    assert (fault.line, fault.column) == (2, "first_serial")
+    assert on_hand(books) == 7_000_000
+
+
+def test_the_same_file_under_the_same_request_is_booked_once(books: Books) -> None:
+    request = pb.ImportDeliveryNotesRequest(request_id=new_id(), csv=HEADER + "KTP-2017-03,SJ-1,1,1000\n")
+    assert books.send(request) == books.send(request)
+    assert on_hand(books) == 1000
+
+
+def test_a_spreadsheets_semicolons_dots_and_byte_order_mark_are_understood() -> None:
+    lines, faults = parse(
+        "\ufeffdelivery_note;contract_id;last_serial;first_serial;remark\r\n"
+        'SJ-1;KTP-2017-03;1.000.000;1;"first; lot"\r\n\r\n'
+    )
+    assert not faults
+    assert [(line.line, line.serials.first, line.serials.last) for line in lines] == [(2, 1, 1_000_000)]
+
+
+@pytest.mark.parametrize(
+    ("text", "column"),
+    [
+        ("", "contract_id"),
+        ("contract_id,delivery_note,first_serial\n", "last_serial"),
+        (HEADER, ""),
+        (HEADER + 'KTP-2017-03,"SJ-1,1,2\n', ""),
+        (HEADER + "KTP-2017-03,SJ-1,0,2\n", "first_serial"),
+        (HEADER + "KTP-2017-03,SJ-1,1\n", "last_serial"),
+        (HEADER + "ktp,SJ-1,1,2\n", "contract_id"),
+    ],
+)
+def test_what_is_wrong_is_told_by_line_and_column(text: str, column: str) -> None:
+    _, faults = parse(text)
+    assert faults[0].column == column
+    assert faults[0].line >= 1
+    assert faults[0].remedy
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_either_read_or_faulted(text: str) -> None:
+    lines, faults = parse(HEADER + text)
+    assert lines or faults
+    assert all(fault.line >= 1 for fault in faults)
+
+
+def exported(books: Books, request: Any) -> list[Any]:
+    field = "movements" if isinstance(request, pb.ExportMovementsRequest) else "balances"
+    return [row for part in books.send(request) for row in getattr(part, field)]
+
+
+def test_movements_are_exported_line_by_line_and_by_region(books: Books) -> None:
+    load(books, HEADER + "KTP-2017-03,SJ-1,1,1000\n")
+    books.ship(BEKASI, 100)
+    books.ship("33.74", 50)
+    books.print_card(BEKASI, "04AA000001", purpose="job-1")
+    everything = exported(books, pb.ExportMovementsRequest())
+    assert [row.kind for row in everything[:2]] == ["contract.signed", "lot.received"]
+    assert len(everything) == 2 + 3 + 3 + 2
+    entries = [row.entry for row in everything]
+    assert entries == sorted(entries)
+    bekasi = exported(books, pb.ExportMovementsRequest(location="32"))
+    assert [row.kind for row in bekasi] == [
+        "allocation.dispatched",
+        "allocation.received",
+        "blank.reserved",
+        "blank.consumed",
+    ]
+    assert (bekasi[-1].first_serial, bekasi[-1].last_serial, bekasi[-1].item) == (1, 1, "blank")
+    assert exported(books, pb.ExportMovementsRequest(item="ribbon")) == []
+    assert exported(books, pb.ExportMovementsRequest(last_day="2026-03-01")) == []
+
+
+def test_balances_are_exported_by_closed_day(books: Books) -> None:
+    load(books, HEADER + "KTP-2017-03,SJ-1,1,1000\n")
+    books.ship(BEKASI, 100)
+    books.night()
+    books.print_card(BEKASI, "04AA000001")
+    books.night()
+    rows = exported(books, pb.ExportBalancesRequest(location="32.16"))
+    assert [(row.day, row.condition, row.added, row.removed, row.balance) for row in rows] == [
+        ("2026-03-02", "in-transit", 100, 100, 0),
+        ("2026-03-02", "on-hand", 100, 0, 100),
+        ("2026-03-03", "consumed", 1, 0, 1),
+        ("2026-03-03", "on-hand", 0, 1, 99),
+        ("2026-03-03", "reserved", 1, 1, 0),
+    ]
+    assert exported(books, pb.ExportBalancesRequest(first_day="2026-03-04")) == []
+
+
+def test_used_blanks_are_listed_with_chip_job_and_day(books: Books) -> None:
+    load(books, HEADER + "KTP-2017-03,SJ-1,1,1000\n")
+    books.ship(BEKASI, 100)
+    books.print_card(BEKASI, "04AA000001", purpose="job-1")
+    books.spoil(BEKASI)
+    books.reserve(BEKASI)
+    request = pb.ListUsedBlanksRequest(location="32", first_day="2026-03-02", last_day="2026-03-02")
+    answer = books.send(request)
+    assert [(each.serial, each.spoiled, each.chip_uid, each.purpose, each.day) for each in answer.blanks] == [
+        (1, False, "04AA000001", "job-1", "2026-03-02"),
+        (2, True, "", "job", "2026-03-02"),
+    ]
+    request.page_size = 1
+    first = books.send(request)
+    request.page_token = first.next_page_token
+    assert [each.serial for each in books.send(request).blanks] == [2]

@@ -1,0 +1,401 @@
+"""Forecasts and plans from the books: what is asked over RPC, on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tunggal.inventory.v1 import inventory_pb2
+from tunggal.inventory.v1 import planning_pb2 as pb
+
+from services.common.clock import FixedClock
+from services.common.errors import (
+    AlreadyExists,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    PermissionDenied,
+)
+from services.inventory.planning.calendar import DayKind, indonesia
+from tests.inventory.inventory_office import BEKASI, new_id
+from tests.inventory.planning_books import Books
+
+YESTERDAY = date(2026, 3, 1)
+DEPOK = "32.76"
+
+
+@pytest.fixture
+def books(database_url: str, clock: FixedClock, tmp_path: Path, as_operator: None) -> Iterator[Books]:
+    """An inventory without stock and without a past."""
+    made = Books(database_url, clock, tmp_path)
+    yield made
+    made.database.dispose()
+
+
+@pytest.fixture
+def desk(clock: FixedClock, tmp_path: Path, as_operator: None) -> Iterator[Books]:
+    """The same on SQLite alone, for what asks no table."""
+    made = Books(f"sqlite:///{tmp_path}/desk.db", clock, tmp_path)
+    yield made
+    made.database.dispose()
+
+
+def steady(a_day: float, days: int = 560, until: date = YESTERDAY) -> np.ndarray:
+    """So many on each working day."""
+    first = until - timedelta(days - 1)
+    kinds = indonesia(first.year, until.year).days(first, days).kinds
+    return np.where(kinds <= DayKind.FRIDAY, float(a_day), 0.0)
+
+
+def forecast(books: Books, location: str = "", **more: Any) -> dict[str, pb.LocationForecast]:
+    answer = books.send(pb.GetForecastRequest(location=location, **more))
+    return {each.location: each for each in answer.forecasts}
+
+
+def propose(books: Books, **changes: Any) -> pb.Plan:
+    given = {"scope": "32", "reason": "first quarter", "operator": "siti"}
+    request = pb.CreatePlanRequest(request_id=new_id(), **{**given, **changes})
+    plan: pb.Plan = books.send(request).plan
+    return plan
+
+
+def approve(books: Books, plan_id: str, operator: str = "budi") -> pb.Plan:
+    request = pb.ApprovePlanRequest(request_id=new_id(), plan_id=plan_id, operator=operator)
+    plan: pb.Plan = books.send(request).plan
+    return plan
+
+
+def carry_out(books: Books, plan_id: str) -> pb.Plan:
+    request = pb.CarryOutPlanRequest(request_id=new_id(), plan_id=plan_id, operator="siti")
+    plan: pb.Plan = books.send(request).plan
+    return plan
+
+
+def test_a_forecast_of_nothing_is_empty(books: Books) -> None:
+    answer = books.send(pb.GetForecastRequest())
+    assert answer.start == "2026-03-02"
+    assert not answer.forecasts
+
+
+def test_bekasi_runs_dry_when_what_it_has_is_used_up(books: Books) -> None:
+    books.live_through({BEKASI: steady(400), DEPOK: steady(100)}, YESTERDAY)
+    books.stock_up(20_000)
+    books.ship(BEKASI, 8_000)
+    found = forecast(books, with_path=True)
+    bekasi = found[BEKASI]
+    assert bekasi.on_hand == 8_000
+    assert bekasi.per_working_day == pytest.approx(400, rel=0.05)
+    # 20 working days from 2 March 2026, with Nyepi and Lebaran in between.
+    expected = indonesia(2026, 2026).nth_worked(date(2026, 3, 2), 20)
+    dry, early, late = (
+        date.fromisoformat(day) for day in (bekasi.run_dry, bekasi.run_dry_early, bekasi.run_dry_late)
+    )
+    assert abs((dry - expected).days) <= 4
+    assert early <= dry <= late
+    assert bekasi.expected_blanks[0] == pytest.approx(7_600, abs=60)
+    assert bekasi.spans[0].constraint == pb.CONSTRAINT_BLANKS
+    assert bekasi.spans[0].first_day == bekasi.run_dry
+    assert bekasi.reorder_point == pytest.approx(400 * 10, rel=0.25)  # 14 days are ten working days
+    assert bekasi.order_by == max((early - timedelta(14)), date(2026, 3, 2)).isoformat()
+    assert found[DEPOK].run_dry == "2026-03-02"  # it has none
+
+
+def test_who_waits_is_demand_at_once_and_the_report_of_the_day_counts_once(books: Books) -> None:
+    books.live_through({BEKASI: steady(100)}, YESTERDAY)
+    books.stock_up(5_000)
+    books.ship(BEKASI, 3_000)
+    without = forecast(books, BEKASI)[BEKASI]
+    for waiting in (9_999, 2_000):
+        books.clock.advance(timedelta(minutes=1))
+        books.send(
+            pb.ReportDemandRequest(
+                request_id=new_id(),
+                demands=[pb.Demand(location=BEKASI, print_ready=waiting, suket_debt=500, undeduplicated=40)],
+            )
+        )
+    with_it = forecast(books, BEKASI)[BEKASI]
+    assert (with_it.waiting, with_it.undeduplicated) == (2_500, 40)
+    assert with_it.run_dry < without.run_dry
+    # 2,540 at once and 100 a working day: the fifth one finds nothing.
+    assert date.fromisoformat(with_it.run_dry) == indonesia(2026, 2026).nth_worked(date(2026, 3, 2), 5)
+
+
+def test_arrivals_that_enroll_reports_stand_before_own_use(desk: Books) -> None:
+    desk.live_through({BEKASI: steady(100)}, YESTERDAY)
+    desk.send(
+        pb.ReportDemandRequest(
+            request_id=new_id(), demands=[pb.Demand(location=BEKASI, arrivals_28_days=20 * 300)]
+        )
+    )
+    bekasi = forecast(desk, BEKASI)[BEKASI]
+    assert bekasi.from_reports
+    assert bekasi.per_working_day == pytest.approx(300, rel=0.15)
+
+
+def test_a_regency_that_has_printed_nothing_yet_is_forecast_from_its_reports(desk: Books) -> None:
+    desk.stock_up(5_000)
+    desk.ship(BEKASI, 1_000)
+    desk.send(
+        pb.ReportDemandRequest(
+            request_id=new_id(),
+            demands=[pb.Demand(location=BEKASI, print_ready=200, arrivals_28_days=2_000)],
+        )
+    )
+    bekasi = forecast(desk)[BEKASI]
+    assert bekasi.from_reports
+    assert date(2026, 3, 5) <= date.fromisoformat(bekasi.run_dry) <= date(2026, 3, 20)
+
+
+def test_printers_bind_where_more_wait_than_they_can_print(desk: Books) -> None:
+    desk.live_through({BEKASI: steady(100)}, YESTERDAY)
+    desk.stock_up(300_000)
+    desk.ship(BEKASI, 191_442)
+    desk.send(
+        pb.SetCapacityRequest(
+            request_id=new_id(),
+            capacity=pb.Capacity(location=BEKASI, printers=24, cards_per_printer_day=100, lead_days=7),
+        )
+    )
+    desk.send(
+        pb.ReportDemandRequest(request_id=new_id(), demands=[pb.Demand(location=BEKASI, print_ready=100_000)])
+    )
+    bekasi = forecast(desk, BEKASI)[BEKASI]
+    assert bekasi.spans[0].constraint == pb.CONSTRAINT_PRINTERS
+    assert bekasi.spans[0].first_day == "2026-03-02"
+    assert bekasi.lead_days == 7
+    assert bekasi.served > "2026-04-01"
+
+
+def test_what_is_under_way_arrives_after_the_lead_time(books: Books) -> None:
+    books.live_through({BEKASI: steady(100)}, YESTERDAY)
+    books.stock_up(5_000)
+    books.ship(BEKASI, 500)
+    books.ship(BEKASI, 4_000, arrives=False)
+    bekasi = forecast(books, BEKASI, with_path=True)[BEKASI]
+    assert (bekasi.on_hand, bekasi.in_transit) == (500, 4_000)
+    assert bekasi.expected_blanks[13] == pytest.approx(0, abs=1)
+    assert bekasi.expected_blanks[14] > 2_000
+    first, second = bekasi.spans[:2]
+    assert (first.constraint, first.last_day) == (pb.CONSTRAINT_BLANKS, "2026-03-13")
+    assert second.constraint == pb.CONSTRAINT_BLANKS
+
+
+def test_paths_of_the_whole_country_are_refused(desk: Books) -> None:
+    desk.live_through({f"32.{n:02}": steady(10, 60) for n in range(1, 53)}, YESTERDAY)
+    with pytest.raises(InvalidArgument) as refused:
+        forecast(desk, with_path=True)
+    assert refused.value.reason == "TOO_MANY_PATHS"
+    assert len(forecast(desk)) == 52
+
+
+def test_a_plan_lets_a_province_run_out_on_one_day_and_moves_nothing(books: Books) -> None:
+    books.live_through({BEKASI: steady(400), DEPOK: steady(100), "33.74": steady(50)}, YESTERDAY)
+    books.stock_up(20_000)
+    books.ship(BEKASI, 400)
+    books.ship("32", 10_000)
+    plan = propose(books, lot=100)
+    assert plan.state == pb.PLAN_STATE_PROPOSED
+    assert [share.location for share in plan.shares] == [BEKASI, DEPOK]
+    bekasi, depok = plan.shares
+    assert bekasi.units + depok.units + plan.left_over == 10_000
+    assert bekasi.days_after == pytest.approx(depok.days_after, abs=1.1)
+    assert bekasi.units % 100 == 0
+    assert "400 there and under way" in bekasi.explanation
+    assert date.fromisoformat(bekasi.run_dry_after) > date(2026, 3, 20)
+    assert [(move.from_location, move.to_location, move.units) for move in plan.moves] == [
+        ("32", BEKASI, bekasi.units),
+        ("32", DEPOK, depok.units),
+    ]
+    stock = books.send(inventory_pb2.GetStockRequest(location="32")).levels
+    assert {level.location: level.on_hand for level in stock if level.on_hand} == {"32": 10_000, BEKASI: 400}
+
+
+def test_a_plan_is_approved_by_a_second_person_and_then_carried_out_once(books: Books) -> None:
+    books.live_through({BEKASI: steady(400), DEPOK: steady(100)}, YESTERDAY)
+    books.stock_up(10_000)
+    books.ship("32", 10_000)
+    plan = propose(books)
+    with pytest.raises(FailedPrecondition) as early:
+        carry_out(books, plan.plan_id)
+    assert early.value.reason == "WRONG_PLAN_STATE"
+    with pytest.raises(PermissionDenied) as same:
+        approve(books, plan.plan_id, operator="Siti")
+    assert same.value.reason == "SECOND_PERSON_NEEDED"
+    assert approve(books, plan.plan_id).state == pb.PLAN_STATE_APPROVED
+    done = carry_out(books, plan.plan_id)
+    assert done.state == pb.PLAN_STATE_CARRIED_OUT
+    assert len(done.allocation_ids) == 2
+    made = books.send(inventory_pb2.GetAllocationRequest(allocation_id=done.allocation_ids[0])).allocation
+    assert (made.from_location, made.to_location, made.quantity) == ("32", BEKASI, plan.shares[0].units)
+    assert f"Plan {plan.plan_id}: 0 there and under way" in made.reason
+    with pytest.raises(FailedPrecondition, match="cannot be carried out"):
+        carry_out(books, plan.plan_id)
+    read = books.send(pb.GetPlanRequest(plan_id=plan.plan_id)).plan
+    assert read.allocation_ids == done.allocation_ids
+    listed = books.send(pb.ListPlansRequest(state=pb.PLAN_STATE_CARRIED_OUT)).plans
+    assert [each.plan_id for each in listed] == [plan.plan_id]
+    assert not listed[0].shares
+
+
+def test_a_plan_that_another_has_overtaken_is_not_carried_out(books: Books) -> None:
+    books.live_through({BEKASI: steady(400), DEPOK: steady(100)}, YESTERDAY)
+    books.stock_up(10_000)
+    books.ship("32", 10_000)
+    first, second = propose(books, available=2_000), propose(books, available=2_000)
+    for plan in (first, second):
+        approve(books, plan.plan_id)
+    books.clock.advance(timedelta(minutes=5))
+    carry_out(books, first.plan_id)
+    with pytest.raises(FailedPrecondition) as refused:
+        carry_out(books, second.plan_id)
+    assert refused.value.reason == "PLAN_OVERTAKEN"
+    assert refused.value.metadata["overtaken_by"] == first.plan_id
+
+
+def test_a_plan_whose_stock_has_gone_makes_no_allocation_at_all(books: Books) -> None:
+    books.live_through({BEKASI: steady(400), DEPOK: steady(100)}, YESTERDAY)
+    books.stock_up(10_000)
+    books.ship("32", 10_000)
+    plan = propose(books)
+    approve(books, plan.plan_id)
+    books.ship("33", 3_000, source="32")
+    with pytest.raises(FailedPrecondition) as refused:
+        carry_out(books, plan.plan_id)
+    assert refused.value.reason == "INSUFFICIENT_STOCK"
+    assert not books.send(inventory_pb2.ListAllocationsRequest(location=BEKASI)).allocations
+    assert books.send(pb.GetPlanRequest(plan_id=plan.plan_id)).plan.state == pb.PLAN_STATE_APPROVED
+
+
+def test_regencies_lend_where_the_plan_lets_them(desk: Books) -> None:
+    desk.live_through({BEKASI: steady(100), DEPOK: steady(100)}, YESTERDAY)
+    desk.stock_up(10_000)
+    desk.ship(BEKASI, 6_000)
+    desk.ship("32", 1_000)
+    plan = propose(desk, lending=True, lot=100)
+    assert [share.units for share in plan.shares] == [-2_500, 3_500]
+    assert {(move.from_location, move.to_location): move.units for move in plan.moves} == {
+        ("32", DEPOK): 1_000,
+        (BEKASI, DEPOK): 2_500,
+    }
+
+
+def test_a_rejected_plan_stays_with_its_reason(books: Books) -> None:
+    books.live_through({BEKASI: steady(400)}, YESTERDAY)
+    books.stock_up(10_000)
+    plan = propose(books, source="ID")
+    request = pb.RejectPlanRequest(
+        request_id=new_id(), plan_id=plan.plan_id, operator="budi", reason="floods in Depok"
+    )
+    rejected = books.send(request).plan
+    assert (rejected.state, rejected.decision) == (pb.PLAN_STATE_REJECTED, "floods in Depok")
+    assert rejected.decided_by == "operator/cli:budi"
+    with pytest.raises(FailedPrecondition):
+        approve(books, plan.plan_id)
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "reason"),
+    [
+        ({"available": 1}, InvalidArgument, "MORE_THAN_FREE"),
+        ({"scope": "33", "source": "ID"}, FailedPrecondition, "NOTHING_TO_SHARE"),
+        ({"item": "gold"}, NotFound, "ITEM_UNKNOWN"),
+    ],
+)
+def test_what_cannot_be_planned_is_refused(
+    desk: Books, changes: dict[str, Any], kind: type[Exception], reason: str
+) -> None:
+    desk.live_through({BEKASI: steady(400)}, YESTERDAY)
+    with pytest.raises(kind) as refused:
+        propose(desk, **changes)
+    assert getattr(refused.value, "reason", None) == reason
+
+
+def test_the_same_request_makes_one_plan(books: Books) -> None:
+    books.live_through({BEKASI: steady(400)}, YESTERDAY)
+    books.stock_up(10_000)
+    request = pb.CreatePlanRequest(
+        request_id=new_id(), scope="32", source="ID", reason="twice sent", operator="siti"
+    )
+    assert books.send(request).plan.plan_id == books.send(request).plan.plan_id
+    request.lot = 7
+    with pytest.raises(AlreadyExists):
+        books.send(request)
+    assert len(books.send(pb.ListPlansRequest()).plans) == 1
+
+
+def test_bekasis_target_over_rpc(desk: Books) -> None:
+    target = pb.Target(
+        cards=191_442,
+        start="2020-02-04",
+        deadline="2020-03-02",
+        printers=24,
+        operators=46,
+        cards_per_printer_day=100,
+        blanks=191_442,
+    )
+    verdict = desk.send(pb.AssessTargetRequest(target=target))
+    assert not verdict.feasible
+    assert round(verdict.needed_per_printer_day) == 399
+    assert round(verdict.days_of_work) == 80
+    assert verdict.printers_needed == 96
+    assert verdict.advice[0].startswith("96 printers (72 more)")
+    target.cards_per_printer_day, target.minutes_per_card = 0, 15
+    slow = desk.send(pb.AssessTargetRequest(target=target))
+    assert (slow.cards_per_day, round(slow.days_of_work)) == (768, 249)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"cards_per_printer_day": 0}, "NO_RATE"),
+        ({"deadline": "2020-02-03"}, "NO_WORKING_DAY"),
+        ({"deadline": "2020-02-30"}, "DAY_MALFORMED"),
+        ({"cards": 900_000_000}, "TARGET_OUT_OF_SIGHT"),
+    ],
+)
+def test_what_is_no_target_is_refused_with_its_field(
+    desk: Books, changes: dict[str, Any], reason: str
+) -> None:
+    given = {"cards": 100, "start": "2020-02-04", "deadline": "2020-03-02", "printers": 1}
+    target = pb.Target(**{**given, "cards_per_printer_day": 100, **changes})
+    with pytest.raises(InvalidArgument) as refused:
+        desk.send(pb.AssessTargetRequest(target=target))
+    assert refused.value.reason == reason
+    assert refused.value.field is not None
+    assert refused.value.field.startswith("target.")
+
+
+def test_a_restated_denominator_never_rewrites_history(books: Books) -> None:
+    """Tempo, 29 March 2017: 172,046,898 of 178,207,350, which is 96.54 %."""
+
+    def enter(day: str, recorded: int, obliged: int, source: str) -> None:
+        coverage = pb.Coverage(location="ID", day=day, recorded=recorded, obliged=obliged, source=source)
+        books.send(pb.ReportCoverageRequest(request_id=new_id(), coverage=coverage))
+
+    enter("2017-03-29", 172_046_898, 178_207_350, "Tempo, 29 March 2017")
+    then = books.clock.now()
+    books.clock.advance(timedelta(days=30))
+    enter("2017-03-29", 172_046_898, 182_000_000, "restated")
+    now = books.send(pb.GetCoverageRequest(location="ID", goal=1.0, deadline="2018-12-31"))
+    assert now.latest.obliged == 182_000_000
+    assert [each.obliged for each in now.history] == [178_207_350, 182_000_000]
+    request = pb.GetCoverageRequest(location="ID", goal=1.0, deadline="2018-12-31")
+    request.known_at.FromDatetime(then)
+    before = books.send(request)
+    assert round(before.share, 4) == 0.9654
+    assert before.missing == 6_160_452
+    assert before.working_days == 419
+    assert round(before.needed_per_working_day) == 14_703
+
+
+def test_coverage_above_all_is_refused_and_of_nowhere_unknown(desk: Books) -> None:
+    coverage = pb.Coverage(location="32", day="2017-03-29", recorded=11, obliged=10, source="typo")
+    with pytest.raises(InvalidArgument) as refused:
+        desk.send(pb.ReportCoverageRequest(request_id=new_id(), coverage=coverage))
+    assert refused.value.reason == "MORE_RECORDED_THAN_OBLIGED"
+    with pytest.raises(NotFound):
+        desk.send(pb.GetCoverageRequest(location="32"))

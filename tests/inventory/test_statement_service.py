@@ -1,0 +1,189 @@
+"""Daily statements: signed, chained, and telling about a counter what its books said."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tunggal.inventory.v1 import movements_pb2
+from tunggal.inventory.v1 import statements_pb2 as pb
+
+from services.common import audit
+from services.common.clock import FixedClock
+from services.inventory.statement.content import GENESIS
+from services.inventory.statement.verify import Published, faults
+from tests.inventory.inventory_office import BEKASI, new_id
+from tests.inventory.planning_books import Books
+
+MONDAY = date(2026, 3, 2)
+
+
+@pytest.fixture
+def books(database_url: str, clock: FixedClock, tmp_path: Path, as_operator: None) -> Iterator[Books]:
+    """An inventory of which Bekasi has 23,000 blanks."""
+    made = Books(database_url, clock, tmp_path)
+    made.stock_up(100_000)
+    made.ship(BEKASI, 23_000)
+    yield made
+    made.database.dispose()
+
+
+def listed(books: Books, location: str = BEKASI, **more: Any) -> list[Published]:
+    answer = books.send(pb.ListStatementsRequest(location=location, **more))
+    return [Published(each.content, each.signature, each.key_id) for each in answer.statements]
+
+
+def keys(books: Books) -> dict[str, bytes]:
+    answer = books.send(pb.GetStatementKeyRequest())
+    return {answer.key_id: answer.public_key.encode()}
+
+
+def levels(published: Published) -> dict[str, tuple[int, int, int, int]]:
+    return {
+        level["condition"]: (level["opening"], level["added"], level["removed"], level["closing"])
+        for level in published.statement["levels"]
+    }
+
+
+def forged(published: Published, **changes: Any) -> Published:
+    statement = {**published.statement, **changes}
+    return Published.from_json(json.dumps({**json.loads(published.to_json()), "statement": statement}))
+
+
+def three_days(books: Books) -> list[Published]:
+    books.print_card(BEKASI, "04AA000001")
+    books.night()
+    books.print_card(BEKASI, "04AA000002")
+    books.spoil(BEKASI)
+    books.night()
+    books.night()
+    return listed(books)
+
+
+def test_each_day_of_a_location_has_a_statement_that_follows_the_day_before(books: Books) -> None:
+    first, second, third = three_days(books)
+    assert [each.statement["day"] for each in (first, second, third)] == [
+        (MONDAY + timedelta(k)).isoformat() for k in range(3)
+    ]
+    assert first.statement["previous"] == GENESIS
+    assert levels(first) == {
+        "consumed": (0, 1, 0, 1),
+        "in-transit": (0, 23_000, 23_000, 0),
+        "on-hand": (0, 23_000, 1, 22_999),
+        "reserved": (0, 1, 1, 0),
+    }
+    assert levels(second) == {
+        "consumed": (1, 1, 0, 2),
+        "on-hand": (22_999, 0, 2, 22_997),
+        "reserved": (0, 2, 2, 0),
+        "spoiled": (0, 1, 0, 1),
+    }
+    # A quiet day has a statement, too.
+    assert levels(third)["on-hand"] == (22_997, 0, 0, 22_997)
+    assert third.statement["movements"] == []
+    assert faults([first, second, third], keys(books)) == []
+
+
+def test_empty_with_22999_in_stock_stands_in_the_statement_of_that_day(books: Books) -> None:
+    books.print_card(BEKASI, "04AA000001")
+    books.send(
+        movements_pb2.RecordRefusalRequest(
+            request_id=new_id(),
+            location=BEKASI,
+            item="blank",
+            people=12,
+            reason="counter 3 says that there are no blanks",
+            operator="warga",
+        )
+    )
+    books.night()
+    (published,) = listed(books)
+    (refused,) = published.statement["refusals"]
+    assert refused == {
+        "time": "2026-03-02T01:30:00Z",
+        "item": "blank",
+        "people": 12,
+        "reason": "counter 3 says that there are no blanks",
+        "on_hand": 22_999,
+    }
+
+
+def test_a_changed_figure_is_found_by_its_signature(books: Books) -> None:
+    first, second, third = three_days(books)
+    lower = [{**level, "closing": 0} for level in second.statement["levels"]]
+    found = faults([first, forged(second, levels=lower), third], keys(books))
+    assert any("2026-03-03: the signature does not fit" in fault for fault in found)
+    assert any("opening + added - removed is not closing" in fault for fault in found)
+    assert any("2026-03-04: does not follow the statement before it" in fault for fault in found)
+
+
+def test_a_statement_that_is_left_out_is_missed(books: Books) -> None:
+    first, _, third = three_days(books)
+    found = faults([first, third], keys(books))
+    assert any("one was changed, left out or put in" in fault for fault in found)
+    assert any("number 3 follows number 1" in fault for fault in found)
+    assert any("follows 2026-03-02" in fault for fault in found)
+    assert any("begins with 22997, the day before ended with 22999" in fault for fault in found)
+
+
+def test_a_statement_of_another_key_is_not_trusted(books: Books) -> None:
+    published = three_days(books)
+    assert all("unknown key" in fault for fault in faults(published, {}))
+    assert len(faults(published, {})) == 3
+
+
+def test_a_signed_lie_about_movements_does_not_add_up(books: Books) -> None:
+    first, *_ = three_days(books)
+    moves = [each for each in first.statement["movements"] if each["kind"] != "blank.consumed"]
+    lie = forged(first, movements=moves)
+    signed = Published(lie.content, books.signer.sign(lie.content), lie.key_id)
+    found = faults([signed], keys(books))
+    assert found == [
+        "32.16 2026-03-02: blank consumed: the movements do not add up to what was added and removed",
+        "32.16 2026-03-02: blank reserved: the movements do not add up to what was added and removed",
+    ]
+
+
+def test_a_region_has_the_statements_of_all_below_it(books: Books) -> None:
+    books.ship(f"{BEKASI}:mall-01", 500, source=BEKASI)
+    books.night()
+    of_all = books.send(pb.ListStatementsRequest(location="32", with_below=True)).statements
+    assert [each.location for each in of_all] == [BEKASI, f"{BEKASI}:mall-01"]
+    assert len(listed(books, "ID")) == 1
+    assert not listed(books, first_day="2026-03-03")
+
+
+def test_days_of_a_downtime_are_made_up_for_at_once(books: Books) -> None:
+    books.clock.advance(timedelta(days=5))
+    books.night()
+    published = listed(books)
+    assert len(published) == 6
+    assert faults(published, keys(books)) == []
+
+
+def test_statements_are_made_once_however_many_make_them(books: Books) -> None:
+    books.night()
+    assert books.clerk.catch_up() == []
+    answer = books.send(pb.IssueStatementsRequest(request_id=new_id()))
+    assert (answer.issued, answer.through) == (0, "2026-03-02")
+    assert len(listed(books)) == 1
+    with books.database.read() as connection:
+        assert audit.verify(connection) is None
+
+
+def test_a_published_file_reads_back_as_it_was_signed(books: Books) -> None:
+    books.night()
+    (published,) = listed(books)
+    again = Published.from_json(published.to_json())
+    assert again == published
+    assert faults([again], keys(books)) == []
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"statement": {}, "key_id": "a", "signature": "%"}'])
+def test_what_is_no_statement_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="not a stock statement"):
+        Published.from_json(text)
