@@ -29,8 +29,9 @@ from services.abis.kernels import F64
 from services.abis.search import cascade, codes, files, local
 from services.abis.search.codes import Codebook
 from services.abis.search.index import SearchIndex, second_pass_persons
-from services.abis.search.parameters import FULL_CODES, HOT_CODES
-from services.abis.search.probe import first_codes, prepare
+from services.abis.search.parameters import FULL_CODES, HOT_CODES, WORD_FINGERS
+from services.abis.search.probe import arrangements, first_codes, prepare, word_codes
+from services.abis.search.tail import Tail
 from services.common.crypto import KEY_BYTES, KeyRing
 
 LIST = 10_000
@@ -41,8 +42,11 @@ FPIR = 0.01
 """Share of searches whose best stranger may pass; FNIR is reported at that threshold."""
 _INSERTED = 200
 _STREAMED = 10_000
-_MATE = "mate"
-"""Subject id of whoever is searched for at the moment."""
+_MATE = "mate-"
+"""Subject ids of those who are searched for begin so, and end with their number."""
+_MATES = "mates"
+_TIMED, _EXCHANGED = 200, 50
+"""Searches on two threads, and searches with mixed-up positions, at most."""
 _SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
 
 
@@ -60,13 +64,16 @@ class _Stage:
 
 @dataclass
 class _Searches:
-    """All searches on one number of threads. waits: wall-clock seconds of stage 1 and of all stages."""
+    """All searches on one number of threads. waits: wall-clock seconds of all stages; of the first pass; of
+    the first pass when positions may be mixed up.
+    """
 
     first: _Stage = field(default_factory=_Stage)
     second: _Stage = field(default_factory=_Stage)
     local: _Stage = field(default_factory=_Stage)
     verification: _Stage = field(default_factory=_Stage)
     first_waits: list[float] = field(default_factory=list)
+    exchanged_waits: list[float] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
     mated: list[float] = field(default_factory=list)
     strangers: list[float] = field(default_factory=list)
@@ -117,53 +124,74 @@ def run(
 def _measured(
     people: Population, book: Codebook, weights: score.Weights, kernel: KernelRate
 ) -> dict[str, Any]:
+    size, fingers = people.owned.shape
     with tempfile.TemporaryDirectory(prefix="tunggal-identify-") as scratch:
         keys = KeyRing("bench", {"bench": secrets.token_bytes(KEY_BYTES)})
         hot, cold = _written(people, book, Path(scratch), keys)
-        searches, load = {}, 0.0
-        for threads in (1, 2):
-            start = time.perf_counter()
-            index = SearchIndex.open(Path(scratch), keys, book=book, threads=threads)
-            load = time.perf_counter() - start
-            searches[threads] = _search(index, people, book, weights)
-            index.close()
-        inserts = _inserts(Path(scratch) / "inserts", keys, people, book)
+        report = {
+            "persons": size,
+            "fingers": fingers,
+            "probes": len(people.mates),
+            "codebook": book.version,
+            **_opened(people, book, weights, Path(scratch), keys, words=False),
+            "stage1_list": LIST,
+            "bytes_per_person": hot / size,
+            "bytes_per_person_cold": cold / size,
+            "inserts_per_second": _inserts(Path(scratch) / "inserts", keys, people, book),
+            "lssr_pairs_per_second": _relaxations(people),
+            "kernel": kernel.name,
+            "kernel_fingers_per_second": kernel.fingers_per_second,
+            "kernel_ceiling": kernel.ceiling,
+            "kernel_ceiling_ratio": kernel.fingers_per_second / kernel.ceiling,
+        }
+        if fingers >= WORD_FINGERS:
+            report["with_index"] = _opened(people, book, weights, Path(scratch), keys, words=True)
+    return report
+
+
+def _opened(
+    people: Population, book: Codebook, weights: score.Weights, folder: Path, keys: KeyRing, *, words: bool
+) -> dict[str, Any]:
+    """Figures of searches in what was written, with an index of words or without."""
+    searches, load, table_bytes = {}, 0.0, 0
+    for threads in (1, 2):
+        start = time.perf_counter()
+        index = SearchIndex.open(folder, keys, book=book, threads=threads, words=words)
+        load = time.perf_counter() - start
+        # Waiting times need fewer searches than losses.
+        mates = people.mates if threads == 1 else people.mates[:_TIMED]
+        searches[threads] = _search(index, people, mates, book, weights)
+        segments = index.first_pass([prepare(people.mates[0][1], book)], 1).segments
+        table_bytes = sum(part.nbytes for s in segments for part in s.tables or () if part is not None)
+        index.close()
     alone = searches[1]
     size, fingers = people.owned.shape
-    total = np.median([sum(parts) for parts in zip(*_seconds(alone), strict=True)])
+    total = float(np.median([sum(parts) for parts in zip(*_seconds(alone), strict=True)]))
     threshold = float(np.quantile(alone.strangers, 1 - FPIR, method="higher"))
     return {
-        "persons": size,
-        "fingers": fingers,
-        "probes": len(people.mates),
-        "codebook": book.version,
-        "persons_per_second_per_core": size / float(total),
-        "fingers_per_second_per_core": size * fingers / float(total),
+        "persons_per_second_per_core": size / total,
+        "fingers_per_second_per_core": size * fingers / total,
         "p50_ms": {str(n): _ms(found.waits, 50) for n, found in searches.items()},
         "p99_ms": {str(n): _ms(found.waits, 99) for n, found in searches.items()},
         "fnir": float(np.mean(np.array(alone.mated) < threshold)),
         "fnir_rank_1": alone.verification.loss(1),
         "threshold": threshold,
         "stage1_loss": alone.first.loss(LIST),
-        "stage1_list": LIST,
-        "bytes_per_person": hot / size,
-        "bytes_per_person_cold": cold / size,
         "load_seconds": load,
-        "inserts_per_second": inserts,
-        "lssr_pairs_per_second": _relaxations(people),
-        "kernel": kernel.name,
-        "kernel_fingers_per_second": kernel.fingers_per_second,
-        "kernel_ceiling": kernel.ceiling,
-        "kernel_ceiling_ratio": kernel.fingers_per_second / kernel.ceiling,
-        "stages": _stages(searches, size, fingers),
+        "index_bytes_per_person": table_bytes / size,
+        "stages": _stages(searches, size, fingers, words=words),
     }
 
 
-def _stages(searches: dict[int, _Searches], persons: int, fingers: int) -> list[dict[str, Any]]:
+def _stages(
+    searches: dict[int, _Searches], persons: int, fingers: int, *, words: bool
+) -> list[dict[str, Any]]:
     alone = searches[1]
     codes_in, local_in = min(second_pass_persons(fingers), persons), cascade.local_persons(fingers)
     kept = cascade.verified_persons(fingers)
     first = f"{first_codes(fingers)} x {HOT_CODES} codes of every finger"
+    if words:
+        first = f"votes for the words of {word_codes(fingers)} x {HOT_CODES} codes"
     named = [
         ("codes", first, persons, min(max(LIST, codes_in), persons), alone.first),
         ("all_codes", f"{FULL_CODES} x {FULL_CODES} codes", codes_in, local_in, alone.second),
@@ -186,6 +214,7 @@ def _stages(searches: dict[int, _Searches], persons: int, fingers: int) -> list[
                 "loss": {str(length): stage.loss(length) for length in LISTS if length <= most},
             }
         )
+    out[0]["exchanged_p50_ms"] = {str(n): _ms(found.exchanged_waits, 50) for n, found in searches.items()}
     out[0] |= {
         f"p{q}_ms": {str(n): _ms(found.first_waits, q) for n, found in searches.items()} for q in (50, 99)
     }
@@ -202,17 +231,27 @@ def _ms(waits: Sequence[float], percentile: float) -> float:
 
 
 def _written(people: Population, book: Codebook, folder: Path, keys: KeyRing) -> tuple[int, int]:
-    """Write the gallery as an index; bytes of its hot part (read by every search) and of the rest."""
-    names, alive, hot, cold = [], 0, 0, 0
+    """Write the gallery as an index; bytes of its hot part (read by every search) and of the rest.
+
+    Those who are searched for have a segment of their own, in which nobody is alive yet.
+    """
+    names, alive, hot, cold = [], [], 0, 0
     for k, segment in enumerate(people.segments()):
         names.append(f"segment-{k:06d}")
         files.write_segment(folder, names[-1], segment, keys)
         hot += sum(part.rows.nbytes + part.owners.nbytes for part in segment.partitions)
         hot += segment.alive.nbytes
         cold += segment.full.nbytes + segment.position.nbytes + segment.first.nbytes
-        alive += segment.persons
-    files.write_alive(folder, "alive", [np.ones(alive, np.uint8)], keys)
-    manifest = files.Manifest(codes.recipe(book), alive, "", tuple(names[:-1]), names[-1], "alive")
+        alive.append(segment.alive)
+    mates = Tail()
+    for number, (enrolled, _) in enumerate(people.mates):
+        codes_of = [(f.position, codes.encode(f.template, book)) for f in enrolled]
+        mates.append(f"{_MATE}{number}", [(position, own) for position, own in codes_of if own.size])
+    for name, segment in ((_MATES, mates.view()), ("tail", Tail().view())):
+        files.write_segment(folder, name, segment, keys)
+        alive.append(np.zeros(segment.persons, np.uint8))
+    files.write_alive(folder, "alive", alive, keys)
+    manifest = files.Manifest(codes.recipe(book), len(people.owned), "", (*names, _MATES), "tail", "alive")
     files.write_manifest(folder, manifest)
     return hot, cold
 
@@ -224,16 +263,24 @@ def _timed(stage: _Stage) -> Iterator[None]:
     stage.seconds.append(time.process_time() - start)
 
 
-def _search(index: SearchIndex, people: Population, book: Codebook, weights: score.Weights) -> _Searches:
+def _search(
+    index: SearchIndex,
+    people: Population,
+    mates: Sequence[tuple[list[Finger], list[Finger]]],
+    book: Codebook,
+    weights: score.Weights,
+) -> _Searches:
     found = _Searches()
-
     # The first search brings caches and clocks up to speed.
-    index.search(people.mates[0][1], 1)
-    for enrolled, probe in people.mates:
-        references = _references(people, enrolled)
-        index.insert(_MATE, enrolled, index.sequence + 1)
+    segments = index.first_pass([prepare(mates[0][1], book)], 1).segments
+    present = next(s.alive for s in segments if s.persons and s.names.get(0) == f"{_MATE}0")
+    for number, (enrolled, probe) in enumerate(mates):
+        mate = f"{_MATE}{number}"
+        present[:] = np.arange(present.size) == number
+        references = _references(people, mate, enrolled)
         start = time.perf_counter()
         hands = [prepare(probe, book)]
+        prepared = time.perf_counter()
         with _timed(found.first):
             first = index.first_pass(hands, max(LIST, second_pass_persons(len(probe))))
         passed = time.perf_counter()
@@ -246,28 +293,31 @@ def _search(index: SearchIndex, people: Population, book: Codebook, weights: sco
             subjects = [candidate.subject for candidate in last]
             confirmed = cascade.confirm(index, probe, subjects, references, weights)
         found.waits.append(time.perf_counter() - start)
-        found.first_waits.append(passed - start)
-        found.first.ranks.append(_rank([c.subject for c in first.candidates(LIST)]))
-        found.second.ranks.append(_rank([c.subject for c in second.candidates(len(second.person))]))
-        found.local.ranks.append(_rank([c.subject for c in last]))
-        found.verification.ranks.append(_rank([one.subject_id for one in confirmed]))
+        found.first_waits.append(passed - prepared)
+        if number < _EXCHANGED:
+            before = time.perf_counter()
+            index.first_pass(arrangements(hands[0]), second_pass_persons(len(probe)))
+            found.exchanged_waits.append(time.perf_counter() - before)
+        found.first.ranks.append(_rank(mate, [c.subject for c in first.candidates(LIST)]))
+        found.second.ranks.append(_rank(mate, [c.subject for c in second.candidates(len(second.person))]))
+        found.local.ranks.append(_rank(mate, [c.subject for c in last]))
+        found.verification.ranks.append(_rank(mate, [one.subject_id for one in confirmed]))
         scores = {one.subject_id: one.fused.score for one in confirmed}
-        found.mated.append(scores.pop(_MATE, -np.inf))
+        found.mated.append(scores.pop(mate, -np.inf))
         found.strangers.append(max(scores.values(), default=-np.inf))
-        index.delete(_MATE, index.sequence + 1)
     return found
 
 
-def _references(people: Population, mate: list[Finger]) -> cascade.References:
+def _references(people: Population, mate: str, enrolled: list[Finger]) -> cascade.References:
     def fingers(subjects: Sequence[str], positions: Collection[int] | None) -> list[list[Finger]]:
-        found = [mate if subject == _MATE else people.fingers(int(subject)) for subject in subjects]
+        found = [enrolled if subject == mate else people.fingers(int(subject)) for subject in subjects]
         return [[f for f in own if positions is None or f.position in positions] for own in found]
 
     return fingers
 
 
-def _rank(subjects: Sequence[str]) -> int | None:
-    return subjects.index(_MATE) if _MATE in subjects else None
+def _rank(mate: str, subjects: Sequence[str]) -> int | None:
+    return subjects.index(mate) if mate in subjects else None
 
 
 def _relaxations(people: Population) -> float:
@@ -312,6 +362,9 @@ def _plot(path: Path, reports: Sequence[dict[str, Any]]) -> None:
             sizes, [r["p99_ms"][threads] for r in reports], "^--", label=f"p99, {threads} thread(s)"
         )
     time_axes.set(xscale="log", yscale="log", xlabel="people", ylabel="ms a search", title="All stages")
+    if "with_index" in reports[-1]:
+        waits = [r["with_index"]["p50_ms"]["1"] for r in reports]
+        time_axes.plot(sizes, waits, "s-.", label="p50, 1 thread, index of words")
     least = 0.5 / reports[-1]["probes"]
     for length in (1_000, 100, 10):
         values = [r["stages"][0]["loss"].get(str(length), 0.0) for r in reports]

@@ -31,7 +31,12 @@ def build(settings: Settings, clock: Clock | None = None) -> ServerBuilder:
     keys = KeyRing.load(settings.key_file)
     store = Store(keys)
     references = References(database, store)
-    index = SearchIndex(settings.data_dir / "search", keys, threads=settings.search_threads)
+    index = SearchIndex(
+        settings.data_dir / "search",
+        keys,
+        threads=settings.search_threads,
+        words=settings.abis_index == "words",
+    )
     gallery = Gallery(index, references)
     reader = Reader(settings.search_threads)
     identification = Identification(database, store, gallery, references)

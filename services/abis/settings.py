@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -35,6 +35,13 @@ class Settings(ServiceSettings):
         ge=1,
         le=256,
         description="Cores that searches and extractions may use together. Left out: all of the machine.",
+    )
+
+    abis_index: Literal["scan", "words"] = Field(
+        default="scan",
+        description="How searches with eight fingers or more begin. scan: with everybody's codes, 0.15 s a "
+        "million people and core. words: with an index of 1.4 kB a person, ten times as fast, which misses "
+        "one mate in 10,000. Left out: scan.",
     )
 
     @model_validator(mode="after")

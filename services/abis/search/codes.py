@@ -53,22 +53,27 @@ class Codebook:
         parts = self.weights.astype(np.int32) * self.mean.astype(np.int32)[:, None]
         return np.ascontiguousarray(parts.reshape(-1, _CELLS, 64).sum(axis=0, dtype=np.int32))
 
+    @functools.cached_property
+    def scale(self) -> F64:
+        """How far projections of each bit spread, (64), in units of their own."""
+        return np.asarray(np.linalg.norm(self.weights.astype(np.float64), axis=0))
 
-@kernel("void(uint64[:,::1], uint64[:,::1], int64[::1], int8[:,::1], int32[:,::1], int32[::1], uint64[::1])")
+
+@kernel("void(uint64[:,::1], uint64[:,::1], int64[::1], int8[:,::1], int32[:,::1], int32[::1], int32[:,::1])")
 def project(
-    bits: U64, valid: U64, order: NDArray[np.int64], weights: I8, centre: I32, offset: I32, out: U64
+    bits: U64, valid: U64, order: NDArray[np.int64], weights: I8, centre: I32, offset: I32, out: I32
 ) -> None:
-    """Codes of the cylinders order[0], order[1], …
+    """Projections of the cylinders order[0], order[1], … whose signs are their codes.
 
     Parameters
     ----------
     bits (n, 20), valid (n, 4): cylinders. order: (k). weights (1280, 64), centre (256, 64), offset (64): of
-    the codebook. out: (k) codes.
+    the codebook. out: (k, 64).
     """
-    sums = np.empty(64, np.int32)
     one = np.uint64(1)
     for k in range(order.size):
         m = order[k]
+        sums = out[k]
         for d in range(64):
             sums[d] = -offset[d]
         for cell in range(_CELLS):
@@ -81,11 +86,6 @@ def project(
                 if (bits[m, layer * 4 + word] >> bit) & one:
                     for d in range(64):
                         sums[d] += np.int32(MEAN_UNIT) * np.int32(weights[layer * _CELLS + cell, d])
-        code = np.uint64(0)
-        for d in range(64):
-            if sums[d] > 0:
-                code |= one << np.uint64(d)
-        out[k] = code
 
 
 def ranked(template: Template) -> NDArray[np.int64]:
@@ -97,15 +97,32 @@ def ranked(template: Template) -> NDArray[np.int64]:
     return index[np.argsort(-worth, kind="stable")].astype(np.int64)
 
 
-def encode(template: Template, book: Codebook) -> U64:
-    """At most FULL_CODES codes of a finger, best first; none where it has fewer than MIN_CODES cylinders."""
+def projections(template: Template, book: Codebook) -> I32:
+    """What the codes of a finger are the signs of, (n, 64): at most FULL_CODES, best first; none where it has
+    fewer than MIN_CODES cylinders.
+    """
     order = ranked(template)[:FULL_CODES]
     if order.size < MIN_CODES:
-        return np.empty(0, np.uint64)
+        return np.empty((0, 64), np.int32)
     bits, valid, _ = template.cylinders
-    out = np.empty(order.size, np.uint64)
+    out = np.empty((order.size, 64), np.int32)
     project(bits, valid, order, book.weights, book.centre, book.offset, out)
     return out
+
+
+def signs(projected: I32) -> U64:
+    """The codes (n) of projections (n, 64)."""
+    return np.packbits(projected > 0, axis=1, bitorder="little").view(np.uint64)[:, 0]
+
+
+def encode(template: Template, book: Codebook) -> U64:
+    """At most FULL_CODES codes of a finger, best first; none where it has fewer than MIN_CODES cylinders."""
+    return signs(projections(template, book))
+
+
+def doubtful(projected: I32, book: Codebook) -> NDArray[np.int64]:
+    """Bits of each code, (n, 64), the least certain first: those whose projection is near to zero."""
+    return np.argsort(np.abs(projected) / book.scale, axis=1, kind="stable")
 
 
 def thresholds(codes: U64, book: Codebook) -> U64:

@@ -24,14 +24,16 @@ from typing import TypeVar
 
 import numpy as np
 
-from services.abis.finger import Finger
+from services.abis.finger import UNKNOWN, Finger
 from services.abis.kernels import I64, U64
 from services.abis.search import codes, files, path, select
 from services.abis.search.codes import Codebook
 from services.abis.search.listed import Candidate, Listed, listed
+from services.abis.search.parameters import WORD_FINGERS
 from services.abis.search.plain import U16
 from services.abis.search.probe import ProbeFinger, arrangements, prepare
 from services.abis.search.segment import Segment
+from services.abis.search.subjects import PackedNames
 from services.abis.search.tail import Tail
 from services.common.crypto import KeyRing
 from services.common.errors import AlreadyExists, DataLoss
@@ -63,12 +65,20 @@ class SearchIndex:
     """Codes of the fingers of all enrolled subjects. Any method may be called from any thread.
 
     folder, keys: where it is sealed, and under what. threads: cores that searches may use together.
+    words: whether segments that no longer change are searched by an index of words (`search.words`).
     """
 
     def __init__(
-        self, folder: Path, keys: KeyRing, *, book: Codebook | None = None, threads: int = 2
+        self,
+        folder: Path,
+        keys: KeyRing,
+        *,
+        book: Codebook | None = None,
+        threads: int = 2,
+        words: bool = False,
     ) -> None:
         book = book or codes.default()
+        self._words = words
         self._folder, self._keys, self._book = folder, keys, book
         self._recipe = codes.recipe(book)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="search")
@@ -88,10 +98,16 @@ class SearchIndex:
 
     @classmethod
     def open(
-        cls, folder: Path, keys: KeyRing, *, book: Codebook | None = None, threads: int = 2
+        cls,
+        folder: Path,
+        keys: KeyRing,
+        *,
+        book: Codebook | None = None,
+        threads: int = 2,
+        words: bool = False,
     ) -> SearchIndex:
         """The index in a directory, restored."""
-        index = cls(folder, keys, book=book, threads=threads)
+        index = cls(folder, keys, book=book, threads=threads, words=words)
         index.restore()
         return index
 
@@ -130,10 +146,13 @@ class SearchIndex:
         flags = files.read_alive(self._folder, manifest.alive, found, self._keys)
         for segment, alive in zip(found, flags, strict=True):
             segment.alive[:] = alive
-        self._sealed, self._tail = found[:-1], Tail.of(found[-1])
+        self._sealed, self._tail = self.map(self._indexed, found[:-1]), Tail.of(found[-1])
         self._names = list(manifest.segments)
         self._sequence = self._written = manifest.sequence
         self._mark = manifest.mark
+
+    def _indexed(self, segment: Segment) -> Segment:
+        return segment.with_tables() if self._words else segment
 
     def close(self) -> None:
         """End the search threads. What no checkpoint holds comes again from the change log."""
@@ -262,13 +281,21 @@ class SearchIndex:
         return self.second_pass(first, orders).candidates(list_length)
 
     def first_pass(self, orders: Sequence[Sequence[ProbeFinger]], most: int) -> Listed:
-        """The `most` persons of the greatest scores of few codes, the best over `orders` each."""
+        """The `most` persons of the greatest scores of few codes, the best over `orders` each.
+
+        Where enough fingers allow to go by votes for words, which are no scores, so many of either kind.
+        """
         segments = self._snapshot()
-        scored = self.map(lambda segment: _first(segment, orders), segments)
-        least = select.cut(np.sum([bins for _, bins in scored], axis=0), most)
-        persons = [select.at_least(sums, least) for sums, _ in scored]
+        enough = _enough_for_votes(orders[0])
+        voted = [enough and segment.tables is not None for segment in segments]
+        scored = self.map(lambda k: _first(segments[k], orders, by_votes=voted[k]), range(len(segments)))
+        least = {}
+        for kind in set(voted):
+            bins = [bins for (_, bins), one in zip(scored, voted, strict=True) if one is kind]
+            least[kind] = select.cut(np.sum(bins, axis=0), most)
+        persons = [select.at_least(sums, least[v]) for (sums, _), v in zip(scored, voted, strict=True)]
         found = [sums[chosen] for (sums, _), chosen in zip(scored, persons, strict=True)]
-        return listed(segments, persons, found, most)
+        return listed(segments, persons, found, len(least) * most)
 
     def second_pass(self, first: Listed, orders: Sequence[Sequence[ProbeFinger]]) -> Listed:
         """The same persons, ordered by scores of all their codes."""
@@ -282,9 +309,11 @@ class SearchIndex:
         OSError where the disk is full; the last checkpoint then still counts.
         """
         with self._checkpointing:
-            if self._owner is None or self._sequence == self._written:
+            if self._sequence == self._written:
                 return
             self._tidy()
+            if self._owner is None:
+                return
             with self._lock:
                 sealed, names, tail = list(self._sealed), list(self._names), self._tail.view()
                 alive = [segment.alive.copy() for segment in (*sealed, tail)]
@@ -308,12 +337,13 @@ class SearchIndex:
     def _tidy(self) -> None:
         """Replace segments of which many persons are deleted, and new ones, by copies without slack."""
         with self._lock:
-            found = list(zip(self._sealed, self._names, strict=True))
-        for segment, name in found:
+            found = list(self._sealed)
+        for segment in found:
             kept = np.flatnonzero(segment.alive)
-            if name is not None and kept.size > (1 - DELETED_SHARE) * segment.persons:
+            compact = isinstance(segment.names, PackedNames)
+            if compact and kept.size > (1 - DELETED_SHARE) * segment.persons:
                 continue
-            copy = segment.only(kept)
+            copy = self._indexed(segment.only(kept))
             with self._lock:
                 at = self._sealed.index(segment)
                 copy.alive[:] = segment.alive[kept]
@@ -321,10 +351,15 @@ class SearchIndex:
                 self._names[at : at + 1] = [None] if kept.size else []
 
 
-def _first(segment: Segment, orders: Sequence[Sequence[ProbeFinger]]) -> tuple[U16, I64]:
-    sums = segment.score(orders[0])
+def _enough_for_votes(probe: Sequence[ProbeFinger]) -> bool:
+    return len(probe) >= WORD_FINGERS and all(finger.position != UNKNOWN for finger in probe)
+
+
+def _first(segment: Segment, orders: Sequence[Sequence[ProbeFinger]], *, by_votes: bool) -> tuple[U16, I64]:
+    score = segment.votes if by_votes else segment.score
+    sums = score(orders[0])
     for other in orders[1:]:
-        np.maximum(sums, segment.score(other), out=sums)
+        np.maximum(sums, score(other), out=sums)
     return sums, select.histogram(sums)
 
 

@@ -10,6 +10,10 @@ more than all codes of a few fingers.
 """
 SEARCH_CODES: Final = 80
 """Codes of all probe fingers together; fewer fingers use more of each, at the same cost."""
+WORD_CODES: Final = 160
+"""Codes of all probe fingers together whose words are looked up in an index of words."""
+WORD_FINGERS: Final = 8
+"""Fingers of known position from which on votes for words are enough; fewer are compared with everybody's."""
 HOT_CODES: Final = 16
 """Codes of a gallery finger that the first pass reads: 128 bytes a finger, 1.3 kB a person of ten fingers."""
 FULL_CODES: Final = 36

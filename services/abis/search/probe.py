@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from services.abis.finger import UNKNOWN, Finger
-from services.abis.kernels import U64
-from services.abis.search.codes import Codebook, encode, thresholds
-from services.abis.search.parameters import FULL_CODES, PROBE_CODES, SEARCH_CODES
+from services.abis.kernels import I32, U64
+from services.abis.search.codes import Codebook, doubtful, projections, signs, thresholds
+from services.abis.search.parameters import FULL_CODES, PROBE_CODES, SEARCH_CODES, WORD_CODES
+from services.abis.search.plain import U16
+from services.abis.search.words import WORDS, variants
 
 _BLOCK = 4
 """Kernels take codes in multiples of this many."""
@@ -22,8 +24,9 @@ FEW = (2, 3)
 @dataclass(frozen=True, eq=False)
 class ProbeFinger:
     """position: 0 where unknown. codes, limits: for the first pass; full_codes, full_limits: for the second.
+    asked: (4, n) words for `words.vote`.
 
-    All are filled up to multiples of 4 with limits of 0, which nothing can fall below.
+    Codes are filled up to multiples of 4 with limits of 0, which nothing can fall below.
     """
 
     position: int
@@ -31,13 +34,21 @@ class ProbeFinger:
     limits: U64
     full_codes: U64
     full_limits: U64
+    asked: U16
 
 
 def prepare(fingers: Sequence[Finger], book: Codebook) -> list[ProbeFinger]:
     """Probe fingers of those that show enough to be searched with."""
-    encoded = [(finger.position, encode(finger.template, book)) for finger in fingers]
-    usable = [(position, codes) for position, codes in encoded if codes.size]
-    return [from_codes(position, codes, book, first_codes(len(usable))) for position, codes in usable]
+    projected = [(finger.position, projections(finger.template, book)) for finger in fingers]
+    usable = [(position, sums) for position, sums in projected if sums.size]
+    return [_from_projections(position, sums, book, len(usable)) for position, sums in usable]
+
+
+def _from_projections(position: int, sums: I32, book: Codebook, fingers: int) -> ProbeFinger:
+    """One of so many probe fingers."""
+    codes, asking = signs(sums), sums[: word_codes(fingers)]
+    asked = variants(signs(asking), doubtful(asking, book))
+    return replace(from_codes(position, codes, book, first_codes(fingers)), asked=asked)
 
 
 def first_codes(fingers: int) -> int:
@@ -46,11 +57,17 @@ def first_codes(fingers: int) -> int:
     return min(max(share, PROBE_CODES), FULL_CODES)
 
 
+def word_codes(fingers: int) -> int:
+    """Codes of each finger that votes are asked for, when that many fingers are searched with."""
+    return min(WORD_CODES // max(fingers, 1), FULL_CODES)
+
+
 def from_codes(position: int, codes: U64, book: Codebook, most: int) -> ProbeFinger:
-    """A probe finger from its codes (n), best first, of which the first pass takes `most`."""
+    """A probe finger from its codes (n), best first, of which the first pass takes `most`; it asks nobody."""
     limits = thresholds(codes, book)
     short, short_limits = _filled(codes[:most]), _filled(limits[:most])
-    return ProbeFinger(position, short, short_limits, _filled(codes), _filled(limits))
+    silent = np.empty((WORDS, 0), np.uint16)
+    return ProbeFinger(position, short, short_limits, _filled(codes), _filled(limits), silent)
 
 
 def arrangements(probe: Sequence[ProbeFinger]) -> list[list[ProbeFinger]]:

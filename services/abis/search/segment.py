@@ -5,18 +5,19 @@ tail.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from services.abis.kernels import I32, I64, U8, U64
-from services.abis.search import path
+from services.abis.search import path, words
 from services.abis.search.lanes import LANES
 from services.abis.search.parameters import FULL_CODES, HOT_CODES, POSITIONS
 from services.abis.search.plain import U16
 from services.abis.search.probe import ProbeFinger
 from services.abis.search.select import gather
 from services.abis.search.subjects import PackedNames, Subjects, packed
+from services.abis.search.words import Tables
 
 _CHUNK = 1024
 """Fingers gathered at once: their codes stay in the second-level cache."""
@@ -39,7 +40,7 @@ class Segment:
     partitions: one a finger position, 0 (unknown) to 10. full: (fingers, 36) codes of each finger, filled up
     by repetition; position: (fingers). Person p owns the fingers [first[p], first[p + 1]).
     alive: (persons), 0 where deleted; the only array that changes while searches read it.
-    names: which subject each person is.
+    names: which subject each person is. tables: an index of words for each partition, if there is one.
     """
 
     persons: int
@@ -49,6 +50,23 @@ class Segment:
     first: I64
     alive: U8
     names: Subjects
+    tables: tuple[Tables | None, ...] | None = None
+
+    def with_tables(self) -> Segment:
+        """The same persons, the ones behind each word to be found at once."""
+        made = tuple(words.tables(p.rows, p.owners) if p.owners.size else None for p in self.partitions)
+        return replace(self, tables=made)
+
+    def votes(self, probe: Sequence[ProbeFinger]) -> U16:
+        """First pass by words: votes for every person from all of the probe's fingers; 0 for deleted ones."""
+        sums = np.zeros(self.persons, np.uint16)
+        for finger in probe:
+            for position in self._reachable(finger.position):
+                part = self.tables[position] if self.tables else None
+                if part is not None:
+                    words.vote(part.starts, part.owners, finger.asked, sums)
+        sums[self.alive == 0] = 0
+        return sums
 
     def score(self, probe: Sequence[ProbeFinger]) -> U16:
         """First pass: a score for every person, summed over the probe's fingers; 0 for deleted ones."""

@@ -1,0 +1,112 @@
+"""An index of codes, so that a search need not look at everybody: multi-index hashing (Norouzi, Punjani and
+Fleet, 2012) with votes summed over all fingers of a person.
+
+A code of 64 bits is four words of 16. Two codes of one minutia differ in some 13 bits, so one of their words
+is often the same, and more often still if one of the bits of which the probe is least certain is turned. For
+each word there is a table that says which persons of a segment have it; every agreement is a vote. A person
+whose fingers get many votes is worth a closer look.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.abis.kernels import I32, U64, kernel
+from services.abis.search.lanes import LANES
+from services.abis.search.parameters import HOT_CODES
+from services.abis.search.plain import U16
+
+WORDS = 4
+"""Words of a code, and tables of a partition."""
+TURNED = 3
+"""Least certain bits of a word that are turned, one at a time."""
+_VALUES = 1 << 16
+U32 = NDArray[np.uint32]
+
+
+@dataclass(frozen=True, eq=False)
+class Tables:
+    """Who has which word, for one partition of a segment.
+
+    starts: (4, 65537); owners: (4, n). The persons that have word v as their k-th are
+    owners[k, starts[k, v]: starts[k, v + 1]].
+    """
+
+    starts: U32
+    owners: U16
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory."""
+        return self.starts.nbytes + self.owners.nbytes
+
+
+@kernel("int64(uint64[:,::1], int32[::1], uint32[:,::1], uint16[:,::1], boolean)")
+def _fill(rows: U64, owners: I32, starts: U32, out: U16, counting: bool) -> int:
+    """Count the codes of each word into starts[:, v + 1], or put their owners at starts[:, v], moving it
+    on. Returns the number of codes.
+    """
+    total = 0
+    for finger in range(owners.size):
+        owner = owners[finger]
+        if owner < 0:
+            continue
+        group, lane = finger // LANES, finger % LANES
+        first = rows[group * HOT_CODES, lane]
+        for k in range(HOT_CODES):
+            code = rows[group * HOT_CODES + k, lane]
+            # A finger with fewer codes repeats its own.
+            if k > 0 and code == first:
+                break
+            total += 1
+            for word in range(WORDS):
+                value = np.int64((code >> np.uint64(16 * word)) & np.uint64(0xFFFF))
+                if counting:
+                    starts[word, value + 1] += np.uint32(1)
+                else:
+                    out[word, starts[word, value]] = np.uint16(owner)
+                    starts[word, value] += np.uint32(1)
+    return total
+
+
+def tables(rows: U64, owners: I32) -> Tables:
+    """Tables of a partition, laid out as `plain.score` takes it, of at most 65,536 persons."""
+    starts = np.zeros((WORDS, _VALUES + 1), np.uint32)
+    codes = _fill(rows, owners, starts, np.empty((WORDS, 0), np.uint16), True)
+    np.cumsum(starts, axis=1, out=starts)
+    found = np.empty((WORDS, codes), np.uint16)
+    ends = starts.copy()
+    _fill(rows, owners, ends, found, False)
+    return Tables(starts, found)
+
+
+def variants(codes: U64, doubt: NDArray[np.int64]) -> U16:
+    """The words that a probe finger asks for, (4, n * 4): its own, and those with one uncertain bit turned.
+
+    codes: (n). doubt: (n, 64) bits of each code, the least certain first.
+    """
+    out = np.empty((WORDS, codes.size, 1 + TURNED), np.uint16)
+    for word in range(WORDS):
+        own = (codes >> np.uint64(16 * word)).astype(np.uint16)
+        bits = doubt[doubt // 16 == word].reshape(codes.size, 16)[:, :TURNED] % 16
+        out[word] = own[:, None]
+        out[word, :, 1:] ^= (1 << bits).astype(np.uint16)
+    return out.reshape(WORDS, -1)
+
+
+@kernel("void(uint32[:,::1], uint16[:,::1], uint16[:,::1], uint16[::1])")
+def vote(starts: U32, owners: U16, asked: U16, votes: U16) -> None:
+    """Add one vote for each person and asked word (4, m) that agree, to votes (persons)."""
+    many = asked.shape[1]
+    begin, end = np.empty(many, np.int64), np.empty(many, np.int64)
+    for word in range(WORDS):
+        # All look-ups first: they wait for memory side by side.
+        for k in range(many):
+            begin[k] = starts[word, asked[word, k]]
+            end[k] = starts[word, asked[word, k] + 1]
+        for k in range(many):
+            for at in range(begin[k], end[k]):
+                votes[owners[word, at]] += np.uint16(1)
