@@ -224,7 +224,7 @@ class Books:
         rows = self.connection.execute(
             sa.select(_transfer.c.transfer_id, _line.c.first, _line.c.last)
             .join_from(_transfer, _line)
-            .where(_transfer.c.transfer_id.in_(transfer_ids))
+            .where(_transfer.c.transfer_id.in_(transfer_ids), _line.c.first.is_not(None))
             .order_by(_line.c.first)
         )
         found: dict[str, list[SerialRange]] = {transfer_id: [] for transfer_id in transfer_ids}
