@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from smartcard import scard
 
 from services.cardperso import pcsc
 from services.cardperso.pcsc import (
@@ -17,10 +20,13 @@ from services.cardperso.pcsc import (
     CardStatusError,
     CardTimeout,
     CommandApdu,
+    CommandTooLong,
+    PcscFault,
     PcscUnavailable,
     ReaderGone,
     traits,
 )
+from services.cardperso.pcsc.scard import fault
 from services.common.errors import FailedPrecondition, Unavailable
 from sim.card import Faults, ReaderBank, Traits, VirtualReader
 from sim.card.answer import atr, ef_atr
@@ -199,6 +205,57 @@ def test_pcscd_may_be_killed_and_come_back(
     card.insert()
     with open_card(reader) as again:
         assert again.uid() == card.uid
+
+
+def test_a_pcscd_that_hangs_is_given_up_and_used_again_when_it_goes_on(
+    bank: ReaderBank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.cardperso.pcsc.scard._HOUSEKEEPING", 2.0)
+    assert pcsc.readers()
+    os.kill(bank.pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(PcscUnavailable):
+            pcsc.readers()
+    finally:
+        os.kill(bank.pid, signal.SIGCONT)
+    monkeypatch.undo()
+    assert len(pcsc.readers()) == len(bank.readers)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("SCARD_E_UNKNOWN_READER", ReaderGone),
+        ("SCARD_E_READER_UNAVAILABLE", ReaderGone),
+        ("SCARD_E_NO_READERS_AVAILABLE", ReaderGone),
+        ("SCARD_E_NO_SMARTCARD", CardRemoved),
+        ("SCARD_E_NOT_TRANSACTED", CardRemoved),
+        ("SCARD_W_UNRESPONSIVE_CARD", CardRemoved),
+        ("SCARD_W_UNPOWERED_CARD", CardRemoved),
+        ("SCARD_E_COMM_DATA_LOST", CardRemoved),
+        ("SCARD_E_PROTO_MISMATCH", CardRemoved),
+        ("SCARD_W_RESET_CARD", CardChanged),
+        ("SCARD_W_REMOVED_CARD", CardChanged),
+        ("SCARD_E_NO_SERVICE", PcscUnavailable),
+        ("SCARD_F_COMM_ERROR", PcscUnavailable),
+        ("SCARD_F_INTERNAL_ERROR", PcscUnavailable),
+        ("SCARD_E_INVALID_HANDLE", PcscUnavailable),
+    ],
+)
+def test_every_result_of_pcsc_is_one_of_four_faults(code: str, kind: type[PcscFault]) -> None:
+    assert type(fault(getattr(scard, code) & 0xFFFFFFFF, "here")) is kind
+
+
+def test_a_card_without_chaining_is_sent_nothing_that_it_cannot_take(
+    reader: VirtualReader, make_card: MakeCard
+) -> None:
+    make_card(traits=Traits(buffer=261, chaining=False)).insert()
+    with open_card(reader) as session:
+        before = session.apdus
+        with pytest.raises(CommandTooLong, match="512 bytes of data") as caught:
+            session.command(CommandApdu("UPDATE BINARY", 0, 0xD6, 0, 0, bytes(512)))
+        assert session.apdus == before
+        assert isinstance(caught.value, FailedPrecondition)
 
 
 @given(

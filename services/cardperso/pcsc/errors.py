@@ -56,7 +56,8 @@ class PcscUnavailable(PcscFault, Unavailable):
             "PCSC_UNAVAILABLE",
             "The PC/SC service (pcscd) does not answer.",
             reader,
-            "Start pcscd; PCSCLITE_CSOCK_NAME must name its socket if it is not the system's.",
+            "Start pcscd; where it was killed, remove the pcscd.comm and pcscd.pid that it left, or it does "
+            "not start. PCSCLITE_CSOCK_NAME must name its socket if it is not the system's.",
         )
 
 
