@@ -18,7 +18,7 @@ from pathlib import Path
 from sim.card.answer import Traits, atr
 from sim.card.card import Card
 from sim.card.faults import Faults
-from sim.card.globalplatform import IMAGE_CAPACITY, GlobalPlatformCard
+from sim.card.globalplatform import IMAGE_CAPACITY, GlobalPlatformCard, VirtualGlobalPlatformCard
 from sim.card.memory import CardMemory
 from sim.card.virtual import VirtualCard
 
@@ -36,7 +36,8 @@ class Echo:
 
     def __init__(self, lengths: list[int]) -> None:
         self._lengths = lengths
-        self.atr = atr(Traits())
+        # As the other card's: pcscd tells cards apart by it.
+        self.atr = atr(Traits(chaining=False))
         self._next: Iterator[int] = iter(())
 
     def reset(self) -> None:
@@ -61,7 +62,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tunggal-bench-") as folder:
         faults = Faults(slow=options.slow, slow_byte=options.slow_byte)
-        reader = VirtualCard(Path(folder) / "first", options.port, faults=faults)
+        reader = VirtualGlobalPlatformCard(Path(folder) / "first", options.port, faults=faults)
         with reader:
             print("ready", flush=True)
             for number, order in enumerate(sys.stdin):
