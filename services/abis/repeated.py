@@ -22,7 +22,8 @@ score of two different fingers is 1.2; 9 of 10 pairs of prints of one finger rea
 def require_different(fingers: Sequence[Finger], *, field: str = "fingers") -> None:
     """Refuse a submission that holds one finger twice: InvalidArgument, FINGER_REPEATED, naming both."""
     book = codes.default()
-    likely = crossed.code_scores(fingers, fingers, book) >= crossed.LIKELY
+    own = [codes.encode(finger.template, book) for finger in fingers]
+    likely = crossed.code_scores(fingers, own, book) >= crossed.LIKELY
     for i, j in np.argwhere(np.triu(likely | likely.T, 1)).tolist():
         if compare(fingers[i].template, fingers[j].template).score < SAME:
             continue

@@ -120,7 +120,7 @@ def confirm(
     Where codes say that fingers were mixed up, those are compared too.
     """
     enrolled = references(subjects, reachable(fingers))
-    mixed = crossed.pairs(fingers, enrolled, index.book)
+    mixed = crossed.pairs(fingers, enrolled, [index.codes_of(subject) for subject in subjects], index.book)
     known = [
         (subject, own, extra) for subject, own, extra in zip(subjects, enrolled, mixed, strict=True) if own
     ]

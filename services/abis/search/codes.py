@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from services.abis.fingerprint import minutiae
 from services.abis.fingerprint.template import Template, from_minutiae
-from services.abis.kernels import F64, I8, I32, U8, U64, kernel
+from services.abis.kernels import F64, I8, I32, U8, U64, kernel, popcount
 from services.abis.search.parameters import FULL_CODES, MIN_CODES, THRESHOLD_SD
 
 MEAN_UNIT = 256
@@ -125,11 +125,28 @@ def doubtful(projected: I32, book: Codebook) -> NDArray[np.int64]:
     return np.argsort(np.abs(projected) / book.scale, axis=1, kind="stable")
 
 
+@kernel("void(uint64[::1], uint64[::1], float64, uint64[::1])")
+def limits(codes: U64, background: U64, deviations: float, out: U64) -> None:
+    """Mean less so many standard deviations of the distances of each code (n) to those of the background,
+    rounded, at least 0.
+    """
+    many = background.size
+    for k in range(codes.size):
+        total, squares = np.int64(0), np.int64(0)
+        for other in range(many):
+            distance = np.int64(popcount(codes[k] ^ background[other]))
+            total += distance
+            squares += distance * distance
+        mean = total / many
+        limit = mean - deviations * np.sqrt(squares / many - mean * mean)
+        out[k] = np.uint64(max(np.round(limit), 0.0))
+
+
 def thresholds(codes: U64, book: Codebook) -> U64:
     """Distance below which a gallery code speaks for the same minutia, for each probe code (n)."""
-    distance = np.bitwise_count(codes[:, None] ^ book.background[None]).astype(np.float64)
-    limit: F64 = distance.mean(axis=1) - THRESHOLD_SD * distance.std(axis=1)
-    return np.maximum(np.round(limit), 0.0).astype(np.uint64)
+    out = np.empty(codes.size, np.uint64)
+    limits(np.ascontiguousarray(codes), book.background, THRESHOLD_SD, out)
+    return out
 
 
 def recipe(book: Codebook) -> str:

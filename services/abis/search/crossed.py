@@ -6,12 +6,12 @@ with every other one costs ten times as much, so codes say first where a finger 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from services.abis.finger import UNKNOWN, Finger
-from services.abis.kernels import I32
+from services.abis.kernels import I32, U64
 from services.abis.search import path
 from services.abis.search.codes import Codebook, encode
 from services.abis.search.lanes import LANES
@@ -31,34 +31,43 @@ def may_be(probe: Finger, reference: Finger) -> bool:
 
 
 def pairs(
-    probe: Sequence[Finger], enrolled: Sequence[Sequence[Finger]], book: Codebook
+    probe: Sequence[Finger],
+    enrolled: Sequence[Sequence[Finger]],
+    known: Sequence[Mapping[int, U64]],
+    book: Codebook,
 ) -> list[set[tuple[int, int]]]:
     """For each person, pairs (probe finger, enrolled finger) of different known positions that look alike.
 
-    A probe finger has at most one such partner: the one that resembles it most of all fingers of the person.
+    known: codes of each person's fingers by position. A probe finger has at most one such partner: the one
+    that resembles it most of all fingers of the person.
     """
-    owners = np.repeat(np.arange(len(enrolled)), [len(own) for own in enrolled])
-    everyone = [finger for own in enrolled for finger in own]
+    rows = [
+        (person, j, known[person][finger.position])
+        for person, own in enumerate(enrolled)
+        for j, finger in enumerate(own)
+        if finger.position != UNKNOWN and finger.position in known[person]
+    ]
     found: list[set[tuple[int, int]]] = [set() for _ in enrolled]
-    if not everyone:
+    if not rows:
         return found
-    scores = code_scores(probe, everyone, book)
-    start = np.searchsorted(owners, np.arange(len(enrolled)))
-    for person, own in enumerate(enrolled):
-        theirs = scores[:, start[person] : start[person] + len(own)]
-        for i, j in enumerate(theirs.argmax(axis=1).tolist() if own else ()):
-            if theirs[i, j] >= LIKELY and not may_be(probe[i], own[j]):
+    scores = code_scores(probe, [codes for _, _, codes in rows], book)
+    owners = np.array([person for person, _, _ in rows])
+    for person in np.unique(owners).tolist():
+        theirs = np.flatnonzero(owners == person)
+        best = theirs[scores[:, theirs].argmax(axis=1)]
+        for i, row in enumerate(best.tolist()):
+            j = rows[row][1]
+            if scores[i, row] >= LIKELY and not may_be(probe[i], enrolled[person][j]):
                 found[person].add((i, j))
     return found
 
 
-def code_scores(probe: Sequence[Finger], enrolled: Sequence[Finger], book: Codebook) -> U16:
-    """First-stage scores of all codes, (probe fingers, enrolled fingers)."""
+def code_scores(probe: Sequence[Finger], enrolled: Sequence[U64], book: Codebook) -> U16:
+    """First-stage scores (probe fingers, enrolled fingers) of all codes; enrolled: codes of a finger each."""
     width = -(-len(enrolled) // LANES) * LANES
     codes = np.zeros((width, FULL_CODES), np.uint64)
     owners: I32 = np.full(width, -1, np.int32)
-    for k, finger in enumerate(enrolled):
-        own = encode(finger.template, book)
+    for k, own in enumerate(enrolled):
         if own.size:
             codes[k], owners[k] = repeated(own, FULL_CODES), k
     rows = side_by_side(codes)

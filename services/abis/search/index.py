@@ -209,6 +209,16 @@ class SearchIndex:
         with self._lock:
             return self._find(subject) is not None
 
+    def codes_of(self, subject: str) -> dict[int, U64]:
+        """All codes (36, filled up) of each finger of a subject, by position; none where it is not there."""
+        with self._lock:
+            found = self._find(subject)
+        if found is None:
+            return {}
+        segment, person = found
+        fingers = range(segment.first[person], segment.first[person + 1])
+        return {int(segment.position[finger]): segment.full[finger] for finger in fingers}
+
     def map(self, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
         """Results of `work` on all items, from the threads that searches use."""
         return list(self._pool.map(work, items))

@@ -12,7 +12,7 @@ import pytest
 from bench.codes import held_out
 from services.abis.fingerprint.template import Template
 from services.abis.search import codes
-from services.abis.search.parameters import FULL_CODES, MIN_CODES
+from services.abis.search.parameters import FULL_CODES, MIN_CODES, THRESHOLD_SD
 from services.abis.search.probe import arrangements, first_codes, from_codes, prepare
 
 if TYPE_CHECKING:
@@ -91,6 +91,14 @@ def test_positions_may_have_been_mixed_up_in_so_many_ways(
     assert found[0] == tuple(declared)
     assert set(found) == orders
     assert len(found) == len(orders)
+
+
+def test_thresholds_lie_below_the_distances_to_strangers(crowd: list[Person]) -> None:
+    book = codes.default()
+    own = codes.encode(crowd[0].enrolled[0].template, book)
+    distance = np.bitwise_count(own[:, None] ^ book.background[None]).astype(np.float64)
+    expected = np.maximum(np.round(distance.mean(axis=1) - THRESHOLD_SD * distance.std(axis=1)), 0.0)
+    assert codes.thresholds(own, book).tolist() == expected.astype(int).tolist()
 
 
 def test_codes_are_filled_up_with_limits_that_nothing_falls_below() -> None:
