@@ -39,7 +39,8 @@ _DIRECTIONAL = _directional()
 
 
 # Where a cell lies, the same along both sides.
-_ALONG: F64 = (np.arange(p.CYLINDER_SIDE) + 0.5) * (2 * p.CYLINDER_RADIUS / p.CYLINDER_SIDE) - p.CYLINDER_RADIUS
+_STEP = 2 * p.CYLINDER_RADIUS / p.CYLINDER_SIDE
+_ALONG: F64 = np.array([(k + 0.5) * _STEP - p.CYLINDER_RADIUS for k in range(p.CYLINDER_SIDE)])
 
 
 @kernel("int64(float32[:,::1], int64, float64[::1], float64[::1], float64[:,:,::1])")
