@@ -47,6 +47,13 @@ _METADATA = sa.MetaData()
 _LOG = sa.Table(TABLE, _METADATA, *_columns())
 _HEAD = sa.Table(HEAD, _METADATA, *_head_columns())
 
+# Built once, for every write of every service runs them: building one costs more than SQLite takes to run it.
+_LOCK_HEAD = sa.select(_HEAD.c.seq, _HEAD.c.hash).where(_HEAD.c.id == 1).with_for_update()
+_ADD = sa.insert(_LOG)
+_MOVE_HEAD = (
+    sa.update(_HEAD).where(_HEAD.c.id == 1).values(seq=sa.bindparam("new_seq"), hash=sa.bindparam("new_hash"))
+)
+
 
 def create_table(op: ModuleType) -> None:
     """Create the log, its head and the triggers that keep it append-only; call it in a service's first
@@ -80,7 +87,7 @@ def append(
     ``digest`` is the SHA-256 of what was decided on, usually of the request. Append last in a transaction:
     from here to the commit no other transaction can append.
     """
-    head = conn.execute(sa.select(_HEAD).where(_HEAD.c.id == 1).with_for_update()).one()
+    head = conn.execute(_LOCK_HEAD).one()
     entry = {
         "seq": head.seq + 1,
         "at": at,
@@ -91,8 +98,8 @@ def append(
         "digest": digest.hex(),
     }
     link = _link(head.hash, entry)
-    conn.execute(sa.insert(_LOG).values(**entry, hash=link))
-    conn.execute(sa.update(_HEAD).where(_HEAD.c.id == 1).values(seq=entry["seq"], hash=link))
+    conn.execute(_ADD, {**entry, "hash": link})
+    conn.execute(_MOVE_HEAD, {"new_seq": entry["seq"], "new_hash": link})
     return int(head.seq) + 1
 
 

@@ -48,6 +48,21 @@ def table(metadata: sa.MetaData) -> sa.Table:
 _LOG = table(sa.MetaData())
 
 
+def _claim_statement(dialect: ModuleType) -> sa.Insert:
+    claim: sa.Insert = dialect.insert(_LOG).on_conflict_do_nothing().returning(_LOG.c.request_id)
+    return claim
+
+
+# Built once, for every write of every service runs them.
+_CLAIM = {"postgresql": _claim_statement(postgresql), "sqlite": _claim_statement(sqlite)}
+_ANSWER = (
+    sa.update(_LOG)
+    .where(_LOG.c.request_id == sa.bindparam("of_id"))
+    .values(response=sa.bindparam("new_response"))
+)
+_FIRST = sa.select(_LOG).where(_LOG.c.request_id == sa.bindparam("of_id"))
+
+
 def digest_of(request: Message) -> bytes:
     """SHA-256 of the deterministic serialisation of ``request``."""
     return hashlib.sha256(request.SerializeToString(deterministic=True)).digest()
@@ -72,21 +87,15 @@ def once(
     """
     request_id = _id_of(request)
     digest = digest_of(request) if digest is None else digest
-    insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
-    claim = (
-        insert(_LOG)
-        .values(request_id=request_id, method=method, digest=digest, created_at=clock.now())
-        .on_conflict_do_nothing()
-        .returning(_LOG.c.request_id)
-    )
-    if conn.execute(claim).first() is None:
+    claim = {"request_id": request_id, "method": method, "digest": digest, "created_at": clock.now()}
+    if conn.execute(_CLAIM[conn.dialect.name], claim).first() is None:
         first = _first_answer(conn, request_id, method, digest, response_type)
         if first is None:
             raise RuntimeError(f"request {request_id} was claimed twice in one transaction")
         return first
     response = work()
     answer = response.SerializeToString(deterministic=True)
-    conn.execute(sa.update(_LOG).where(_LOG.c.request_id == request_id).values(response=answer))
+    conn.execute(_ANSWER, {"of_id": request_id, "new_response": answer})
     return response
 
 
@@ -104,7 +113,7 @@ def stored(
 def _first_answer(
     conn: sa.Connection, request_id: str, method: str, digest: bytes, response_type: type[R]
 ) -> R | None:
-    row = conn.execute(sa.select(_LOG).where(_LOG.c.request_id == request_id)).first()
+    row = conn.execute(_FIRST, {"of_id": request_id}).first()
     if row is None:
         return None
     if row.method != method or bytes(row.digest) != digest:

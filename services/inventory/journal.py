@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from services.common import audit, requests
 from services.common.clock import Clock
 from services.common.db import Database
+from services.common.grouping import GroupCommit
 from services.inventory.desk import Clerk, Desk
 from services.inventory.ledger import Kind
 from services.inventory.metrics import Transfers
@@ -33,7 +34,8 @@ class Journal:
     """Books requests, each once, however often it is sent and to however many replicas."""
 
     def __init__(self, database: Database, clock: Clock, transfers: Transfers) -> None:
-        self._database = database
+        # SQLite has one writer at a time; on PostgreSQL several connections do more than one transaction can.
+        self._database = GroupCommit(database) if database.dialect == "sqlite" else database
         self._clock = clock
         self._transfers = transfers
 
