@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
@@ -26,7 +27,7 @@ from services.cardperso.pcsc import (
     ReaderGone,
     traits,
 )
-from services.cardperso.pcsc.scard import fault
+from services.cardperso.pcsc.scard import _connections, fault
 from services.common.errors import FailedPrecondition, Unavailable
 from sim.card import Faults, ReaderBank, Traits, VirtualReader
 from sim.card.answer import atr, ef_atr
@@ -205,6 +206,16 @@ def test_pcscd_may_be_killed_and_come_back(
     card.insert()
     with open_card(reader) as again:
         assert again.uid() == card.uid
+
+
+def test_many_threads_come_and_go_without_taking_one_another_s_connection(bank: ReaderBank) -> None:
+    def look(_: int) -> int:
+        return len(pcsc.readers())
+
+    before = set(_connections())
+    with ThreadPoolExecutor(16) as pool:
+        assert set(pool.map(look, range(400))) == {len(bank.readers)}
+    assert set(_connections()) <= before
 
 
 def test_a_pcscd_that_hangs_is_given_up_and_used_again_when_it_goes_on(

@@ -73,17 +73,17 @@ class LocalPort:
         self._control = 0
         self._wire: socket.socket | None = None
         self._leash = Leash(self._cut)
-        self._before: set[int] = set()
+        self._before: frozenset[int] = frozenset()
         WATCHDOG.add(self._leash)
         try:
             with _establishing, self._leash.within(_HOUSEKEEPING):
-                self._before = _connections()
+                self._before = frozenset(_connections())
                 code, self._context = pcsc.SCardEstablishContext(pcsc.SCARD_SCOPE_SYSTEM)
                 if _unsigned(code):
                     raise PcscUnavailable
-                found = _connections() - self._before
-                if len(found) == 1:
-                    self._wire = socket.socket(fileno=os.dup(found.pop()))
+                made = self._made()
+                if len(made) == 1:
+                    self._wire = socket.socket(fileno=os.dup(made[0]))
         except CallTimeoutError:
             WATCHDOG.remove(self._leash)
             raise PcscUnavailable from None
@@ -209,19 +209,26 @@ class LocalPort:
             self._wire.shutdown(socket.SHUT_RDWR)
             return
         # pcscd accepted the connection and says nothing. Ours is the only one that is being made.
-        for descriptor in _connections() - self._before:
+        for descriptor in self._made():
             with socket.socket(fileno=os.dup(descriptor)) as wire:
                 wire.shutdown(socket.SHUT_RDWR)
 
+    def _made(self) -> list[int]:
+        """Descriptors of the connections that are new since the last look."""
+        return [each for number, each in _connections().items() if number not in self._before]
 
-def _connections() -> set[int]:
-    """File descriptors of this process that are connected to a pcscd."""
-    found = set()
+
+def _connections() -> dict[int, int]:
+    """Connections of this process to a pcscd: a descriptor of each, by the number of its socket. Numbers of
+    descriptors alone tell nothing: what one thread closes, the next one gets.
+    """
+    found = {}
     for entry in Path("/proc/self/fd").iterdir():
         descriptor = int(entry.name)
         with contextlib.suppress(OSError):
-            if stat.S_ISSOCK(os.fstat(descriptor).st_mode) and _is_pcscd(descriptor):
-                found.add(descriptor)
+            status = os.fstat(descriptor)
+            if stat.S_ISSOCK(status.st_mode) and _is_pcscd(descriptor):
+                found[status.st_ino] = descriptor
     return found
 
 
