@@ -3,8 +3,8 @@
 What is measured is the service's own way of making a card (`services.cardperso.encoder`): SCP03 at security
 level 33, transport keys replaced by the card's own, application, data groups and access rules, SECURED; then
 the card without power and back, basic access control, every file read and compared, the signature verified,
-every APDU in the journal. Virtual cards do as chips do, each in a process of its own; to each APDU and each
-byte they add the time that a chip and its field would take, which is an assumption and not a measurement.
+every APDU in the journal. Virtual cards do as chips do, each in a process of its own; they take as long for
+an APDU and its bytes as a chip in its field would, which is an assumption and not a measurement.
 
 The floor is what the bare exchange of as many APDUs of the same sizes takes on the same reader, after every
 card: `SCardTransmit` in a loop to a card that only echoes.
@@ -29,7 +29,6 @@ from pathlib import Path
 from typing import Any
 
 from bench.card_issuer import issuer_of, person
-from bench.card_supply import Pace
 from services.cardperso.chip.plan import ChipPlan, encode
 from services.cardperso.chip.profile import find
 from services.cardperso.encoder import Encoder
@@ -41,6 +40,7 @@ from services.cardperso.pcsc import readers as readers_now
 from services.common.clock import SystemClock
 from services.common.db import Database
 from sim.card import ReaderBank, VirtualReader
+from sim.card.faults import Pace
 
 _APDU_SECONDS = 60.0
 _LAID_SECONDS = 60.0
@@ -65,7 +65,7 @@ class _Hand:
     def __init__(self, reader: VirtualReader, pace: Pace) -> None:
         self.reader = reader
         command = [sys.executable, "-m", "bench.card_supply", "--port", str(reader.port)]
-        command += ["--slow", str(pace.apdu), "--slow-byte", str(pace.byte)]
+        command += ["--apdu-seconds", str(pace.apdu), "--byte-seconds", str(pace.byte)]
         path = os.pathsep.join(filter(None, sys.path))
         self.process = subprocess.Popen(
             command,

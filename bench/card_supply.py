@@ -12,23 +12,14 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from sim.card.answer import Traits, atr
 from sim.card.card import Card
-from sim.card.faults import Faults
+from sim.card.faults import Pace
 from sim.card.globalplatform import IMAGE_CAPACITY, GlobalPlatformCard, VirtualGlobalPlatformCard
 from sim.card.memory import CardMemory
 from sim.card.virtual import VirtualCard
-
-
-@dataclass(frozen=True)
-class Pace:
-    """Seconds that a chip takes for an APDU, and for each byte of it."""
-
-    apdu: float
-    byte: float
 
 
 class Echo:
@@ -57,12 +48,12 @@ def main() -> None:
     """Serve a reader until the orders end."""
     parser = argparse.ArgumentParser(prog="python -m bench.card_supply", description=__doc__)
     parser.add_argument("--port", type=int, required=True, help="port of the vpcd reader")
-    parser.add_argument("--slow", type=float, default=0.0, help="seconds an APDU takes")
-    parser.add_argument("--slow-byte", type=float, default=0.0, help="seconds a byte takes")
+    parser.add_argument("--apdu-seconds", type=float, default=0.0, help="how long a chip takes for an APDU")
+    parser.add_argument("--byte-seconds", type=float, default=0.0, help="and for each byte of it")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tunggal-bench-") as folder:
-        faults = Faults(slow=options.slow, slow_byte=options.slow_byte)
-        reader = VirtualGlobalPlatformCard(Path(folder) / "first", options.port, faults=faults)
+        pace = Pace(options.apdu_seconds, options.byte_seconds)
+        reader = VirtualGlobalPlatformCard(Path(folder) / "first", options.port, pace=pace)
         with reader:
             print("ready", flush=True)
             for number, order in enumerate(sys.stdin):

@@ -1,7 +1,7 @@
 """A virtual chip card (ISO/IEC 7816-4 files in 8 KB of EEPROM) and private virtual readers for it."""
 
 from sim.card.answer import Traits
-from sim.card.faults import Faults
+from sim.card.faults import Faults, Pace
 from sim.card.host import PcscMissingError
 from sim.card.memory import CAPACITY, CardMemory
 from sim.card.reader import MAX_READERS, ReaderBank, VirtualReader
@@ -13,6 +13,7 @@ __all__ = [
     "VPCD_PORT",
     "CardMemory",
     "Faults",
+    "Pace",
     "PcscMissingError",
     "ReaderBank",
     "Traits",

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import FrameType
 
 from sim.card.answer import Traits
-from sim.card.faults import Faults
+from sim.card.faults import Faults, Pace
 from sim.card.memory import CAPACITY
 from sim.card.virtual import VPCD_PORT, VirtualCard
 
@@ -27,11 +27,11 @@ def main() -> None:
             die_at=options.die_at,
             slow=options.slow,
             slow_at=options.slow_at,
-            slow_byte=options.slow_byte,
             write_error_at=options.write_error_at,
             corrupt_at=options.corrupt_at,
         ),
         capacity=options.capacity,
+        pace=Pace(options.apdu_seconds, options.byte_seconds),
     )
 
     def leave(_signal: int, _frame: FrameType | None) -> None:
@@ -53,12 +53,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--capacity", type=int, default=CAPACITY, help="EEPROM of a new card (%(default)s)")
     parser.add_argument("--buffer", type=int, default=2048, help="longest APDU in bytes (%(default)s)")
     parser.add_argument("--protocol", choices=["T=CL", "T=0"], default="T=CL", help="(%(default)s)")
+    pace = parser.add_argument_group("pace: how long a real chip takes, the simulation included")
+    pace.add_argument("--apdu-seconds", type=float, default=0.0, help="for an APDU")
+    pace.add_argument("--byte-seconds", type=float, default=0.0, help="for a byte of command or response")
     faults = parser.add_argument_group("faults; counts begin at 1, 0 is never")
     faults.add_argument("--die-at", type=int, default=0, help="lose power in this APDU")
     faults.add_argument("--slow", type=float, default=0.0, help="seconds an APDU takes")
-    faults.add_argument(
-        "--slow-byte", type=float, default=0.0, help="seconds a byte of command or response takes"
-    )
     faults.add_argument("--slow-at", type=int, default=0, help="only this APDU is slow")
     faults.add_argument("--write-error-at", type=int, default=0, help="this page cannot be written (6581)")
     faults.add_argument("--corrupt-at", type=int, default=0, help="this page silently gets a wrong bit")

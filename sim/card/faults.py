@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass
 
 from sim.card.memory import PowerLossError, WriteError
@@ -18,7 +19,6 @@ class Faults:
         die_at: the card loses power during this APDU, in the middle of what it programs, and leaves the
             field.
         slow: seconds that every APDU takes, beside what the simulation itself needs.
-        slow_byte: seconds that each byte of every command and response takes on top: the bit rate.
         slow_at: seconds are only taken by this APDU; 0 for every one.
         write_error_at: programming this page of EEPROM fails (6581).
         corrupt_at: this page is programmed with one bit wrong and no error: only reading back shows it.
@@ -27,21 +27,35 @@ class Faults:
     die_at: int = 0
     slow: float = 0.0
     slow_at: int = 0
-    slow_byte: float = 0.0
     write_error_at: int = 0
     corrupt_at: int = 0
 
 
-class FaultInjector:
-    """Counts APDUs and pages, and strikes where `Faults` says."""
+@dataclass(frozen=True)
+class Pace:
+    """How long a real chip takes, at least: what the simulation needs is part of it.
 
-    def __init__(self, faults: Faults) -> None:
+    Args:
+        apdu: seconds for every APDU.
+        byte: seconds for each byte of command and response on top: the bit rate.
+    """
+
+    apdu: float = 0.0
+    byte: float = 0.0
+
+
+class FaultInjector:
+    """Counts APDUs and pages, strikes where `Faults` says, and keeps the pace."""
+
+    def __init__(self, faults: Faults, pace: Pace | None = None) -> None:
         self.faults = faults
+        self.pace = pace or Pace()
         self.apdus = 0
         self.pages = 0
         self.gone = threading.Event()
         self._dying = False
         self._pages_of_apdu = 0
+        self._due = 0.0
 
     def before_apdu(self, size: int = 0) -> None:
         """Called when an APDU of `size` bytes has arrived; takes its time on a slow card unless the card is
@@ -50,8 +64,9 @@ class FaultInjector:
         self.apdus += 1
         self._pages_of_apdu = 0
         self._dying = self.apdus == self.faults.die_at
-        slow = self.faults.slow if self.faults.slow_at in (0, self.apdus) else 0.0
-        self._take(slow + size * self.faults.slow_byte)
+        self._due = time.monotonic() + self.pace.apdu + size * self.pace.byte
+        if self.faults.slow and self.faults.slow_at in (0, self.apdus):
+            self.gone.wait(self.faults.slow)
 
     def before_page(self) -> bool:
         """Called before a page is programmed; whether the page comes out with a wrong bit."""
@@ -67,8 +82,6 @@ class FaultInjector:
         """Called before the answer of `size` bytes leaves; a dying card never sends it."""
         if self._dying:
             raise PowerLossError
-        self._take(size * self.faults.slow_byte)
-
-    def _take(self, seconds: float) -> None:
-        if seconds:
-            self.gone.wait(seconds)
+        left = self._due + size * self.pace.byte - time.monotonic()
+        if left > 0:
+            self.gone.wait(left)

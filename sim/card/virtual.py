@@ -15,7 +15,7 @@ from typing import Self
 
 from sim.card.answer import Traits
 from sim.card.card import Card
-from sim.card.faults import FaultInjector, Faults
+from sim.card.faults import FaultInjector, Faults, Pace
 from sim.card.memory import CardMemory, PowerLossError
 
 VPCD_PORT = 35963
@@ -44,6 +44,7 @@ class VirtualCard:
         traits: buffer size and protocol.
         faults: what goes wrong.
         capacity: bytes of EEPROM of a new image.
+        pace: how long a real chip takes; none, and the simulation is as quick as it can.
     """
 
     def __init__(
@@ -56,10 +57,11 @@ class VirtualCard:
         traits: Traits | None = None,
         faults: Faults | None = None,
         capacity: int | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self.port = port
         self.host = host
-        self._injector = FaultInjector(faults or Faults())
+        self._injector = FaultInjector(faults or Faults(), pace)
         size = {} if capacity is None else {"capacity": capacity}
         self.memory = CardMemory(image, uid=uid, before_page=self._injector.before_page, **size)
         self.card = Card(self.memory, traits)

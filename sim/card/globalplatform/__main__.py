@@ -9,7 +9,7 @@ from pathlib import Path
 from types import FrameType
 
 from sim.card.answer import Traits
-from sim.card.faults import Faults
+from sim.card.faults import Faults, Pace
 from sim.card.globalplatform.persistent import KeyRecord
 from sim.card.globalplatform.settings import FACTORY_KEYS, FACTORY_VERSION, CardSettings, ChannelFaults
 from sim.card.globalplatform.virtual import VirtualGlobalPlatformCard
@@ -32,11 +32,11 @@ def main() -> None:
             die_at=options.die_at,
             slow=options.slow,
             slow_at=options.slow_at,
-            slow_byte=options.slow_byte,
             write_error_at=options.write_error_at,
             corrupt_at=options.corrupt_at,
         ),
         settings=CardSettings(3 if protocol == 3 else 2, i, record),
+        pace=Pace(options.apdu_seconds, options.byte_seconds),
         channel_faults=ChannelFaults(options.wrong_cryptogram, options.wrong_mac_at),
     )
 
@@ -76,12 +76,12 @@ def _arguments() -> argparse.Namespace:
         default=FACTORY_VERSION,
         help="hexadecimal; FF if left out",
     )
+    pace = parser.add_argument_group("pace: how long a real chip takes, the simulation included")
+    pace.add_argument("--apdu-seconds", type=float, default=0.0, help="for an APDU")
+    pace.add_argument("--byte-seconds", type=float, default=0.0, help="for a byte of command or response")
     faults = parser.add_argument_group("faults; counts begin at 1, 0 is never")
     faults.add_argument("--die-at", type=int, default=0, help="lose power in this APDU")
     faults.add_argument("--slow", type=float, default=0.0, help="seconds an APDU takes")
-    faults.add_argument(
-        "--slow-byte", type=float, default=0.0, help="seconds a byte of command or response takes"
-    )
     faults.add_argument("--slow-at", type=int, default=0, help="only this APDU is slow")
     faults.add_argument("--write-error-at", type=int, default=0, help="this page cannot be written (6581)")
     faults.add_argument("--corrupt-at", type=int, default=0, help="this page silently gets a wrong bit")

@@ -1,8 +1,8 @@
 """The application in the card's ROM: files that arrive as data groupings and are then only read.
 
-Two groupings are no files. `0070` says who reads what, three bytes a file: its identifier and 00 for everyone
-or 01 for readers that have authenticated themselves; a file that is not named is read by nobody. `8010` brings
-the keys with which they do. Without `0070` everyone reads everything.
+Two groupings are no files. `0070` says who reads what, three bytes a file: its identifier and 00 for
+everyone or 01 for readers that have authenticated themselves; a file that is not named is read by nobody.
+`8010` brings the keys with which they do. Without `0070` everyone reads everything.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sim.card.answer import Traits
-from sim.card.faults import Faults
+from sim.card.faults import Faults, Pace
 from sim.card.globalplatform.card import GlobalPlatformCard
 from sim.card.globalplatform.persistent import IMAGE_CAPACITY
 from sim.card.globalplatform.settings import CardSettings, ChannelFaults
@@ -25,6 +25,7 @@ class VirtualGlobalPlatformCard(VirtualCard):
         settings: secure channel, keys and tries of a fresh card.
         channel_faults: what goes wrong with the secure channel.
         capacity: bytes of EEPROM of a new image.
+        pace: how long a real chip takes.
     """
 
     def __init__(
@@ -39,7 +40,10 @@ class VirtualGlobalPlatformCard(VirtualCard):
         settings: CardSettings | None = None,
         channel_faults: ChannelFaults | None = None,
         capacity: int = IMAGE_CAPACITY,
+        pace: Pace | None = None,
     ) -> None:
-        super().__init__(image, port, host, uid=uid, traits=traits, faults=faults, capacity=capacity)
+        super().__init__(
+            image, port, host, uid=uid, traits=traits, faults=faults, capacity=capacity, pace=pace
+        )
         # Both operating systems take and give the same: exchange, reset, atr.
         self.card = GlobalPlatformCard(self.memory, traits, settings, channel_faults)  # type: ignore[assignment]
