@@ -15,6 +15,7 @@ from tunggal.cardperso.v1 import cardperso_pb2, verification_pb2
 from tunggal.cardperso.v1.cardperso_pb2_grpc import CardPersoServiceStub
 from tunggal.cardperso.v1.verification_pb2_grpc import VerificationServiceStub
 
+from cli.card_journal import journal
 from cli.errors import readable
 from cli.options import CARDPERSO, DEFAULT_TLS_DIR, AsJson, CardPersoEndpoint, TlsDir, connect
 from services.common.clock import SystemClock
@@ -39,6 +40,9 @@ _VERDICTS = {
 """What one finding says of a card as a whole."""
 
 app = typer.Typer(help="Look at cards.", no_args_is_help=True)
+
+
+app.command("journal")(journal)
 
 
 @app.callback()

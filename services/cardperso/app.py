@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from pathlib import Path
+
 from tunggal.cardperso.v1 import (
     cardperso_pb2,
     cardperso_pb2_grpc,
+    journal_pb2,
+    journal_pb2_grpc,
+    production_pb2,
+    production_pb2_grpc,
     reader_pb2,
     reader_pb2_grpc,
     verification_pb2,
     verification_pb2_grpc,
 )
 
-from services.cardperso import pcsc, reader_service, verification_service
+from services.cardperso import journal_service, pcsc, reader_service, verification_service
 from services.cardperso.attempts import Attempts
 from services.cardperso.chip import profile as profiles
 from services.cardperso.chip.plan import encode
@@ -27,6 +34,10 @@ from services.cardperso.metrics import ChipMeter, JobCollector
 from services.cardperso.peers import GrpcEnroll, GrpcInventory
 from services.cardperso.personalizer import Personalizer, Policy
 from services.cardperso.ports import Enroll, Inventory
+from services.cardperso.printing import CardPrinter, NoPrinter, SpoolPrinter
+from services.cardperso.production import service as production_service
+from services.cardperso.production.floor import Floor
+from services.cardperso.production.service import ProductionService
 from services.cardperso.service import ALLOW, CardPersoService
 from services.cardperso.settings import Settings
 from services.cardperso.station import Station, StationLock
@@ -63,7 +74,7 @@ def build(
     store, bell = Store(KeyRing.load(settings.key_file)), Bell()
     jobs = Jobs(database, store, clock, bell)
     journal = Journal(database, settings.data_dir / "journal", clock)
-    issuer = _issuer(settings, clock)
+    issuer, printer = _issuer(settings, clock), _printer(settings)
     profile = profiles.find(settings.chip_profile)
     guard = AttemptGuard(settings.card_attempts, Attempts(database, clock))
     builder = ServerBuilder(settings, clock)
@@ -93,6 +104,15 @@ def build(
         card_wait=settings.card_wait_seconds,
         resume_wait=settings.resume_wait_seconds,
         mark=settings.card_mark,
+        quality_check=settings.quality_check,
+    )
+    floor = Floor(
+        database,
+        store,
+        settings.station,
+        clock,
+        dt.timedelta(seconds=settings.station_lease_seconds),
+        lambda: [found.name for found in pcsc.readers()],
     )
     station = Station(
         settings.station,
@@ -105,7 +125,9 @@ def build(
             *neighbours,
             meter,
             policy,
+            printer,
         ),
+        floor,
         poll_seconds=settings.poll_seconds,
     )
     desk = Desk(settings.station, jobs, enroll, clock)
@@ -168,6 +190,18 @@ def build(
             verification,
             verification_service.ALLOW,
         )
+        .add(
+            journal_pb2.DESCRIPTOR.services_by_name["JournalService"],
+            journal_pb2_grpc.add_JournalServiceServicer_to_server,
+            journal_service.JournalService(database, store, journal, clock),
+            journal_service.ALLOW,
+        )
+        .add(
+            production_pb2.DESCRIPTOR.services_by_name["ProductionService"],
+            production_pb2_grpc.add_ProductionServiceServicer_to_server,
+            ProductionService(database, store, desk, floor, clock, bell, settings.card_attempts),
+            production_service.ALLOW,
+        )
         .background("readers", watcher.run)
         .background("station", station.run)
         .on_start(prepare)
@@ -176,6 +210,23 @@ def build(
         .on_close(pcsc.SYSTEM.close)
         .on_close(database.dispose)
     )
+
+
+def _printer(settings: Settings) -> CardPrinter:
+    if settings.printer:
+        # Imported late: only who prints by CUPS needs its library.
+        from services.cardperso.printing.cups_printer import CupsPrinter
+
+        return CupsPrinter(
+            settings.printer,
+            settings.print_server,
+            settings.data_dir / "sent",
+            dpi=settings.print_dpi,
+            seconds=settings.print_seconds,
+        )
+    if not settings.spool:
+        return NoPrinter()
+    return SpoolPrinter(Path(settings.spool), settings.print_dpi)
 
 
 def _issuer(settings: Settings, clock: Clock) -> Issuer:

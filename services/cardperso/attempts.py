@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, MutableMapping
+from datetime import datetime
 
 import sqlalchemy as sa
 
 from services.cardperso.tables import ATTEMPTS
 from services.common.clock import Clock
 from services.common.db import Database
+from services.common.errors import NotFound
 
 
 class Attempts(MutableMapping[str, int]):
@@ -51,3 +53,24 @@ class Attempts(MutableMapping[str, int]):
     def __len__(self) -> int:
         with self._database.read() as conn:
             return int(conn.scalar(sa.select(sa.func.count()).select_from(ATTEMPTS)) or 0)
+
+
+def failed(conn: sa.Connection, limit: int) -> list[tuple[str, int, datetime]]:
+    """Chips with failed sessions by UID: how many in a row, and when the last one was."""
+    query = sa.select(ATTEMPTS).order_by(ATTEMPTS.c.chip_uid).limit(limit)
+    return [(row.chip_uid, row.failures, row.last_time) for row in conn.execute(query)]
+
+
+def forget(conn: sa.Connection, chip_uid: str) -> None:
+    """An operator knows better now.
+
+    Raises:
+        NotFound: no session failed with this chip.
+    """
+    if conn.execute(sa.delete(ATTEMPTS).where(ATTEMPTS.c.chip_uid == chip_uid)).rowcount != 1:
+        raise NotFound(
+            "CHIP_UNKNOWN",
+            f"No session failed with the chip {chip_uid}.",
+            field="chip_uid",
+            remedy="List the chips with failed sessions.",
+        )

@@ -31,21 +31,8 @@ class Desk:
             NotFound: there is no such reader.
             PcscUnavailable: PC/SC does not answer.
         """
-        if location != region and not location.startswith(f"{region}:"):
-            raise InvalidArgument(
-                "LOCATION_OUTSIDE_REGION",
-                f"{location} is neither {region} nor a site in it.",
-                field="location",
-                remedy=f"Send {region}, or {region}:NAME for a site.",
-            )
-        names = [found.name for found in pcsc.readers()]
-        if reader not in names:
-            raise NotFound(
-                "READER_UNKNOWN",
-                f"There is no reader {reader!r} on this host.",
-                field="reader",
-                remedy=f"Send one of: {', '.join(names) or 'none is connected'}.",
-            )
+        self.check_place(region, location)
+        self.check_reader(reader)
         now = self._clock.now()
         return Job(
             job_id=str(uuid.uuid4()),
@@ -59,6 +46,29 @@ class Desk:
             update_time=now,
             operator=operator,
         )
+
+    @staticmethod
+    def check_place(region: str, location: str) -> None:
+        """Raise InvalidArgument where the location is not in the region."""
+        if location != region and not location.startswith(f"{region}:"):
+            raise InvalidArgument(
+                "LOCATION_OUTSIDE_REGION",
+                f"{location} is neither {region} nor a site in it.",
+                field="location",
+                remedy=f"Send {region}, or {region}:NAME for a site.",
+            )
+
+    @staticmethod
+    def check_reader(reader: str) -> None:
+        """Raise NotFound where this host has no such reader, PcscUnavailable where PC/SC does not answer."""
+        names = [found.name for found in pcsc.readers()]
+        if reader not in names:
+            raise NotFound(
+                "READER_UNKNOWN",
+                f"There is no reader {reader!r} on this host.",
+                field="reader",
+                remedy=f"Send one of: {', '.join(names) or 'none is connected'}.",
+            )
 
     def readers_in_use(self) -> dict[str, str]:
         """The job at each reader that has one: the oldest that is open."""

@@ -145,7 +145,7 @@ class Encoder:
             self._journal.enter(recorder, job.job_id, made.verification.summary or "VERIFIED")
             return made
 
-    def faces(self, holder: Holder, content: ChipPlan, made: Made, *, mark: str) -> Faces:
+    def faces(self, holder: Holder, content: ChipPlan, made: Made, *, mark: str, dpi: int) -> Faces:
         """The faces of a card that was made; its code is signed by whoever signs chips.
 
         Args:
@@ -153,6 +153,7 @@ class Encoder:
             content: of the chip; a chip that opens with a machine readable zone has it on its back.
             made: the card.
             mark: word across it; empty for none.
+            dpi: dots per inch of the printer.
 
         Raises:
             ChipRefusal: see `face.render.draw`.
@@ -160,7 +161,7 @@ class Encoder:
         """
         signed = token.issue(holder, made.chip_uid, made.security_object, self._issuer.signer())
         template = WITH_ZONE if content.profile.keys is AccessSource.MRZ else DEFAULT
-        return draw(holder, made.chip_uid, signed, mark=mark, template=template)
+        return draw(holder, made.chip_uid, signed, mark=mark, template=template, dpi=dpi)
 
     def _personalize(self, visit: _Visit, plan: ChipPlan) -> Made:
         card, issuer = visit.card, self._issuer

@@ -17,7 +17,7 @@ import uuid
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from services.common.errors import FailedPrecondition
+from services.common.errors import FailedPrecondition, PermissionDenied
 
 
 class State(StrEnum):
@@ -31,6 +31,17 @@ class State(StrEnum):
     HANDED_OVER = "HANDED_OVER"
     SPOILED = "SPOILED"
     FAILED = "FAILED"
+    VOID = "VOID"
+
+
+class Card(StrEnum):
+    """What there is of a job's card."""
+
+    BLANK = "BLANK"
+    PERSONALIZED = "PERSONALIZED"
+    QUALITY_CHECKED = "QUALITY_CHECKED"
+    HANDED_OVER = "HANDED_OVER"
+    VOID = "VOID"
 
 
 OPEN = (State.PENDING, State.CLAIMED, State.WRITING, State.VERIFIED)
@@ -66,11 +77,33 @@ class Job:
     outcome: State | None = None
     reason: str = ""
     operator: str = ""
+    batch_id: str = ""
+    station_name: str = ""
+    checked_by: str = ""
+    rejected_by: str = ""
+    reject_reason: str = ""
+    reviewed_by: str = ""
 
     @property
     def is_open(self) -> bool:
         """Whether a worker has something to do."""
         return self.state in OPEN
+
+    @property
+    def card(self) -> Card:
+        """What there is of its card."""
+        if self.state in (State.SPOILED, State.VOID):
+            return Card.VOID
+        if self.state is State.HANDED_OVER:
+            return Card.HANDED_OVER
+        if self.state not in (State.VERIFIED, State.PRINTED):
+            return Card.BLANK
+        return Card.QUALITY_CHECKED if self.checked_by else Card.PERSONALIZED
+
+    def waits_for_people(self, *, quality_check: bool) -> bool:
+        """Whether somebody must look at the finished card before it is booked."""
+        finished = self.state is State.VERIFIED and self.outcome is None and not self.consumed
+        return finished and bool(self.rejected_by or (quality_check and not self.checked_by))
 
     def digest(self) -> bytes:
         """SHA-256 over what the job came to, for the audit log."""
@@ -127,6 +160,13 @@ class Job:
         Raises:
             FailedPrecondition: there is no finished card, or it was handed over before.
         """
+        if self.rejected_by:
+            raise FailedPrecondition(
+                "CARD_REJECTED",
+                f"{self.rejected_by} has rejected the card of job {self.job_id}: {self.reject_reason}.",
+                field="job_id",
+                remedy="Let a second person review it.",
+            )
         if self.state is not State.PRINTED:
             raise FailedPrecondition(
                 f"CARD_{self.state}",
@@ -136,6 +176,90 @@ class Job:
                 metadata={"state": self.state.value},
             )
         return self._to(State.HANDED_OVER, State.PRINTED)
+
+    def passed(self, by: str) -> Job:
+        """Somebody found the card good.
+
+        Raises:
+            FailedPrecondition: there is no finished card here, or somebody found it bad.
+        """
+        self._is_here("passed")
+        if self.rejected_by:
+            raise FailedPrecondition(
+                "CARD_REJECTED",
+                f"{self.rejected_by} has rejected the card of job {self.job_id}.",
+                field="job_id",
+                remedy="Let a second person review it.",
+            )
+        return replace(self, checked_by=by)
+
+    def rejected(self, by: str, reason: str) -> Job:
+        """Somebody found the card bad; it waits for a second person.
+
+        Raises:
+            FailedPrecondition: there is no finished card here, or it was rejected before.
+        """
+        self._is_here("rejected")
+        if self.rejected_by:
+            raise FailedPrecondition(
+                "CARD_REJECTED",
+                f"{self.rejected_by} has rejected the card of job {self.job_id} already.",
+                field="job_id",
+                remedy="Let a second person review it.",
+            )
+        return replace(self, rejected_by=by, reject_reason=reason[:300], checked_by="")
+
+    def reviewed(self, by: str, *, confirmed: bool) -> Job:
+        """A second person has looked at what was rejected or spoiled.
+
+        A rejection that stands spoils the card before it is booked and voids it afterwards.
+
+        Raises:
+            PermissionDenied: it is the same person.
+            FailedPrecondition: there is nothing to review, or a spoiled card shall be good again.
+        """
+        rejected = self.rejected_by and self.state in (State.VERIFIED, State.PRINTED)
+        lost = self.state in (State.SPOILED, State.VOID)
+        if not (rejected or lost) or self.reviewed_by:
+            raise FailedPrecondition(
+                "NOTHING_TO_REVIEW",
+                f"The card of job {self.job_id} is neither rejected nor spoiled, or was reviewed before.",
+                field="job_id",
+                remedy="List what waits for a review.",
+            )
+        first = self.rejected_by or self.operator
+        if by == first:
+            raise PermissionDenied(
+                "SAME_PERSON",
+                f"{by} cannot review the card of job {self.job_id}: a second person must.",
+                field="job_id",
+                remedy="Ask somebody else.",
+            )
+        if lost:
+            if not confirmed:
+                raise FailedPrecondition(
+                    "CARD_SPOILED",
+                    f"The blank of job {self.job_id} is booked as spoiled.",
+                    field="confirmed",
+                    remedy="Confirm it here, and question it in the inventory.",
+                )
+            return replace(self, reviewed_by=by)
+        if not confirmed:
+            return replace(self, rejected_by="", reject_reason="")
+        reason = f"{self.reject_reason}; rejected by {self.rejected_by}, reviewed by {by}"[:500]
+        if self.state is State.VERIFIED and not self.consumed:
+            return replace(self, outcome=State.SPOILED, reason=reason, reviewed_by=by)
+        return replace(self, state=State.VOID, reason=reason, reviewed_by=by)
+
+    def _is_here(self, what: str) -> None:
+        if self.state not in (State.VERIFIED, State.PRINTED) or self.outcome is not None:
+            raise FailedPrecondition(
+                f"CARD_{self.state}",
+                f"The card of job {self.job_id} cannot be {what}: the job is {self.state}.",
+                field="job_id",
+                remedy="A card can be judged from when its chip is verified until it is handed over.",
+                metadata={"state": self.state.value},
+            )
 
     def ending(self, outcome: State, reason: str) -> Job:
         """The job will end so, once what it holds is given back."""

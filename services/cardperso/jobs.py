@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from services.cardperso.face.render import Faces
 from services.cardperso.job import Job
+from services.cardperso.production.floor import settle
 from services.cardperso.store import Store
 from services.common import audit
 from services.common.bell import Bell
@@ -33,6 +34,7 @@ class Jobs:
             if faces is not None:
                 self._store.add_faces(conn, job.job_id, faces)
             if not saved.is_open:
+                settle(conn, saved)
                 audit.append(
                     conn,
                     actor=ACTOR,
@@ -56,6 +58,16 @@ class Jobs:
         """The job as it is stored."""
         with self._database.read() as conn:
             return self._store.job(conn, job.job_id)
+
+    def faces(self, job: Job) -> Faces:
+        """The faces of a card that was made.
+
+        Raises:
+            NotFound: it has none.
+        """
+        with self._database.read() as conn:
+            front, back = (self._store.face(conn, job.job_id, side) for side in ("front", "back"))
+        return Faces(front, back)
 
     def job_of_chip(self, chip_uid: str, but: str) -> Job | None:
         """A job other than `but` that wrote this chip."""

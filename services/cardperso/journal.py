@@ -70,6 +70,7 @@ class Session:
     end_time: datetime
     outcome: str
     salt: str
+    hash: str
     exchanges: tuple[Exchange, ...]
 
 
@@ -198,8 +199,19 @@ class Journal:
         conn.execute(sa.update(SESSION_HEAD).values(seq=row["seq"], hash=link))
 
 
-def verify(conn: sa.Connection) -> tuple[int, int | None]:
-    """How many sessions there are, and the first one that is missing or was changed; None where all hold."""
+@dataclass(frozen=True)
+class Checked:
+    """What came of a check: sessions that hold, the first one that does not (None where all do), and the hash
+    of the last that does.
+    """
+
+    sessions: int
+    broken: int | None
+    hash: str
+
+
+def verify(conn: sa.Connection) -> Checked:
+    """Go through the chain; a session that is missing, was changed or put in breaks it."""
     link, expected = GENESIS, 1
     query = sa.select(SESSIONS).order_by(SESSIONS.c.seq)
     with conn.execute(query, execution_options={"yield_per": 200}) as rows:
@@ -207,16 +219,16 @@ def verify(conn: sa.Connection) -> tuple[int, int | None]:
             values = dict(row._mapping)
             found, packed = values.pop("hash"), bytes(values.pop("body"))
             try:
-                link = _link(link, values, zlib.decompress(packed))
+                next_link = _link(link, values, zlib.decompress(packed))
             except zlib.error:
-                link = ""
-            if row.seq != expected or link != found:
-                return expected - 1, expected
+                next_link = ""
+            if row.seq != expected or next_link != found:
+                return Checked(expected - 1, expected, link)
+            link = next_link
             expected += 1
     head = conn.execute(sa.select(SESSION_HEAD)).first()
-    if head is None or (head.seq, head.hash) != (expected - 1, link):
-        return expected - 1, expected
-    return expected - 1, None
+    whole = head is not None and (head.seq, head.hash) == (expected - 1, link)
+    return Checked(expected - 1, None if whole else expected, link)
 
 
 def _link(previous: str, row: dict[str, Any], body: bytes) -> str:

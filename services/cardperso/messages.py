@@ -7,7 +7,7 @@ import datetime as dt
 from google.protobuf.timestamp_pb2 import Timestamp
 from tunggal.cardperso.v1 import cardperso_pb2 as pb
 
-from services.cardperso.job import Job, State
+from services.cardperso.job import Card, Job, State
 from services.cardperso.pcsc import ReaderState
 
 SIDES = {pb.CARD_SIDE_FRONT: "front", pb.CARD_SIDE_BACK: "back"}
@@ -21,6 +21,14 @@ _STATES = {
     State.HANDED_OVER: pb.CARD_JOB_STATE_HANDED_OVER,
     State.SPOILED: pb.CARD_JOB_STATE_SPOILED,
     State.FAILED: pb.CARD_JOB_STATE_FAILED,
+    State.VOID: pb.CARD_JOB_STATE_VOID,
+}
+_CARDS = {
+    Card.BLANK: pb.CARD_STATE_BLANK,
+    Card.PERSONALIZED: pb.CARD_STATE_PERSONALIZED,
+    Card.QUALITY_CHECKED: pb.CARD_STATE_QUALITY_CHECKED,
+    Card.HANDED_OVER: pb.CARD_STATE_HANDED_OVER,
+    Card.VOID: pb.CARD_STATE_VOID,
 }
 _BY_NUMBER = {number: state for state, number in _STATES.items()}
 
@@ -42,6 +50,13 @@ def job(found: Job) -> pb.CardJob:
         apdu_count=found.apdu_count,
         readback_mismatches=found.readback_mismatches,
         chip_seconds=found.chip_seconds,
+        batch_id=found.batch_id,
+        station=found.station_name,
+        card_state=_CARDS[found.card],
+        operator=found.operator,
+        checked_by=found.checked_by,
+        rejected_by=found.rejected_by,
+        reviewed_by=found.reviewed_by,
     )
 
 

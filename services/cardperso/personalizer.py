@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from services.cardperso.chip.plan import ChipPlan
 from services.cardperso.chip.refusal import ChipRefusal
 from services.cardperso.encoder import Encoder, RefusedCardError, RuinedError, TornError
+from services.cardperso.face.render import Faces
 from services.cardperso.holder import Holder
 from services.cardperso.job import Job, State
 from services.cardperso.jobs import Jobs
 from services.cardperso.metrics import ChipMeter
 from services.cardperso.pcsc import CardTimeout, PcscFault
 from services.cardperso.ports import Enroll, Inventory
+from services.cardperso.printing.printer import CardPrinter, NoPrinter, PrinterFault, PrintFailed
 from services.common.errors import (
     AlreadyExists,
     FailedPrecondition,
@@ -53,6 +55,11 @@ class Policy:
     card_wait: float
     resume_wait: float
     mark: str
+    quality_check: bool = False
+
+
+class LostJobError(Exception):
+    """Another station has taken the job over: this one lets go of it."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,7 @@ class Personalizer:
         inventory: Inventory,
         meter: ChipMeter,
         policy: Policy,
+        printer: CardPrinter | None = None,
     ) -> None:
         self._jobs = jobs
         self._encoder = encoder
@@ -83,13 +91,15 @@ class Personalizer:
         self._inventory = inventory
         self._meter = meter
         self._policy = policy
+        self._printer = printer or NoPrinter()
+        self._sent: set[str] = set()
         self._work: dict[str, _Work] = {}
 
     def run(self, job: Job, stop: threading.Event) -> Job:
         """Go on with a job until it has ended or `stop` is set. Whatever may pass is tried again for ever."""
         delay = _FIRST_DELAY
         try:
-            while job.is_open and not stop.is_set():
+            while job.is_open and not stop.is_set() and not self.waits_for_people(job):
                 try:
                     job = self._step(job, stop)
                     delay = _FIRST_DELAY
@@ -97,12 +107,37 @@ class Personalizer:
                     _log.warning(
                         "card_job_waits", job_id=job.job_id, reason=error.reason, detail=error.message
                     )
-                    job = self._jobs.note(self._jobs.reload(job), _told(error))
+                    job = self._jobs.note(self._mine(job), _told(error))
                     stop.wait(delay)
                     delay = min(2 * delay, _LONGEST_DELAY)
+        except LostJobError:
+            _log.warning("card_job_taken_over", job_id=job.job_id)
         finally:
             self._work.pop(job.job_id, None)
+            self._sent.discard(job.job_id)
         return job
+
+    def waits_for_people(self, job: Job) -> bool:
+        """Whether somebody must look at the finished card before it is booked."""
+        return job.waits_for_people(quality_check=self._policy.quality_check)
+
+    def keep(self, job: Job) -> None:
+        """See to it that the record of a card that waits for people stays on loan."""
+        try:
+            self._enroll.renew(job.claim_id)
+        except DECISIONS as error:
+            self._jobs.save(self._mine(job).ending(State.SPOILED, _told(error)))
+
+    def _mine(self, job: Job) -> Job:
+        """The job as it is stored.
+
+        Raises:
+            LostJobError: another station has it now.
+        """
+        stored = self._jobs.reload(job)
+        if (stored.station, stored.reader) != (job.station, job.reader):
+            raise LostJobError
+        return stored
 
     def _step(self, job: Job, stop: threading.Event) -> Job:
         if job.outcome is not None:
@@ -115,7 +150,7 @@ class Personalizer:
             case State.WRITING:
                 return self._make(job, stop)
             case _:
-                return self._book(job)
+                return self._book(job, stop)
 
     def _claim(self, job: Job) -> Job:
         """Take the next record and see whether it fits the chip, before any blank is touched."""
@@ -131,6 +166,8 @@ class Personalizer:
         return self._jobs.save(job.claimed(claim.claim_id, claim.holder.record_id))
 
     def _reserve(self, job: Job) -> Job:
+        # No blank is taken while there is nothing to print it with.
+        self._printer.check()
         try:
             held = self._inventory.reserve(job.request_id("reserve"), job.location, f"card-job/{job.job_id}")
         except DECISIONS as error:
@@ -159,7 +196,7 @@ class Personalizer:
                     renewed = time.monotonic()
                 stop.wait(_LOOK_SECONDS)
         except DECISIONS as error:
-            job = self._jobs.reload(job)
+            job = self._mine(job)
             return self._jobs.save(job.ending(_unmade(job), _told(error)))
         return job
 
@@ -167,7 +204,7 @@ class Personalizer:
         self, job: Job, obstacle: PcscFault | RefusedCardError | TornError, refused: dict[str, str]
     ) -> Job:
         """The job after an obstacle, with the reason that it waits for."""
-        job = self._jobs.reload(job)
+        job = self._mine(job)
         if isinstance(obstacle, TornError):
             return self._jobs.save(job.worked(obstacle.apdus, obstacle.seconds).waiting(str(obstacle)))
         if isinstance(obstacle, RefusedCardError):
@@ -213,23 +250,49 @@ class Personalizer:
             made = self._encoder.make(job, work.chip, admit=admit, touch=touch, stop=stop)
         except RuinedError as ruined:
             self._meter.observe(ruined.seconds, verified=False)
-            job = self._jobs.reload(job).worked(ruined.apdus, ruined.seconds)
+            job = self._mine(job).worked(ruined.apdus, ruined.seconds)
             return self._jobs.save(job.ending(State.SPOILED, str(ruined)))
         seen = made.verification
         job = job.worked(made.apdus, made.seconds).read(seen.differing)
         self._meter.observe(made.seconds, verified=seen.genuine)
         if not seen.genuine:
             return self._jobs.save(job.ending(State.SPOILED, seen.summary))
-        faces = self._encoder.faces(work.holder, work.chip, made, mark=self._policy.mark)
-        return self._jobs.save(job.verified(), faces)
+        faces = self._encoder.faces(
+            work.holder, work.chip, made, mark=self._policy.mark, dpi=self._printer.dpi
+        )
+        return self._print(self._jobs.save(job.verified(), faces), faces, stop)
+
+    def _print(self, job: Job, faces: Faces, stop: threading.Event) -> Job:
+        """Print both faces. A printer in trouble is waited for, however long: the chip is good."""
+        renewed = time.monotonic()
+        while not stop.is_set():
+            try:
+                self._printer.print(job.job_id, faces)
+            except PrintFailed as failed:
+                return self._jobs.save(self._mine(job).ending(State.SPOILED, _told(failed)))
+            except PrinterFault as fault:
+                job = self._jobs.note(self._mine(job), _told(fault))
+            else:
+                self._sent.add(job.job_id)
+                return job
+            if time.monotonic() - renewed > _RENEW_SECONDS:
+                self._enroll.renew(job.claim_id)
+                renewed = time.monotonic()
+            stop.wait(_LOOK_SECONDS)
+        return job
 
     def _refuse_used(self, job: Job, uid: str) -> None:
         other = self._jobs.job_of_chip(uid, but=job.job_id)
         if other is not None:
             raise RefusedCardError(uid, f"CHIP_ALREADY_USED: chip {uid} belongs to job {other.job_id}.")
 
-    def _book(self, job: Job) -> Job:
+    def _book(self, job: Job, stop: threading.Event) -> Job:
         """Book the blank as this chip's card, then the record as printed."""
+        if not job.consumed and job.job_id not in self._sent:
+            # After a restart; a card that was sent before is not printed twice.
+            job = self._print(job, self._jobs.faces(job), stop)
+            if job.outcome is not None or job.job_id not in self._sent:
+                return job
         try:
             if not job.consumed:
                 # Whoever lost the claim must not make a card of the blank: the record may be on another one.

@@ -157,6 +157,42 @@ class Settings(ServiceSettings):
         description="What chips hold: the name of a profile that is shipped (ktp-el, icao-lds1), or the path "
         "of a profile file. Left out: ktp-el.",
     )
+    quality_check: bool = Field(
+        default=False,
+        description="Book a card only after somebody has found it good; until then it can be rejected and "
+        "its record goes back to its place in the queue. Left out: cards are booked as soon as their chip "
+        "is verified.",
+    )
+    station_lease_seconds: float = Field(
+        default=30.0,
+        ge=3,
+        description="How long a host promises to be there for its stations; then others of the location take "
+        "over what it had begun. Left out: 30.",
+    )
+    printer: str = Field(
+        default="",
+        description="Queue of the card printer in CUPS; needs the extra 'cups'. Left out: faces are spooled.",
+    )
+    print_server: str = Field(
+        default="",
+        pattern=r"^(/.*|[^/:]+:\d{1,5})?$",
+        description="Socket or host:port of the CUPS server. Left out: the system's own.",
+    )
+    print_dpi: Literal[300, 600] = Field(
+        default=300, description="Dots per inch of the card printer: 300 or 600. Left out: 300."
+    )
+    print_seconds: float = Field(
+        default=180.0,
+        gt=0,
+        description="Time for one card, then the printer counts as stopped; its job goes on all the same. "
+        "Left out: 3 minutes.",
+    )
+    spool: str = Field(
+        default_factory=lambda data: str(data["data_dir"] / "spool"),
+        description="Directory for the faces as PNG and PDF where there is no printer. It shows people and "
+        "is not encrypted; only the service's user may read it. Left out: beside the data. Empty: nothing is "
+        "spooled, and the faces are kept sealed only.",
+    )
     card_mark: str = Field(
         default="SPESIMEN",
         max_length=20,

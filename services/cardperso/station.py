@@ -9,14 +9,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from services.cardperso.job import Job
 from services.cardperso.jobs import Jobs
-from services.cardperso.personalizer import Personalizer
+from services.cardperso.personalizer import LostJobError, Personalizer
+from services.cardperso.production.floor import Floor
 from services.common.bell import Bell
 from services.common.errors import ConfigurationError, TunggalError
 from services.common.logs import get_logger
 
 _RESTART_SECONDS = 2.0
 _HANDOVER_SECONDS = 15.0
+_KEEP_SECONDS = 20.0
 
 _log = get_logger()
 
@@ -32,6 +35,7 @@ class Station:
         jobs: Jobs,
         bell: Bell,
         make_personalizer: Callable[[], Personalizer],
+        floor: Floor,
         *,
         poll_seconds: float,
     ) -> None:
@@ -39,6 +43,9 @@ class Station:
         self._jobs = jobs
         self._bell = bell
         self._make_personalizer = make_personalizer
+        self._floor = floor
+        self._keeper = make_personalizer()
+        self._kept = time.monotonic()
         self._poll_seconds = poll_seconds
 
     def run(self, stop: threading.Event) -> None:
@@ -47,9 +54,11 @@ class Station:
         while not stop.is_set():
             seen = self._bell.rings
             try:
-                readers = {job.reader for job in self._jobs.open_jobs(self._name)}
-            except TunggalError as error:
-                _log.warning("jobs_unreadable", reason=error.reason, detail=error.message)
+                self._floor.take()
+                readers = {job.reader for job in self._to_do()}
+                self._keep()
+            except (TunggalError, LostJobError) as error:
+                _log.warning("jobs_unreadable", detail=str(error))
                 readers = set()
             for reader in readers:
                 if reader not in workers or not workers[reader].is_alive():
@@ -61,12 +70,26 @@ class Station:
         for worker in workers.values():
             worker.join()
 
+    def _to_do(self) -> list[Job]:
+        """Open jobs that wait for nobody, oldest first."""
+        waits = self._keeper.waits_for_people
+        return [job for job in self._jobs.open_jobs(self._name) if not waits(job)]
+
+    def _keep(self) -> None:
+        """Keep on loan the records of the cards that wait for somebody to look at them."""
+        if time.monotonic() - self._kept < _KEEP_SECONDS:
+            return
+        self._kept = time.monotonic()
+        for job in self._jobs.open_jobs(self._name):
+            if self._keeper.waits_for_people(job):
+                self._keeper.keep(job)
+
     def _serve(self, reader: str, stop: threading.Event) -> None:
         """Do a reader's jobs one after the other until there is none."""
         personalizer = self._make_personalizer()
         try:
             while not stop.is_set():
-                job = next((job for job in self._jobs.open_jobs(self._name) if job.reader == reader), None)
+                job = next((job for job in self._to_do() if job.reader == reader), None)
                 if job is None:
                     return
                 personalizer.run(job, stop)

@@ -15,7 +15,7 @@ from services.cardperso.tables import FACES, JOBS
 from services.common.crypto import KeyRing
 from services.common.errors import Aborted, NotFound
 
-_USED = (State.VERIFIED, State.PRINTED, State.HANDED_OVER, State.SPOILED)
+_USED = (State.VERIFIED, State.PRINTED, State.HANDED_OVER, State.SPOILED, State.VOID)
 
 
 class Store:
@@ -69,6 +69,17 @@ class Store:
             query = query.where(JOBS.c.state == state.value)
         if record_id:
             query = query.where(JOBS.c.record_id == record_id.lower())
+        return [_job(row) for row in conn.execute(query)]
+
+    def unreviewed(self, conn: sa.Connection, *, after: int, limit: int) -> list[Job]:
+        """Jobs whose rejected, spoiled or void card no second person has looked at yet, oldest first."""
+        lost = JOBS.c.state.in_([State.SPOILED.value, State.VOID.value])
+        query = (
+            sa.select(JOBS)
+            .where(JOBS.c.entry > after, JOBS.c.reviewed_by == "", lost | (JOBS.c.rejected_by != ""))
+            .order_by(JOBS.c.entry)
+            .limit(limit)
+        )
         return [_job(row) for row in conn.execute(query)]
 
     def open_jobs(self, conn: sa.Connection, station: str) -> list[Job]:

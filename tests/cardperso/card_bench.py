@@ -22,6 +22,7 @@ from services.cardperso.jobs import Jobs
 from services.cardperso.journal import Journal
 from services.cardperso.metrics import ChipMeter
 from services.cardperso.personalizer import Personalizer, Policy
+from services.cardperso.printing import CardPrinter
 from services.cardperso.store import Store
 from services.common import audit
 from services.common.clock import FixedClock
@@ -48,6 +49,7 @@ class Bench:
     issuer: Issuer
     journal: Journal
     policy: Policy = POLICY
+    printer: CardPrinter | None = None
 
     def personalizer(self) -> Personalizer:
         guard = AttemptGuard(3, Attempts(self.database, self.clock))
@@ -62,6 +64,7 @@ class Bench:
             *neighbours,
             meter,
             self.policy,
+            self.printer,
         )
 
     def new_job(self) -> Job:
@@ -98,4 +101,4 @@ class Bench:
         assert sorted(world.consumed.values()) == sorted(world.printed.values())
         with self.database.read() as conn:
             assert audit.verify(conn) is None
-            assert journal.verify(conn)[1] is None
+            assert journal.verify(conn).broken is None

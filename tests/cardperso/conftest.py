@@ -10,12 +10,16 @@ from itertools import cycle
 from pathlib import Path
 
 import pytest
+from tunggal.cardperso.v1 import cardperso_pb2_grpc
 
+from services.cardperso.app import build
 from services.cardperso.holder import Holder
 from services.cardperso.jobs import Jobs
 from services.cardperso.journal import Journal
+from services.cardperso.settings import Settings
 from services.cardperso.store import Store
 from services.common.bell import Bell
+from services.common.client import channel
 from services.common.clock import FixedClock
 from services.common.crypto import KeyRing
 from services.common.db import Database
@@ -24,6 +28,7 @@ from sim.card.globalplatform import VirtualGlobalPlatformCard
 from tests.cardperso.card_bench import Bench
 from tests.cardperso.card_makers import eventually, make_holder, make_issuer, present
 from tests.cardperso.card_neighbours import Neighbours
+from tests.cardperso.card_station import Station, new_id
 
 
 @pytest.fixture(scope="session")
@@ -85,6 +90,42 @@ def bench(tmp_path: Path, clock: FixedClock, reader: VirtualReader) -> Iterator[
 
 
 MakeCard = Callable[..., VirtualCard]
+
+
+@pytest.fixture
+def database() -> str:
+    """The kind of database; most of these tests have nothing to do with it."""
+    return "sqlite"
+
+
+@pytest.fixture
+def settings(tmp_path: Path, tls_dir: Path, database: str, request: pytest.FixtureRequest) -> Settings:
+    url = f"sqlite:///{tmp_path}/cards.db"
+    if database == "postgresql":
+        url = request.getfixturevalue("postgres_url")
+    return Settings(
+        listen="127.0.0.1:0",
+        health_listen="",
+        metrics_listen="",
+        data_dir=tmp_path,
+        database_url=url,
+        tls_dir=tls_dir,
+        station="here",
+        card_wait_seconds=20,
+        drain_seconds=5,
+    )
+
+
+@pytest.fixture
+def station(
+    settings: Settings, clock: FixedClock, bank: ReaderBank, reader: VirtualReader
+) -> Iterator[Station]:
+    world = Neighbours([replace(make_holder(), record_id=new_id()) for _ in range(4)])
+    server = build(settings, clock, world.enroll, world.inventory).build().start()
+    connection = channel(f"127.0.0.1:{server.port}", settings.tls_dir, "operator-cli", server="cardperso")
+    yield Station(server, settings, cardperso_pb2_grpc.CardPersoServiceStub(connection), world, bank, reader)
+    connection.close()
+    server.stop(grace=2)
 
 
 MakeBlank = Callable[..., VirtualGlobalPlatformCard]

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import threading
-import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import grpc
@@ -20,16 +17,14 @@ from tunggal.cardperso.v1 import cardperso_pb2_grpc
 
 from services.cardperso import tables
 from services.cardperso.app import build
-from services.cardperso.settings import Settings
 from services.common import audit, requests
 from services.common.client import channel
 from services.common.clock import FixedClock
 from services.common.db import Database
-from services.common.errors import ConfigurationError, TunggalError, remote_error
-from services.common.server import RunningServer
-from sim.card import Faults, ReaderBank, VirtualReader
-from tests.cardperso.card_makers import eventually, make_holder, present
-from tests.cardperso.card_neighbours import Neighbours
+from services.common.errors import ConfigurationError
+from sim.card import Faults, VirtualReader
+from tests.cardperso.card_makers import eventually, present
+from tests.cardperso.card_station import Station, new_id, refused
 from tests.cardperso.conftest import MakeBlank
 
 ENDED = {
@@ -40,76 +35,7 @@ ENDED = {
 }
 
 
-def new_id() -> str:
-    return str(uuid.uuid4())
-
-
-@dataclass
-class Station:
-    """A running service and an operator's stub."""
-
-    server: RunningServer
-    settings: Settings
-    stub: cardperso_pb2_grpc.CardPersoServiceStub
-    world: Neighbours
-    bank: ReaderBank
-    reader: VirtualReader
-
-    def create(self, **changes: str) -> pb.CardJob:
-        fields = {"region": "32.16", "location": "32.16", "reader": self.reader.name}
-        request = pb.CreateCardJobRequest(request_id=new_id(), **(fields | changes))
-        return self.stub.CreateCardJob(request).job
-
-    def watch(self, job: pb.CardJob) -> list[pb.CardJob]:
-        return [
-            answer.job
-            for answer in self.stub.WatchCardJob(pb.WatchCardJobRequest(job_id=job.job_id), timeout=60)
-        ]
-
-
 BOTH_DATABASES = pytest.mark.parametrize("database", ["sqlite", "postgresql"])
-
-
-@pytest.fixture
-def database() -> str:
-    """The kind of database; most of these tests have nothing to do with it."""
-    return "sqlite"
-
-
-@pytest.fixture
-def settings(tmp_path: Path, tls_dir: Path, database: str, request: pytest.FixtureRequest) -> Settings:
-    url = f"sqlite:///{tmp_path}/cards.db"
-    if database == "postgresql":
-        url = request.getfixturevalue("postgres_url")
-    return Settings(
-        listen="127.0.0.1:0",
-        health_listen="",
-        metrics_listen="",
-        data_dir=tmp_path,
-        database_url=url,
-        tls_dir=tls_dir,
-        station="here",
-        card_wait_seconds=20,
-        drain_seconds=5,
-    )
-
-
-@pytest.fixture
-def station(
-    settings: Settings, clock: FixedClock, bank: ReaderBank, reader: VirtualReader
-) -> Iterator[Station]:
-    world = Neighbours([replace(make_holder(), record_id=new_id()) for _ in range(4)])
-    server = build(settings, clock, world.enroll, world.inventory).build().start()
-    connection = channel(f"127.0.0.1:{server.port}", settings.tls_dir, "operator-cli", server="cardperso")
-    yield Station(server, settings, cardperso_pb2_grpc.CardPersoServiceStub(connection), world, bank, reader)
-    connection.close()
-    server.stop(grace=2)
-
-
-def refused(call: Callable[[Any], object], request: Message) -> TunggalError:
-    with pytest.raises(grpc.RpcError) as caught:
-        call(request)
-    return remote_error(caught.value)
 
 
 @BOTH_DATABASES

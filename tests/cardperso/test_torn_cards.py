@@ -1,4 +1,4 @@
-"""A card that loses power at any command, over a real pcscd: laid back it is finished, gone it is spoiled, and
+"""A card that loses power at any command, over a real pcscd: laid back it is finished, gone it is spoiled;
 never is a card booked that a reader would not accept.
 
 `torn_cards.txt` has what comes of each command; the whole of it is gone through by the slow test.

@@ -1,6 +1,6 @@
 """Faces on their way to a card: spooled to a directory, or printed by CUPS."""
 
-from services.cardperso.printing.printer import CardPrinter
+from services.cardperso.printing.printer import CardPrinter, NoPrinter
 from services.cardperso.printing.spool import SpoolPrinter
 
-__all__ = ["CardPrinter", "SpoolPrinter"]
+__all__ = ["CardPrinter", "NoPrinter", "SpoolPrinter"]

@@ -33,6 +33,18 @@ class CardPrinter(Protocol):
         """
 
 
+class NoPrinter:
+    """Prints nothing: cards whose faces somebody else prints, from the pictures that the service keeps."""
+
+    dpi = 300
+
+    def check(self) -> None:
+        """There is nothing that could be missing."""
+
+    def print(self, name: str, faces: Faces) -> None:
+        """Nothing to do."""
+
+
 class PrinterFault(TunggalError):
     """Any of the faults below; `printer` names where."""
 

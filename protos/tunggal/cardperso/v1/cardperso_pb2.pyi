@@ -44,6 +44,8 @@ class _CardJobStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CardJobS
     """The blank is spoiled, the record is back in its place in the queue."""
     CARD_JOB_STATE_FAILED: _CardJobState.ValueType  # 8
     """Ended before a blank was touched; the reason says why."""
+    CARD_JOB_STATE_VOID: _CardJobState.ValueType  # 9
+    """The card was booked and then rejected: it is to be destroyed."""
 
 class CardJobState(_CardJobState, metaclass=_CardJobStateEnumTypeWrapper):
     """How far a card job has come."""
@@ -66,7 +68,45 @@ CARD_JOB_STATE_SPOILED: CardJobState.ValueType  # 7
 """The blank is spoiled, the record is back in its place in the queue."""
 CARD_JOB_STATE_FAILED: CardJobState.ValueType  # 8
 """Ended before a blank was touched; the reason says why."""
+CARD_JOB_STATE_VOID: CardJobState.ValueType  # 9
+"""The card was booked and then rejected: it is to be destroyed."""
 Global___CardJobState: _TypeAlias = CardJobState  # noqa: Y015
+
+class _CardState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CardStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CardState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CARD_STATE_UNSPECIFIED: _CardState.ValueType  # 0
+    """Never returned."""
+    CARD_STATE_BLANK: _CardState.ValueType  # 1
+    """A blank, or no card at all."""
+    CARD_STATE_PERSONALIZED: _CardState.ValueType  # 2
+    """The chip is verified."""
+    CARD_STATE_QUALITY_CHECKED: _CardState.ValueType  # 3
+    """Somebody has found the card good."""
+    CARD_STATE_HANDED_OVER: _CardState.ValueType  # 4
+    """The holder has it."""
+    CARD_STATE_VOID: _CardState.ValueType  # 5
+    """It was spoiled or rejected."""
+
+class CardState(_CardState, metaclass=_CardStateEnumTypeWrapper):
+    """What there is of a card."""
+
+CARD_STATE_UNSPECIFIED: CardState.ValueType  # 0
+"""Never returned."""
+CARD_STATE_BLANK: CardState.ValueType  # 1
+"""A blank, or no card at all."""
+CARD_STATE_PERSONALIZED: CardState.ValueType  # 2
+"""The chip is verified."""
+CARD_STATE_QUALITY_CHECKED: CardState.ValueType  # 3
+"""Somebody has found the card good."""
+CARD_STATE_HANDED_OVER: CardState.ValueType  # 4
+"""The holder has it."""
+CARD_STATE_VOID: CardState.ValueType  # 5
+"""It was spoiled or rejected."""
+Global___CardState: _TypeAlias = CardState  # noqa: Y015
 
 class _CardSide:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -146,6 +186,13 @@ class CardJob(_message.Message):
     APDU_COUNT_FIELD_NUMBER: _builtins.int
     READBACK_MISMATCHES_FIELD_NUMBER: _builtins.int
     CHIP_SECONDS_FIELD_NUMBER: _builtins.int
+    BATCH_ID_FIELD_NUMBER: _builtins.int
+    STATION_FIELD_NUMBER: _builtins.int
+    CARD_STATE_FIELD_NUMBER: _builtins.int
+    OPERATOR_FIELD_NUMBER: _builtins.int
+    CHECKED_BY_FIELD_NUMBER: _builtins.int
+    REJECTED_BY_FIELD_NUMBER: _builtins.int
+    REVIEWED_BY_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     """Identifier made by the service (UUID)."""
     state: Global___CardJobState.ValueType
@@ -170,6 +217,20 @@ class CardJob(_message.Message):
     """Bytes read back from the chip that differ from what was to be written; 0 on every finished card."""
     chip_seconds: _builtins.float
     """Seconds between the card's first APDU and its last."""
+    batch_id: _builtins.str
+    """Batch that it belongs to (UUID); empty for a single order."""
+    station: _builtins.str
+    """Station that makes it; empty for an order for a reader."""
+    card_state: Global___CardState.ValueType
+    """What there is of the card."""
+    operator: _builtins.str
+    """Who ordered it."""
+    checked_by: _builtins.str
+    """Who found the card good; empty while nobody has."""
+    rejected_by: _builtins.str
+    """Who found it bad; empty while nobody has."""
+    reviewed_by: _builtins.str
+    """Second person who has reviewed a rejected or spoiled card; empty while nobody has."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was created."""
@@ -195,10 +256,17 @@ class CardJob(_message.Message):
         apdu_count: _builtins.int = ...,
         readback_mismatches: _builtins.int = ...,
         chip_seconds: _builtins.float = ...,
+        batch_id: _builtins.str = ...,
+        station: _builtins.str = ...,
+        card_state: Global___CardState.ValueType = ...,
+        operator: _builtins.str = ...,
+        checked_by: _builtins.str = ...,
+        rejected_by: _builtins.str = ...,
+        reviewed_by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["apdu_count", b"apdu_count", "blank_serial", b"blank_serial", "chip_seconds", b"chip_seconds", "chip_uid", b"chip_uid", "create_time", b"create_time", "job_id", b"job_id", "location", b"location", "readback_mismatches", b"readback_mismatches", "reader", b"reader", "reason", b"reason", "record_id", b"record_id", "region", b"region", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["apdu_count", b"apdu_count", "batch_id", b"batch_id", "blank_serial", b"blank_serial", "card_state", b"card_state", "checked_by", b"checked_by", "chip_seconds", b"chip_seconds", "chip_uid", b"chip_uid", "create_time", b"create_time", "job_id", b"job_id", "location", b"location", "operator", b"operator", "readback_mismatches", b"readback_mismatches", "reader", b"reader", "reason", b"reason", "record_id", b"record_id", "region", b"region", "rejected_by", b"rejected_by", "reviewed_by", b"reviewed_by", "state", b"state", "station", b"station", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

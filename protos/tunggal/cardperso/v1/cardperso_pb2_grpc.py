@@ -122,7 +122,8 @@ class CardPersoServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def HandOverCard(self, request, context):
-        """Records that the holder received the card: the record becomes CARD_ISSUED.
+        """Records that the holder received the card: the record becomes CARD_ISSUED. Refused while the card is rejected, and
+        before it was found good where that is asked for.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

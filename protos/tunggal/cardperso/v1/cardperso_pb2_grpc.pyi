@@ -50,7 +50,9 @@ class CardPersoServiceStub:
     GetCardFace: _grpc.UnaryUnaryMultiCallable[_cardperso_pb2.GetCardFaceRequest, _cardperso_pb2.GetCardFaceResponse]
     """Reads the rendered face of a finished card as PNG, CR80 at 300 dpi."""
     HandOverCard: _grpc.UnaryUnaryMultiCallable[_cardperso_pb2.HandOverCardRequest, _cardperso_pb2.HandOverCardResponse]
-    """Records that the holder received the card: the record becomes CARD_ISSUED."""
+    """Records that the holder received the card: the record becomes CARD_ISSUED. Refused while the card is rejected, and
+    before it was found good where that is asked for.
+    """
 
 @_typing.type_check_only
 class CardPersoServiceAsyncStub(CardPersoServiceStub):
@@ -74,7 +76,9 @@ class CardPersoServiceAsyncStub(CardPersoServiceStub):
     GetCardFace: _aio.UnaryUnaryMultiCallable[_cardperso_pb2.GetCardFaceRequest, _cardperso_pb2.GetCardFaceResponse]  # type: ignore[assignment]
     """Reads the rendered face of a finished card as PNG, CR80 at 300 dpi."""
     HandOverCard: _aio.UnaryUnaryMultiCallable[_cardperso_pb2.HandOverCardRequest, _cardperso_pb2.HandOverCardResponse]  # type: ignore[assignment]
-    """Records that the holder received the card: the record becomes CARD_ISSUED."""
+    """Records that the holder received the card: the record becomes CARD_ISSUED. Refused while the card is rejected, and
+    before it was found good where that is asked for.
+    """
 
 class CardPersoServiceServicer(metaclass=_abc_1.ABCMeta):
     """Card jobs on the readers of one site. Every mutating call carries a `request_id`: the same id with the same body
@@ -137,6 +141,8 @@ class CardPersoServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _cardperso_pb2.HandOverCardRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_cardperso_pb2.HandOverCardResponse, _abc.Awaitable[_cardperso_pb2.HandOverCardResponse]]:
-        """Records that the holder received the card: the record becomes CARD_ISSUED."""
+        """Records that the holder received the card: the record becomes CARD_ISSUED. Refused while the card is rejected, and
+        before it was found good where that is asked for.
+        """
 
 def add_CardPersoServiceServicer_to_server(servicer: CardPersoServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
