@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cli import abis, bench, card
+from cli import abis, bench, card, keys
 from cli.certificate import certificate
 from cli.demo.command import demo
 from cli.readers import readers
@@ -28,6 +28,7 @@ app.command(rich_help_panel="Ask")(readers)
 app.command(rich_help_panel="Services")(certificate)
 app.add_typer(abis.app, name="abis", rich_help_panel="Ask")
 app.add_typer(card.app, name="card", rich_help_panel="Ask")
+app.add_typer(keys.app, name="keys", rich_help_panel="Services")
 app.add_typer(bench.app, name="bench", rich_help_panel="Measure")
 
 

@@ -24,11 +24,10 @@ from services.cardperso.chip import profile as profiles
 from services.cardperso.chip.plan import encode
 from services.cardperso.desk import Desk
 from services.cardperso.encoder import Encoder
-from services.cardperso.globalplatform import AttemptGuard, CardType, SecurityLevel
-from services.cardperso.issuer import Issuer, Schemes, file_keystore, token_keystore
+from services.cardperso.globalplatform import AttemptGuard
+from services.cardperso.issuer import Issuer, configured
 from services.cardperso.jobs import Jobs
 from services.cardperso.journal import Journal
-from services.cardperso.keys.authority import Authorities
 from services.cardperso.keys.errors import KeystoreDamaged, KeystoreLocked, KeystoreUnavailable
 from services.cardperso.metrics import ChipMeter, JobCollector
 from services.cardperso.peers import GrpcEnroll, GrpcInventory
@@ -74,7 +73,7 @@ def build(
     store, bell = Store(KeyRing.load(settings.key_file)), Bell()
     jobs = Jobs(database, store, clock, bell)
     journal = Journal(database, settings.data_dir / "journal", clock)
-    issuer, printer = _issuer(settings, clock), _printer(settings)
+    issuer, printer = configured(settings, clock), _printer(settings)
     profile = profiles.find(settings.chip_profile)
     guard = AttemptGuard(settings.card_attempts, Attempts(database, clock))
     builder = ServerBuilder(settings, clock)
@@ -227,29 +226,6 @@ def _printer(settings: Settings) -> CardPrinter:
     if not settings.spool:
         return NoPrinter()
     return SpoolPrinter(Path(settings.spool), settings.print_dpi)
-
-
-def _issuer(settings: Settings, clock: Clock) -> Issuer:
-    if settings.pkcs11_module:
-        open_store = token_keystore(settings.pkcs11_module, settings.pkcs11_token, settings.pkcs11_pin_file)
-    else:
-        open_store = file_keystore(
-            settings.keystore, settings.keystore_passphrase_file, development=settings.dev_keys
-        )
-    card_type = CardType(
-        load_file=bytes.fromhex(settings.card_load_file),
-        module=bytes.fromhex(settings.card_module),
-        isd=bytes.fromhex(settings.card_isd),
-        level=SecurityLevel(int(settings.card_security, 16)),
-    )
-    return Issuer(
-        open_store,
-        Authorities(settings.certificates, settings.issuer_country, settings.issuer_name),
-        card_type,
-        Schemes(settings.card_scheme, settings.transport_scheme),
-        development=settings.dev_keys,
-        clock=clock,
-    )
 
 
 def _prepare(issuer: Issuer) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.cardperso.chip.access import READER_MASTER, AccessKeys, from_master
-from services.cardperso.globalplatform import CardAnswer, CardKeys, CardType, key_source
+from services.cardperso.globalplatform import CardAnswer, CardKeys, CardType, SecurityLevel, key_source
 from services.cardperso.globalplatform.channel import FACTORY_KEYS
 from services.cardperso.keys import (
     FileKeystore,
@@ -28,6 +28,7 @@ from services.cardperso.keys import (
 from services.cardperso.keys.authority import Authorities, Signer
 from services.cardperso.keys.errors import KeyExists, KeyNotFound, KeystoreLocked
 from services.cardperso.keys.keystore import KeyKind
+from services.cardperso.settings import Settings
 from services.cardperso.verify import Trust
 from services.common.clock import Clock
 from services.common.errors import ConfigurationError
@@ -235,6 +236,30 @@ class Issuer:
         if self._development:
             return KeySet(card.key_version, _TEST_KEY, _TEST_KEY, _TEST_KEY)
         raise KeyNotFound(TRANSPORT_MASTER)
+
+
+def configured(settings: Settings, clock: Clock) -> Issuer:
+    """The issuer that the settings describe; nothing is opened yet."""
+    if settings.pkcs11_module:
+        open_store = token_keystore(settings.pkcs11_module, settings.pkcs11_token, settings.pkcs11_pin_file)
+    else:
+        open_store = file_keystore(
+            settings.keystore, settings.keystore_passphrase_file, development=settings.dev_keys
+        )
+    card_type = CardType(
+        load_file=bytes.fromhex(settings.card_load_file),
+        module=bytes.fromhex(settings.card_module),
+        isd=bytes.fromhex(settings.card_isd),
+        level=SecurityLevel(int(settings.card_security, 16)),
+    )
+    return Issuer(
+        open_store,
+        Authorities(settings.certificates, settings.issuer_country, settings.issuer_name),
+        card_type,
+        Schemes(settings.card_scheme, settings.transport_scheme),
+        development=settings.dev_keys,
+        clock=clock,
+    )
 
 
 def file_keystore(path: Path, passphrase_file: Path, *, development: bool) -> OpenStore:
