@@ -18,6 +18,10 @@ from services.cardperso.holder import Holder
 from services.cardperso.images import crop_to, open_image
 
 DPI = 300
+_MASK = 3
+"""Pattern of the code. Trying all eight takes longer than drawing the rest of the side, and signed content is so
+even that none of them is better than another.
+"""
 _QUIET = 4
 """Modules of white around a QR code (ISO/IEC 18004, 9.1)."""
 _MM_PER_INCH = 25.4
@@ -140,7 +144,7 @@ def _picture(sheet: _Sheet, element: Picture) -> None:
 
 def _qr(sheet: _Sheet, element: Qr) -> None:
     """The code in modules of whole pixels, as large as they get within the element, on white."""
-    code = segno.make(sheet.qr, error="m", micro=False)
+    code = segno.make(sheet.qr, error="m", micro=False, mask=_MASK)
     size = round(element.size * sheet.scale)
     modules = code.symbol_size(scale=1, border=_QUIET)[0]
     file = io.BytesIO()
