@@ -121,7 +121,7 @@ def train(sets: Sequence[TrainingSet]) -> Codebook:
         "minutia_pairs": int(both.sum()),
         "shrinkage": SHRINKAGE,
     }
-    return replace(book, version=f"lda-itq-64/1/{SEED}", background=background, provenance=about)
+    return replace(book, version=f"lda-itq-64/2/{SEED}", background=background, provenance=about)
 
 
 def _projection(centred: F64, usable: NDArray[np.bool_], differences: F64) -> F64:

@@ -40,8 +40,8 @@ class Settings(ServiceSettings):
     abis_index: Literal["scan", "words"] = Field(
         default="scan",
         description="How searches with eight fingers or more begin. scan: with everybody's codes, 0.15 s a "
-        "million people and core. words: with an index of 1.4 kB a person, ten times as fast, which misses "
-        "one mate in 10,000. Left out: scan.",
+        "million people and core. words: with an index of 1.4 kB a person, seven times as fast, which misses "
+        "up to one mate in 1,000. Left out: scan.",
     )
 
     @model_validator(mode="after")

@@ -2,9 +2,9 @@
 Fleet, 2012) with votes summed over all fingers of a person.
 
 A code of 64 bits is four words of 16. Two codes of one minutia differ in some 13 bits, so one of their words
-is often the same, and more often still if one of the bits of which the probe is least certain is turned. For
-each word there is a table that says which persons of a segment have it; every agreement is a vote. A person
-whose fingers get many votes is worth a closer look.
+is often the same, and more often still if bits of which the probe is least certain are turned. For each word
+there is a table that says which persons of a segment have it; every agreement is a vote. A person whose
+fingers get many votes is worth a closer look.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from services.abis.search.plain import U16
 
 WORDS = 4
 """Words of a code, and tables of a partition."""
-TURNED = 3
-"""Least certain bits of a word that are turned, one at a time."""
+UNCERTAIN = 3
+"""Least certain bits of a word that may be wrong: it is looked up with every combination of them turned."""
 _VALUES = 1 << 16
 U32 = NDArray[np.uint32]
 
@@ -84,16 +84,16 @@ def tables(rows: U64, owners: I32) -> Tables:
 
 
 def variants(codes: U64, doubt: NDArray[np.int64]) -> U16:
-    """The words that a probe finger asks for, (4, n * 4): its own, and those with one uncertain bit turned.
+    """The words that a probe finger asks for, (4, n * 8): its own, and those with uncertain bits turned.
 
     codes: (n). doubt: (n, 64) bits of each code, the least certain first.
     """
-    out = np.empty((WORDS, codes.size, 1 + TURNED), np.uint16)
+    out = np.empty((WORDS, codes.size, 1 << UNCERTAIN), np.uint16)
+    chosen = np.arange(1 << UNCERTAIN)[:, None] >> np.arange(UNCERTAIN) & 1
     for word in range(WORDS):
         own = (codes >> np.uint64(16 * word)).astype(np.uint16)
-        bits = doubt[doubt // 16 == word].reshape(codes.size, 16)[:, :TURNED] % 16
-        out[word] = own[:, None]
-        out[word, :, 1:] ^= (1 << bits).astype(np.uint16)
+        bits = doubt[doubt // 16 == word].reshape(codes.size, 16)[:, :UNCERTAIN] % 16
+        out[word] = own[:, None] ^ ((1 << bits) @ chosen.T).astype(np.uint16)
     return out.reshape(WORDS, -1)
 
 
