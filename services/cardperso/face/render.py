@@ -19,8 +19,8 @@ from services.cardperso.images import crop_to, open_image
 
 DPI = 300
 _MASK = 3
-"""Pattern of the code. Trying all eight takes longer than drawing the rest of the side, and signed content is so
-even that none of them is better than another.
+"""Pattern of the code. Trying all eight takes longer than drawing the rest of the side, and signed content is
+so even that none of them is better than another.
 """
 _QUIET = 4
 """Modules of white around a QR code (ISO/IEC 18004, 9.1)."""
