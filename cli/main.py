@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import typer
 
-from cli import abis, bench, card, keys
+from cli import abis, bench, card, contract, exchange, keys, plan, statement
 from cli.certificate import certificate
 from cli.demo.command import demo
+from cli.forecast import forecast
 from cli.readers import readers
+from cli.reconcile import command as reconcile
 from cli.serve import serve
 from cli.status import status
 from cli.stock import stock
+from cli.target import target
 
 app = typer.Typer(
     name="tunggal",
@@ -24,10 +27,18 @@ app.command(rich_help_panel="Start here")(demo)
 app.command(rich_help_panel="Services")(serve)
 app.command(rich_help_panel="Ask")(status)
 app.command(rich_help_panel="Ask")(stock)
+app.command(rich_help_panel="Ask")(forecast)
+app.command(rich_help_panel="Ask")(target)
+app.command(name="reconcile", rich_help_panel="Ask")(reconcile)
 app.command(rich_help_panel="Ask")(readers)
 app.command(rich_help_panel="Services")(certificate)
 app.add_typer(abis.app, name="abis", rich_help_panel="Ask")
 app.add_typer(card.app, name="card", rich_help_panel="Ask")
+app.add_typer(contract.app, name="contract", rich_help_panel="Ask")
+app.add_typer(plan.app, name="plan", rich_help_panel="Ask")
+app.add_typer(statement.app, name="statement", rich_help_panel="Publish")
+app.add_typer(exchange.export_app, name="export", rich_help_panel="Publish")
+app.add_typer(exchange.import_app, name="import", rich_help_panel="Publish")
 app.add_typer(keys.app, name="keys", rich_help_panel="Services")
 app.add_typer(bench.app, name="bench", rich_help_panel="Measure")
 

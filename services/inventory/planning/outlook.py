@@ -108,7 +108,11 @@ def look_ahead(
     served = middle.served()
     found = []
     for row, (site, supply) in enumerate(zip(sites, supplies, strict=True)):
-        order_by = early[row]
+        # Where printers bind, futures differ by hardly a day, and the one with less demand may be the
+        # earlier.
+        ends = sorted((early[row] or date.max, dry[row] or date.max, late[row] or date.max))
+        first, last = (None if end == date.max else end for end in (ends[0], ends[-1]))
+        order_by = first
         if order_by is not None:
             order_by = max(order_by - timedelta(supply.lead_days), start)
         reported = supply.arrivals_per_day is not None
@@ -124,8 +128,8 @@ def look_ahead(
                 per_day=level,
                 reported=reported,
                 run_dry=dry[row],
-                run_dry_early=early[row],
-                run_dry_late=late[row],
+                run_dry_early=first,
+                run_dry_late=last,
                 lead_days=supply.lead_days,
                 reorder_point=int(np.ceil(during_lead[row] + site.waiting / yields[row])),
                 order_by=order_by,

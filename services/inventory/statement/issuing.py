@@ -24,10 +24,14 @@ def issue(connection: sa.Connection, signer: Signer, now: datetime) -> list[tupl
     last, done = store.last_closed(), store.last_day()
     day = store.first_closed() if done is None else done + timedelta(days=1)
     heads = store.heads()
+    opening = {} if day is None else store.opening(day)
     made: list[tuple[str, date]] = []
     while last is not None and day is not None and day <= last:
         issued = []
-        for state in store.days_of(day):
+        for state in store.days_of(day, opening):
+            # The next day begins as this one ends; to read that from the books again takes longer than all
+            # the rest.
+            opening[state.location] = {(level.item, level.condition): level.closing for level in state.levels}
             sequence, previous = heads.get(state.location, (0, GENESIS))
             content = write(state, sequence=sequence + 1, previous=previous, issued=now)
             published = Published(content, signer.sign(content), signer.key_id)

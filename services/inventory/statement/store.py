@@ -21,6 +21,9 @@ _account, _line, _transfer = tables.account, tables.line, tables.transfer
 _closed, _snapshot = tables.ledger_day, tables.account_day
 _refusal = movement_tables.refusal
 
+#: Balances by place, and by item and condition.
+Opening = dict[str, dict[tuple[str, str], int]]
+
 #: Accounts of contracts are no stock of a place.
 _NOT_OF_A_PLACE = (Condition.CONTRACTED, Condition.OUTSTANDING)
 
@@ -70,9 +73,10 @@ class StatementStore:
         )
         return {row.location: (row.sequence, row.digest) for row in self.connection.execute(query)}
 
-    def days_of(self, day: date) -> list[Day]:
-        """What every location that ever had stock had and saw on a closed ``day``, by code."""
-        opening = self._opening(day)
+    def days_of(self, day: date, opening: Opening) -> list[Day]:
+        """What every location that ever had stock had and saw on a closed ``day`` that began with
+        ``opening``, by code.
+        """
         moved: dict[str, list[tuple[str, str, int, int, int]]] = {}
         query = (
             sa.select(_account.c.place, _account.c.item, _account.c.condition, _snapshot)
@@ -138,7 +142,7 @@ class StatementStore:
         rows = one_more(self.connection, sa.select(statement).where(*wanted), statement, after, limit)
         return paged(rows, [_to_issued(row) for row in rows], limit)
 
-    def _opening(self, day: date) -> dict[str, dict[tuple[str, str], int]]:
+    def opening(self, day: date) -> Opening:
         """Balances at the end of the day before: of each account the last snapshot there is."""
         last = (
             sa.select(_snapshot.c.code, sa.func.max(_snapshot.c.day).label("day"))
@@ -154,7 +158,7 @@ class StatementStore:
             .join(_account, _account.c.code == _snapshot.c.code)
             .where(_account.c.condition.not_in(_NOT_OF_A_PLACE))
         )
-        found: dict[str, dict[tuple[str, str], int]] = {}
+        found: Opening = {}
         for row in self.connection.execute(query):
             found.setdefault(row.place, {})[row.item, row.condition] = row.balance
         return found

@@ -1,0 +1,176 @@
+"""`tunggal forecast`: what runs dry where and when, and what holds cards back meanwhile."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from google.protobuf.json_format import MessageToDict
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from tunggal.inventory.v1 import planning_pb2 as pb
+from tunggal.inventory.v1.planning_pb2_grpc import PlanningServiceStub
+
+from cli.errors import readable
+from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, TlsDir, connect
+from cli.places import name_of
+
+#: Words for what holds cards back.
+WORDS = {
+    pb.CONSTRAINT_MAINTENANCE: "maintenance ended",
+    pb.CONSTRAINT_LICENCE: "ABIS licence",
+    pb.CONSTRAINT_PRINTERS: "printers",
+    pb.CONSTRAINT_RIBBON: "ribbon",
+    pb.CONSTRAINT_BLANKS: "blanks",
+}
+#: Days that count as soon; widths of a screen that has room for intervals, and for names.
+_SOON, _MIDDLE, _WIDE = 30, 104, 132
+
+PlotFile = Annotated[
+    Path | None, typer.Option("--plot", metavar="FILE", help="Draw it; .png or .svg by the name.")
+]
+
+
+@readable
+def forecast(
+    location: Annotated[
+        str, typer.Argument(metavar="[LOCATION]", help="32.16, 32 or ID; with all below it.")
+    ] = "",
+    horizon: Annotated[int, typer.Option(min=1, max=730, metavar="DAYS", help="Days to look ahead.")] = 180,
+    plot: PlotFile = None,
+    inventory: InventoryEndpoint = INVENTORY,
+    tls_dir: TlsDir = DEFAULT_TLS_DIR,
+    as_json: AsJson = False,
+) -> None:
+    """Forecast the use of blanks: run-dry dates with their 80 % interval, when to order, what binds."""
+    with connect("inventory", inventory, tls_dir) as channel:
+        answer = PlanningServiceStub(channel).GetForecast(
+            pb.GetForecastRequest(location=location, horizon_days=horizon, with_path=plot is not None),
+            timeout=60,
+        )
+    if plot is not None:
+        from cli import plots
+
+        plots.forecast(answer, plot)
+    if as_json:
+        typer.echo(json.dumps(MessageToDict(answer, preserving_proto_field_name=True), indent=2))
+        return
+    console = Console()
+    if not answer.forecasts:
+        console.print("Nothing was used here yet, and nothing is reported: there is nothing to forecast.")
+        return
+    start = date.fromisoformat(answer.start)
+    if len(answer.forecasts) == 1:
+        _one(console, answer.forecasts[0], start, horizon)
+    else:
+        console.print(_many(answer.forecasts, start, console.width))
+    made_of = f"closed days up to {answer.history_until}" if answer.history_until else "reports alone"
+    console.print(f"Made of {made_of}; looks {horizon} days ahead from {answer.start}.", style="dim")
+    if plot is not None:
+        console.print(f"Drawn in {plot}.", style="dim")
+
+
+def _many(forecasts: Sequence[pb.LocationForecast], start: date, width: int) -> Table:
+    names, interval = width >= _WIDE, width >= _MIDDLE
+    caption = "soonest first; early–late: 80 % interval of the run-dry date" if interval else "soonest first"
+    table = Table(
+        header_style="bold", caption=caption, caption_justify="left", box=SIMPLE_HEAD, pad_edge=False
+    )
+    table.add_column("Location", no_wrap=True)
+    if names:
+        table.add_column("", overflow="ellipsis", no_wrap=True, max_width=24)
+    for column in ("Free", *(["Coming"] if interval else []), "Waiting", "A day"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("Runs dry", no_wrap=True)
+    if interval:
+        table.add_column("early–late", no_wrap=True)
+    table.add_column("Order by", no_wrap=True)
+    table.add_column("Held back by", overflow="ellipsis")
+    for each in sorted(forecasts, key=lambda one: (one.run_dry or "9", one.location)):
+        table.add_row(
+            each.location,
+            *([name_of(each.location)] if names else []),
+            f"{each.on_hand:,}",
+            *([f"{each.in_transit:,}" if each.in_transit else "–"] if interval else []),
+            f"{each.waiting + each.undeduplicated:,}",
+            f"{each.per_working_day:,.0f}",
+            _soon(each.run_dry, start),
+            *([f"{_short(each.run_dry_early)}–{_short(each.run_dry_late)}"] if interval else []),
+            Text("today", "bold red") if each.order_by == start.isoformat() else _short(each.order_by, "–"),
+            _bound(each),
+        )
+    return table
+
+
+def _one(console: Console, found: pb.LocationForecast, start: date, horizon: int) -> None:
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(style="dim")
+    table.add_column()
+    coming = f", {found.in_transit:,} on their way" if found.in_transit else ""
+    waiting = f"{found.waiting:,} for a card, {found.undeduplicated:,} for deduplication"
+    source = "reported arrivals" if found.from_reports else "own use"
+    table.add_row("Blanks", f"{found.on_hand:,} free{coming}")
+    table.add_row("People waiting", waiting)
+    table.add_row(
+        "Use", f"{found.per_working_day:,.1f} on a working day, by {source}; {found.spoilage:.1%} spoiled"
+    )
+    early, late = found.run_dry_early or "later", found.run_dry_late or "later"
+    beyond = Text(f"not within {horizon} days", "green")
+    runs_dry = _when(found.run_dry, start) if found.run_dry else beyond
+    table.add_row("Runs dry", Text.assemble(runs_dry, f"  (80 %: {early} to {late})"))
+    table.add_row("Reorder point", f"{found.reorder_point:,} blanks, for {found.lead_days} days of delivery")
+    table.add_row("Order by", _when(found.order_by, start) if found.order_by else "nothing to order yet")
+    table.add_row("Nobody waits from", found.served or Text(f"not within {horizon} days", "red"))
+    console.print(Text(f"{found.location} {name_of(found.location)}", style="bold"))
+    console.print(table)
+    if not found.spans:
+        console.print("Nothing holds cards back.", style="green")
+        return
+    spans = Table(header_style="bold")
+    for column in ("Held back by", "from", "to"):
+        spans.add_column(column)
+    spans.add_column("People waiting, at most", justify="right")
+    last = (start + timedelta(days=horizon - 1)).isoformat()
+    for span in found.spans:
+        open_end = span.last_day >= (date.fromisoformat(last) - timedelta(days=4)).isoformat()
+        spans.add_row(
+            WORDS[span.constraint],
+            span.first_day,
+            "end of horizon" if open_end else span.last_day,
+            f"{span.held:,}",
+        )
+    console.print(spans)
+
+
+def _bound(found: pb.LocationForecast) -> Text:
+    if not found.spans:
+        return Text("nothing", "green")
+    span = found.spans[0]
+    more = f" +{len(found.spans) - 1}" if len(found.spans) > 1 else ""
+    return Text(f"{WORDS[span.constraint]} {_short(span.first_day)}{more}")
+
+
+def _when(day: str, start: date) -> Text:
+    left = (date.fromisoformat(day) - start).days
+    return Text(f"{day} ({left} days from now)" if left else f"{day}, which is today", _style(left))
+
+
+def _soon(day: str, start: date) -> Text:
+    if not day:
+        return Text("–", "green")
+    left = (date.fromisoformat(day) - start).days
+    return Text(f"{_short(day)} ({left} d)" if left else "today", _style(left))
+
+
+def _style(days_left: int) -> str:
+    return "bold red" if days_left <= 7 else "yellow" if days_left <= _SOON else "green"
+
+
+def _short(day: str, otherwise: str = "…") -> str:
+    return f"{date.fromisoformat(day):%-d %b}" if day else otherwise

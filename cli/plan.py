@@ -1,0 +1,267 @@
+"""`tunggal plan`: who gets how many, so that all run out together; proposed, approved, carried out."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import re
+import uuid
+from typing import Annotated
+
+import typer
+from google.protobuf.json_format import MessageToDict
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from tunggal.inventory.v1 import planning_pb2 as pb
+from tunggal.inventory.v1.planning_pb2_grpc import PlanningServiceStub
+
+from cli.errors import readable
+from cli.forecast import PlotFile
+from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, TlsDir, connect
+from cli.places import name_of
+from services.common.errors import InvalidArgument
+
+app = typer.Typer(
+    help="Share stock out so that all run out together. Moves nothing before a second person approves it."
+)
+_STATES = {
+    pb.PLAN_STATE_PROPOSED: "proposed",
+    pb.PLAN_STATE_APPROVED: "approved",
+    pb.PLAN_STATE_REJECTED: "rejected",
+    pb.PLAN_STATE_CARRIED_OUT: "carried out",
+}
+
+
+def _me() -> str:
+    """The operator's id: the name of the account, in the characters that ids have."""
+    name = re.sub(r"[^A-Za-z0-9._@-]", "-", getpass.getuser()).lstrip("._@-")
+    return name if len(name) > 1 else "operator"
+
+
+Operator = Annotated[
+    str, typer.Option(help="Who does this; the account's name unless given.", default_factory=_me)
+]
+PlanId = Annotated[str, typer.Argument(metavar="PLAN", help="Id of the plan.")]
+
+
+@app.callback(invoke_without_command=True)
+@readable
+def propose(
+    context: typer.Context,
+    operator: Operator,
+    province: Annotated[str, typer.Option(metavar="CODE", help="Plan for one province, such as 32.")] = "",
+    country: Annotated[bool, typer.Option("--country", help="Plan for all regencies.")] = False,
+    source: Annotated[
+        str, typer.Option("--from", metavar="LOCATION", help="Whose stock; the province's, or the centre's.")
+    ] = "",
+    available: Annotated[int, typer.Option(min=0, help="Units to share out; 0: all that is free.")] = 0,
+    lot: Annotated[int, typer.Option(min=1, help="Units in a box; only whole boxes travel.")] = 1,
+    minimum: Annotated[int, typer.Option(min=0, help="Least units of a shipment.")] = 0,
+    lending: Annotated[bool, typer.Option("--lending", help="Regencies may lend to each other.")] = False,
+    item: Annotated[str, typer.Option(help="Item, such as ribbon; blank cards unless given.")] = "",
+    reason: Annotated[str, typer.Option(help="Why; publishable.")] = "equal run-out",
+    plot: PlotFile = None,
+    inventory: InventoryEndpoint = INVENTORY,
+    tls_dir: TlsDir = DEFAULT_TLS_DIR,
+    as_json: AsJson = False,
+) -> None:
+    """Propose a plan for a province or the country, and show it."""
+    if context.invoked_subcommand is not None:
+        return
+    if bool(province) == country:
+        raise InvalidArgument(
+            "NO_SCOPE",
+            "say for which province the plan is, or that it is for the country",
+            field="province",
+            remedy="Use --province 32 or --country.",
+        )
+    with connect("inventory", inventory, tls_dir) as channel:
+        request = pb.CreatePlanRequest(
+            request_id=str(uuid.uuid4()),
+            scope=province or "ID",
+            source=source,
+            item=item,
+            available=available,
+            lot=lot,
+            minimum=minimum,
+            lending=lending,
+            reason=reason,
+            operator=operator,
+        )
+        found = PlanningServiceStub(channel).CreatePlan(request, timeout=60).plan
+    if plot is not None:
+        from cli import plots
+
+        plots.plan(found, plot)
+    _show(found, as_json)
+    if not as_json:
+        Console().print(
+            f"Nothing has moved. A second person approves it: tunggal plan approve {found.plan_id}",
+            style="yellow",
+            soft_wrap=True,
+        )
+
+
+@app.command()
+@readable
+def show(
+    plan_id: PlanId,
+    plot: PlotFile = None,
+    inventory: InventoryEndpoint = INVENTORY,
+    tls_dir: TlsDir = DEFAULT_TLS_DIR,
+    as_json: AsJson = False,
+) -> None:
+    """Show a plan with the reason of each quantity."""
+    with connect("inventory", inventory, tls_dir) as channel:
+        found = PlanningServiceStub(channel).GetPlan(pb.GetPlanRequest(plan_id=plan_id)).plan
+    if plot is not None:
+        from cli import plots
+
+        plots.plan(found, plot)
+    _show(found, as_json, why=True)
+
+
+@app.command(name="list")
+@readable
+def list_plans(
+    inventory: InventoryEndpoint = INVENTORY, tls_dir: TlsDir = DEFAULT_TLS_DIR, as_json: AsJson = False
+) -> None:
+    """List plans, the newest last."""
+    plans: list[pb.Plan] = []
+    with connect("inventory", inventory, tls_dir) as channel:
+        stub, request = PlanningServiceStub(channel), pb.ListPlansRequest(page_size=1000)
+        while True:
+            answer = stub.ListPlans(request)
+            plans += answer.plans
+            if not answer.next_page_token:
+                break
+            request.page_token = answer.next_page_token
+    if as_json:
+        typer.echo(
+            json.dumps([MessageToDict(each, preserving_proto_field_name=True) for each in plans], indent=2)
+        )
+        return
+    table = Table(header_style="bold")
+    for column in ("Plan", "State", "For", "From", "Proposed", "by"):
+        table.add_column(column, no_wrap=column == "Plan")
+    table.add_column("Units", justify="right")
+    table.add_column("Reason")
+    for each in plans:
+        table.add_row(
+            each.plan_id,
+            _STATES[each.state],
+            each.scope,
+            each.source,
+            f"{each.propose_time.ToDatetime():%Y-%m-%d %H:%M}",
+            each.proposed_by.partition(":")[2],
+            f"{each.available - each.left_over:,}",
+            each.reason,
+        )
+    Console().print(table if plans else "There is no plan yet.")
+
+
+@app.command()
+@readable
+def approve(
+    plan_id: PlanId,
+    operator: Operator,
+    inventory: InventoryEndpoint = INVENTORY,
+    tls_dir: TlsDir = DEFAULT_TLS_DIR,
+) -> None:
+    """Approve a plan as a second person."""
+    with connect("inventory", inventory, tls_dir) as channel:
+        request = pb.ApprovePlanRequest(request_id=str(uuid.uuid4()), plan_id=plan_id, operator=operator)
+        PlanningServiceStub(channel).ApprovePlan(request)
+    Console().print(f"Approved. It is carried out with: tunggal plan carry-out {plan_id}", soft_wrap=True)
+
+
+@app.command()
+@readable
+def reject(
+    plan_id: PlanId,
+    operator: Operator,
+    reason: Annotated[str, typer.Option(help="Why.")],
+    inventory: InventoryEndpoint = INVENTORY,
+    tls_dir: TlsDir = DEFAULT_TLS_DIR,
+) -> None:
+    """Refuse a plan as a second person."""
+    with connect("inventory", inventory, tls_dir) as channel:
+        request = pb.RejectPlanRequest(
+            request_id=str(uuid.uuid4()), plan_id=plan_id, operator=operator, reason=reason
+        )
+        PlanningServiceStub(channel).RejectPlan(request)
+    Console().print("Rejected.")
+
+
+@app.command(name="carry-out")
+@readable
+def carry_out(
+    plan_id: PlanId,
+    operator: Operator,
+    inventory: InventoryEndpoint = INVENTORY,
+    tls_dir: TlsDir = DEFAULT_TLS_DIR,
+) -> None:
+    """Turn an approved plan into allocations."""
+    with connect("inventory", inventory, tls_dir) as channel:
+        request = pb.CarryOutPlanRequest(request_id=str(uuid.uuid4()), plan_id=plan_id, operator=operator)
+        done = PlanningServiceStub(channel).CarryOutPlan(request, timeout=60).plan
+    Console().print(f"{len(done.allocation_ids)} allocations made; they are dispatched one by one.")
+
+
+def _show(found: pb.Plan, as_json: bool, *, why: bool = False) -> None:
+    if as_json:
+        typer.echo(json.dumps(MessageToDict(found, preserving_proto_field_name=True), indent=2))
+        return
+    console = Console()
+    given = found.available - found.left_over
+    console.print(
+        f"[bold]{name_of(found.scope) or found.scope}[/]: {given:,} of {found.available:,} units of "
+        f"{found.item} from {found.source}; {found.left_over:,} stay. State: {_STATES[found.state]}."
+    )
+    before = f"{found.days_before:,.1f}" if found.days_before > 0 else "0 (it is short already)"
+    console.print(f"The first runs dry after {found.days_after:,.1f} working days instead of {before}.")
+    console.print(_reasons(found) if why else _numbers(found))
+    lent = [move for move in found.moves if move.from_location != found.source]
+    for move in lent:
+        console.print(f"{move.from_location} lends {move.units:,} to {move.to_location}.")
+
+
+def _numbers(found: pb.Plan) -> Table:
+    table = Table(header_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("Location", no_wrap=True)
+    table.add_column("", overflow="ellipsis", no_wrap=True, max_width=24)
+    for column in ("Has", "Waiting", "A day", "Gets", "Lasts", "then"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("Runs dry", no_wrap=True)
+    for share in found.shares:
+        table.add_row(
+            share.location,
+            name_of(share.location),
+            f"{share.stock:,}",
+            f"{share.waiting:,}",
+            f"{share.per_working_day:,.0f}",
+            _gets(share),
+            f"{share.days_before:,.1f}",
+            f"{share.days_after:,.1f}",
+            share.run_dry_after or "now",
+        )
+    table.caption = "days: working days"
+    table.caption_justify = "left"
+    return table
+
+
+def _reasons(found: pb.Plan) -> Table:
+    table = Table(header_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("Location", no_wrap=True)
+    table.add_column("Gets", justify="right", no_wrap=True)
+    table.add_column("Why")
+    for share in found.shares:
+        table.add_row(share.location, _gets(share), share.explanation)
+    return table
+
+
+def _gets(share: pb.PlanShare) -> Text:
+    style = "green" if share.units > 0 else "yellow" if share.units < 0 else "dim"
+    return Text(f"{share.units:+,}" if share.units else "–", style)

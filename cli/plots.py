@@ -1,0 +1,194 @@
+"""Drawings of forecasts, plans and contracts as PNG or SVG, by the name of the file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+import matplotlib.pyplot as plt
+from matplotlib import dates
+from matplotlib.ticker import FuncFormatter
+from tunggal.inventory.v1 import contracts_pb2, planning_pb2
+
+from cli.places import name_of
+
+#: Its functions have no types of their own.
+_dates: Final[Any] = dates
+
+#: Colours that people with any colour vision tell apart (Okabe and Ito 2008).
+_BLUE, _ORANGE, _GREEN, _RED, _GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#999999"
+_OF_CONSTRAINT: Final = {
+    planning_pb2.CONSTRAINT_MAINTENANCE: ("maintenance ended", "#CC79A7"),
+    planning_pb2.CONSTRAINT_LICENCE: ("ABIS licence", "#56B4E9"),
+    planning_pb2.CONSTRAINT_PRINTERS: ("printers", _ORANGE),
+    planning_pb2.CONSTRAINT_RIBBON: ("ribbon", "#F0E442"),
+    planning_pb2.CONSTRAINT_BLANKS: ("blanks", _RED),
+}
+_MOST_PANELS: Final = 12
+_STYLE: Final[Any] = {
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.25,
+    "figure.dpi": 110,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "tunggal",
+}
+
+
+def forecast(answer: planning_pb2.GetForecastResponse, path: Path) -> None:
+    """Blanks left each evening with the 80 % interval, and below it what holds cards back; the soonest
+    first.
+    """
+    found = sorted(answer.forecasts, key=lambda each: (each.run_dry or "9", each.location))[:_MOST_PANELS]
+    start = date.fromisoformat(answer.start)
+    with plt.rc_context(_STYLE):
+        columns = 1 if len(found) == 1 else 3 if len(found) > 4 else 2
+        rows = -(-max(len(found), 1) // columns)
+        size = (9.0, 4.6) if columns == 1 else (5.2 * columns, 3.2 * rows)
+        figure, grid = plt.subplots(rows, columns, figsize=size, squeeze=False)
+        for axes, each in zip(grid.flat, found, strict=False):
+            _path(axes, each, start)
+        for axes in list(grid.flat)[len(found) :]:
+            axes.set_visible(False)
+        handles, labels = grid.flat[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="lower center", ncol=len(labels), frameon=False)
+        figure.tight_layout(rect=(0, 0.08 if rows == 1 else 0.04, 1, 1))
+        _save(figure, path)
+
+
+def plan(found: planning_pb2.Plan, path: Path) -> None:
+    """Working days that each location lasts, before and with the plan."""
+    shares = sorted(found.shares, key=lambda each: each.days_before)
+    with plt.rc_context(_STYLE):
+        wide = len(shares) > 60
+        figure, axes = plt.subplots(figsize=(10.5, 5.0) if wide else (9.0, 1.6 + 0.3 * len(shares)))
+        before, after = [s.days_before for s in shares], [s.days_after for s in shares]
+        if wide:
+            axes.plot(range(len(shares)), before, color=_GREY, label="as it is")
+            axes.plot(range(len(shares)), after, color=_BLUE, label="with the plan")
+            axes.fill_between(range(len(shares)), before, after, color=_BLUE, alpha=0.15)
+            axes.set_xlabel(f"{len(shares)} locations, those that run dry first on the left")
+            axes.set_ylabel("working days until it runs dry")
+        else:
+            places = range(len(shares))
+            axes.hlines(places, before, after, color=_GREY, linewidth=1.5)
+            axes.scatter(before, places, color=_GREY, zorder=3, label="as it is")
+            axes.scatter(after, places, color=_BLUE, zorder=3, label="with the plan")
+            axes.set_yticks(list(places), [f"{s.location} {name_of(s.location)}" for s in shares])
+            axes.invert_yaxis()
+            axes.set_xlabel("working days until it runs dry")
+            axes.margins(x=0.12)
+            for place, share in zip(places, shares, strict=True):
+                if share.units:
+                    axes.annotate(
+                        f"{share.units:+,}",
+                        (max(share.days_before, share.days_after), place),
+                        (8, 0),
+                        textcoords="offset points",
+                        va="center",
+                        fontsize=9,
+                        color=_BLUE if share.units > 0 else _ORANGE,
+                    )
+        given = found.available - found.left_over
+        axes.set_title(f"{given:,} units of {found.item} from {found.source}", loc="left", fontsize=11)
+        axes.axvline(0, color="black", linewidth=0.8) if not wide else axes.axhline(
+            0, color="black", linewidth=0.8
+        )
+        axes.legend(frameon=False, loc="best")
+        figure.tight_layout()
+        _save(figure, path)
+
+
+def contract(
+    file: contracts_pb2.ContractFile, received: Sequence[tuple[date, int]], today: date, path: Path
+) -> None:
+    """What was due and what came, summed up over the days; ``received`` is each delivery's day and units."""
+    due = sorted((date.fromisoformat(each.due), each.quantity) for each in file.deliveries)
+    came = sorted(received)
+    first = min([today, *(day for day, _ in due), *(day for day, _ in came)]) - timedelta(days=7)
+    last = max([today, *(day for day, _ in due)]) + timedelta(days=7)
+    with plt.rc_context(_STYLE):
+        figure, axes = plt.subplots(figsize=(9.0, 4.2))
+        for steps, colour, label, style in ((due, _ORANGE, "due", "--"), (came, _BLUE, "received", "-")):
+            days: list[Any] = [first, *(day for day, _ in steps), last if label == "due" else today]
+            total, sums = 0, [0]
+            for _, units in steps:
+                total += units
+                sums.append(total)
+            axes.step(days, [*sums, total], where="post", color=colour, linestyle=style, label=label)
+        axes.axhline(file.terms.quantity, color=_GREEN, linewidth=1, label="contracted")
+        axes.axvline(_dates.date2num(today), color="black", linewidth=0.8, alpha=0.6)
+        axes.annotate("today", (_dates.date2num(today), 0), (4, 4), textcoords="offset points", fontsize=9)
+        axes.set_ylim(bottom=0)
+        _days(axes)
+        axes.yaxis.set_major_formatter(_thousands())
+        axes.set_ylabel(f"units of {file.terms.item or 'nothing'}")
+        axes.set_title(f"{file.contract_id} · {file.terms.supplier}", loc="left", fontsize=11)
+        axes.legend(frameon=False, loc="upper left")
+        figure.tight_layout()
+        _save(figure, path)
+
+
+def _path(axes: Any, each: planning_pb2.LocationForecast, start: date) -> None:
+    days = [start + timedelta(days=k) for k in range(len(each.expected_blanks))]
+    axes.fill_between(
+        days, each.blanks_high_demand, each.blanks_low_demand, color=_BLUE, alpha=0.18, label="80 % interval"
+    )
+    axes.plot(days, each.expected_blanks, color=_BLUE, label="blanks left")
+    axes.axhline(each.reorder_point, color=_GREEN, linewidth=1, linestyle="--", label="reorder point")
+    top = max([*each.blanks_low_demand, each.reorder_point, 1.0])
+    for span in each.spans:
+        name, colour = _OF_CONSTRAINT[span.constraint]
+        left, right = (
+            date.fromisoformat(span.first_day),
+            date.fromisoformat(span.last_day) + timedelta(days=1),
+        )
+        axes.axvspan(left, right, ymin=0, ymax=0.035, color=colour)
+        if (right - left).days > len(days) / 12:
+            axes.annotate(
+                f"held back by {name}",
+                (_dates.date2num(left), 0.045 * top),
+                (3, 3),
+                textcoords="offset points",
+                fontsize=8,
+            )
+    if each.run_dry:
+        axes.axvline(_dates.date2num(date.fromisoformat(each.run_dry)), color=_RED, linewidth=1.2)
+        axes.annotate(
+            f"runs dry {date.fromisoformat(each.run_dry):%-d %b}",
+            (_dates.date2num(date.fromisoformat(each.run_dry)), 0.93 * top),
+            (5, 0),
+            textcoords="offset points",
+            color=_RED,
+            fontsize=9,
+        )
+    axes.set_ylim(0, 1.05 * top)
+    axes.set_xlim(days[0], days[-1])
+    _days(axes)
+    axes.yaxis.set_major_formatter(_thousands())
+    axes.set_title(f"{each.location} {name_of(each.location)}", loc="left", fontsize=11)
+
+
+def _days(axes: Any) -> None:
+    locator = _dates.AutoDateLocator(minticks=3, maxticks=7)
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(_dates.ConciseDateFormatter(locator))
+
+
+def _thousands() -> FuncFormatter:
+    return FuncFormatter(lambda value, _: f"{value:,.0f}")
+
+
+def _save(figure: Any, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The same drawing twice is the same file.
+    metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
+    figure.savefig(path, metadata=metadata)
+    plt.close(figure)

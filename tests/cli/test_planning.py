@@ -1,0 +1,263 @@
+"""Forecast, plan, target, contract, statements, import and export as an operator uses them."""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import structlog
+from tunggal.inventory.v1 import movements_pb2
+from typer.testing import CliRunner, Result
+
+from cli.main import app
+from services.common.clock import FixedClock
+from services.inventory import adapter
+from services.inventory import app as inventory_app
+from services.inventory.settings import Settings
+from tests.inventory.inventory_office import BEKASI, CONTRACT, new_id
+from tests.inventory.planning_books import Books
+
+DAYS = 8
+
+
+@pytest.fixture(scope="module", autouse=True)
+def services_do_not_log() -> Iterator[None]:
+    """A command's output is the command's alone: the service runs in the same process here."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.fixture(scope="module")
+def options(tmp_path_factory: pytest.TempPathFactory, tls_dir: Path) -> Iterator[tuple[str, ...]]:
+    """An inventory where Bekasi and Depok have lived through eight days; options that reach it."""
+    directory = tmp_path_factory.mktemp("inventory")
+    url = f"sqlite:///{directory}/tunggal.db"
+    now = datetime.now(UTC)
+    # Not around midnight in Jakarta: the days that follow must be those of the ledger.
+    start = (now - timedelta(days=DAYS)).replace(hour=4)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(adapter, "caller", lambda _: "operator/cli")
+        books = Books(url, FixedClock(start), directory)
+        books.stock_up(10_000)
+        books.ship("32", 5_000)
+        for location, blanks in ((BEKASI, 2_000), ("32.76", 300)):
+            books.ship(location, blanks, source="32")
+        chip = 0
+        for _ in range(DAYS):
+            for location, cards in ((BEKASI, 4), ("32.76", 2)):
+                for _ in range(cards):
+                    chip += 1
+                    books.print_card(location, f"04AA{chip:06}")
+            if chip < 7:
+                books.spoil(BEKASI)
+                books.send(
+                    movements_pb2.RecordRefusalRequest(
+                        request_id=new_id(),
+                        location=BEKASI,
+                        item="blank",
+                        people=12,
+                        reason="told that there are no blanks",
+                        operator="warga",
+                    )
+                )
+            if books.clock.now() + timedelta(days=1) > now:
+                break
+            books.night()
+        books.database.dispose()
+    settings = Settings.model_validate(
+        {
+            "listen": "127.0.0.1:0",
+            "health_listen": "",
+            "metrics_listen": "",
+            "data_dir": directory,
+            "database_url": url,
+            "tls_dir": tls_dir,
+        }
+    )
+    server = inventory_app.build(settings).build().start()
+    yield "--inventory", f"127.0.0.1:{server.port}", "--tls-dir", str(tls_dir)
+    server.stop(grace=0)
+
+
+def tunggal(*arguments: str, columns: int = 160) -> Result:
+    return CliRunner(env={"COLUMNS": str(columns)}).invoke(app, [*arguments])
+
+
+def done(*arguments: str, columns: int = 160) -> str:
+    result = tunggal(*arguments, columns=columns)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_stock_as_a_tree_names_the_places_and_sums_them_up(options: tuple[str, ...]) -> None:
+    shown = done("stock", "--tree", *options)
+    lines = shown.splitlines()
+    assert lines[0].startswith("ID Centre  5,000 free")
+    assert any("32 Jawa Barat  2,700 free" in line and "with all below" in line for line in lines)
+    assert any("32.76 Kota Depok" in line for line in lines)
+    assert "became cards" in shown
+    assert "Contracted 10,000 = delivered 10,000 + outstanding 0" in shown
+
+
+def test_a_forecast_of_one_regency_tells_when_and_why(options: tuple[str, ...], tmp_path: Path) -> None:
+    picture = tmp_path / "bekasi.png"
+    shown = done("forecast", BEKASI, *options, "--plot", str(picture))
+    for text in ("32.16 Kabupaten Bekasi", "Runs dry", "Reorder point", "on a working day, by own use"):
+        assert text in shown
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("columns", [80, 110, 160])
+def test_a_forecast_of_a_province_fits_the_screen(options: tuple[str, ...], columns: int) -> None:
+    shown = done("forecast", "32", "--horizon", "700", *options, columns=columns)
+    assert max(map(len, shown.splitlines())) <= columns
+    assert "32.76" in shown
+    assert ("Kota Depok" in shown) == (columns >= 132)
+
+
+def test_a_forecast_for_programs_is_json(options: tuple[str, ...]) -> None:
+    answer = json.loads(done("forecast", *options, "--json"))
+    assert {each["location"] for each in answer["forecasts"]} == {BEKASI, "32.76"}
+
+
+def test_a_forecast_is_drawn_as_svg_too(options: tuple[str, ...], tmp_path: Path) -> None:
+    picture = tmp_path / "deep" / "province.svg"
+    done("forecast", "32", *options, "--plot", str(picture))
+    assert "Kota Depok" in picture.read_text()
+
+
+def test_a_plan_is_proposed_approved_by_another_and_carried_out(
+    options: tuple[str, ...], tmp_path: Path
+) -> None:
+    picture = tmp_path / "plan.svg"
+    proposed = json.loads(
+        done(
+            *("plan", "--province", "32", "--lot", "50", "--available", "1000", "--operator", "siti"),
+            *options,
+            "--json",
+            *("--plot", str(picture)),
+        )
+    )
+    plan_id = proposed["plan_id"]
+    assert "with the plan" in picture.read_text()
+    alone = tunggal("plan", "approve", plan_id, "--operator", "siti", *options)
+    assert alone.exit_code == 1
+    assert alone.stderr.startswith("error: SECOND_PERSON_NEEDED")
+    done("plan", "approve", plan_id, "--operator", "budi", *options)
+    assert "allocations made" in done("plan", "carry-out", plan_id, "--operator", "siti", *options)
+    assert "carried out" in done("plan", "list", *options)
+    why = done("plan", "show", plan_id, *options)
+    assert "there and under way" in why
+    assert "32.76" in why
+
+
+def test_a_plan_needs_to_know_for_whom(options: tuple[str, ...]) -> None:
+    result = tunggal("plan", *options)
+    assert result.exit_code == 1
+    assert "error: NO_SCOPE" in result.stderr
+
+
+def test_a_plan_can_be_refused(options: tuple[str, ...]) -> None:
+    proposed = json.loads(done("plan", "--country", "--operator", "siti", *options, "--json"))
+    done("plan", "reject", proposed["plan_id"], "--operator", "budi", "--reason", "floods", *options)
+    assert "rejected" in done("plan", "list", *options)
+
+
+def test_bekasis_target_is_infeasible_and_says_what_would_help(options: tuple[str, ...]) -> None:
+    shown = done(
+        *("target", "--cards", "191442", "--start", "2020-02-04", "--deadline", "2020-03-02"),
+        *("--printers", "24", "--rate", "100", "--operators", "46", "--blanks", "191442"),
+        *options,
+        columns=80,
+    )
+    for text in ("Infeasible", "399 cards a printer and day", "79.8 working days", "96 printers (72 more)"):
+        assert text in shown
+
+
+def test_a_contract_is_shown_with_what_came(options: tuple[str, ...], tmp_path: Path) -> None:
+    assert f"{CONTRACT}/1" in done("contract", "show", *options)
+    picture = tmp_path / "contract.svg"
+    shown = done("contract", "show", f"{CONTRACT}/1", *options, "--plot", str(picture))
+    assert "10,000 blank = 10,000 delivered + 0 outstanding" in shown
+    assert "PT Kartu" in picture.read_text()
+    missing = tunggal("contract", "show", "NO-SUCH", *options)
+    assert missing.stderr.startswith("error: CONTRACT_UNKNOWN")
+
+
+def test_a_statement_tells_who_was_sent_away_and_what_was_there(options: tuple[str, ...]) -> None:
+    everything = json.loads(done("statement", "show", BEKASI, *options, "--json"))
+    assert everything["statement"]["location"] == BEKASI
+    first = (datetime.now(UTC) - timedelta(days=DAYS)).date().isoformat()
+    shown = done("statement", "show", BEKASI, "--day", first, *options)
+    assert "12 people were sent away" in shown
+    assert "the books had 1,995 blank then" in shown
+    nothing = tunggal("statement", "show", "33.74", *options)
+    assert nothing.stderr.startswith("error: NO_STATEMENT")
+
+
+def test_published_statements_are_verified_without_asking_anybody(
+    options: tuple[str, ...], tmp_path: Path
+) -> None:
+    published = tmp_path / "public"
+    done("statement", "publish", "32", "--below", "--dir", str(published), *options)
+    pages = sorted((published / BEKASI).glob("*.html"))
+    assert len(pages) >= DAYS - 1
+    page = pages[0].read_text()
+    assert "Kabupaten Bekasi" in page
+    assert "The books had 1,995 free blanks at that moment." in page
+    assert "32.76" in (published / "index.html").read_text()
+    verify = ("statement", "verify", str(published), "--key", str(published / "key.pem"))
+    assert "genuine, unbroken and consistent" in done(*verify)
+
+    file = sorted((published / BEKASI).glob("*.json"))[2]
+    content = json.loads(file.read_text())
+    content["statement"]["levels"][0]["closing"] += 1
+    file.write_text(json.dumps(content))
+    changed = tunggal(*verify, "--json")
+    assert changed.exit_code == 2
+    faults = json.loads(changed.stdout)["faults"]
+    assert any("the signature does not fit" in fault for fault in faults)
+
+    file.unlink()
+    assert "one was changed, left out or put in" in tunggal(*verify).stdout
+    other = tunggal("statement", "verify", str(published), "--key", str(published / "index.html"))
+    assert other.stderr.startswith("error: KEY_MALFORMED")
+
+
+def test_movements_and_balances_are_written_as_csv_and_parquet(
+    options: tuple[str, ...], tmp_path: Path
+) -> None:
+    text, columns = tmp_path / "movements.csv", tmp_path / "movements.parquet"
+    done("export", "movements", str(text), "--location", BEKASI, *options)
+    done("export", "movements", str(columns), "--location", BEKASI, *options)
+    with text.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    table = pq.read_table(columns)
+    assert table.num_rows == len(rows) > 40
+    assert table.column("quantity").to_pylist() == [int(row["quantity"]) for row in rows]
+    balances = tmp_path / "balances.parquet"
+    done("export", "balances", str(balances), *options)
+    assert set(pq.read_table(balances).column("condition").to_pylist()) >= {"on-hand", "consumed"}
+    wrong = tunggal("export", "balances", str(tmp_path / "balances.xls"), *options)
+    assert wrong.stderr.startswith("error: FORMAT_UNKNOWN")
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_delivery_notes_are_mended_line_by_line(options: tuple[str, ...], tmp_path: Path) -> None:
+    file = tmp_path / "notes.csv"
+    file.write_text(f"contract_id,delivery_note,first_serial,last_serial\n{CONTRACT}/1,SJ-9,5,x\n")
+    wrong = tunggal("import", "delivery-notes", str(file), *options)
+    assert wrong.exit_code == 1
+    assert "nothing was booked" in wrong.stdout
+    assert "last_serial" in wrong.stdout
+    file.write_text(f"contract_id,delivery_note,first_serial,last_serial\n{CONTRACT}/1,SJ-9,20001,20010\n")
+    full = tunggal("import", "delivery-notes", str(file), "--dry-run", *options)
+    assert full.exit_code == 1
+    assert "outstanding" in full.stdout
