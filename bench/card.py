@@ -150,9 +150,13 @@ def run(
             bare = _against_floor(workshop, hands[0], cards)
         with _hands(bank, readers, pace) as hands:
             paced = _against_floor(workshop, hands[0], cards)
-            scale = {}
-            for count in sorted({1, *(n for n in (2, 4) if n < readers), readers}):
-                scale[count] = _together(workshop, hands[:count], cards, bank.pid)
+            counts = sorted({1, *(n for n in (2, 4) if n < readers), readers})
+            # Up and down again: what else the machine does meanwhile falls on all of them.
+            parts = [
+                (count, _together(workshop, hands[:count], -(-cards // 2), bank.pid))
+                for count in (*counts, *reversed(counts))
+            ]
+            scale = {count: _summed([part for each, part in parts if each == count]) for count in counts}
         workshop.database.dispose()
     rate = {count: part["cards_per_hour"] for count, part in scale.items()}
     report: dict[str, Any] = {
@@ -224,22 +228,47 @@ def _floor(hand: _Hand, sizes: Sequence[tuple[int, int]]) -> float:
         pcsc.SCardReleaseContext(context)
 
 
-def _together(workshop: _Workshop, hands: Sequence[_Hand], cards: int, pcscd: int) -> dict[str, float]:
+@dataclass(frozen=True)
+class _Shift:
+    """Readers that worked at the same time: wall-clock seconds, those of each card, and processor seconds of
+    this process, of pcscd and of the cards.
+    """
+
+    seconds: float
+    cards: list[float]
+    spent: dict[str, float]
+
+
+def _together(workshop: _Workshop, hands: Sequence[_Hand], cards: int, pcscd: int) -> _Shift:
     """Cards on all these readers at the same time."""
-    parts = {"host": os.getpid(), "pcscd": pcscd}
-    before = {name: _cpu(pid) for name, pid in parts.items()}
-    cards_before = sum(_cpu(hand.process.pid) for hand in hands)
+
+    def spent() -> dict[str, float]:
+        return {
+            "host": _cpu(os.getpid()),
+            "pcscd": _cpu(pcscd),
+            "cards": sum(_cpu(hand.process.pid) for hand in hands),
+        }
+
+    before = spent()
     begun = time.perf_counter()
     with ThreadPoolExecutor(len(hands)) as pool:
         made = list(pool.map(lambda hand: [workshop.make(hand) for _ in range(cards)], hands))
     seconds = time.perf_counter() - begun
-    count = sum(map(len, made))
-    spent = {name: _cpu(pid) - before[name] for name, pid in parts.items()}
-    spent["cards"] = sum(_cpu(hand.process.pid) for hand in hands) - cards_before
+    return _Shift(
+        seconds,
+        [card.seconds for each in made for card in each],
+        {name: value - before[name] for name, value in spent().items()},
+    )
+
+
+def _summed(shifts: Sequence[_Shift]) -> dict[str, float]:
+    seconds = sum(shift.seconds for shift in shifts)
+    cards = [card for shift in shifts for card in shift.cards]
+    spent = {name: sum(shift.spent[name] for shift in shifts) for name in shifts[0].spent}
     return {
-        "cards_per_hour": 3600 * count / seconds,
-        "ms_per_card": 1000 * statistics.median(card.seconds for each in made for card in each),
-        **{f"cpu_ms_per_card_{name}": 1000 * value / count for name, value in spent.items()},
+        "cards_per_hour": 3600 * len(cards) / seconds,
+        "ms_per_card": 1000 * statistics.median(cards),
+        **{f"cpu_ms_per_card_{name}": 1000 * value / len(cards) for name, value in spent.items()},
         "cpu_share": sum(spent.values()) / (seconds * (os.cpu_count() or 1)),
     }
 
