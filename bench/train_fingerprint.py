@@ -9,6 +9,7 @@ weights trained on all. Nothing is drawn at random, so the same sets give the sa
 from __future__ import annotations
 
 import argparse
+import functools
 import itertools
 import textwrap
 from collections.abc import Sequence
@@ -23,14 +24,13 @@ from services.abis.fingerprint.agreement import FEATURES
 from services.abis.fingerprint.compare import arrays
 from services.abis.fingerprint.extract import extract
 from services.abis.fingerprint.template import Template, minutiae_only
-from services.abis.fingerprint.verify import verify
+from services.abis.fingerprint.verify import ALIGNMENTS, evidence, propose
 from services.common.errors import InvalidArgument
 
 F64 = NDArray[np.float64]
 RIDGE = 1e-3
-ROUNDS = 3
-"""The weights choose between two alignments, whose features train the weights: repeated until that settles.
-"""
+ROUNDS = 4
+"""The weights choose between alignments, whose features train the weights: repeated until that settles."""
 FIELD_FEATURES = ("orientation", "frequency", "texture")
 START = {"ratio": 10.0, "orientation": 2.0, "texture": 10.0}
 
@@ -51,15 +51,28 @@ class Pairs:
         self.index = list(itertools.combinations(range(len(kept)), 2))
         self.genuine = np.array([kept[i][0].finger == kept[j][0].finger for i, j in self.index])
 
-    def features(self, weights: F64) -> F64:
-        """Features of every pair, shape (pairs, features), of the alignment that these weights prefer."""
+    @functools.cached_property
+    def features(self) -> F64:
+        """Features of each alignment of each pair, (pairs, ALIGNMENTS, features); NaN where there is none."""
         packed = [arrays(template) for template in self.templates]
         order = [template.digest for template in self.templates]
-        out = np.empty((len(self.index), len(FEATURES)))
+        out = np.full((len(self.index), ALIGNMENTS, len(FEATURES)), np.nan)
+        nothing = np.zeros(len(FEATURES) + 1)
         for row, (i, j) in enumerate(self.index):
-            first, second = (i, j) if order[i] <= order[j] else (j, i)
-            out[row] = verify(*packed[first], *packed[second], weights, -np.inf)[1]
+            a, b = (packed[i], packed[j]) if order[i] <= order[j] else (packed[j], packed[i])
+            local, motions, sorted_b, start = propose(*a, *b)
+            for k, motion in enumerate(motions):
+                out[row, k] = evidence(*a, *b, local, motion, sorted_b, start, nothing, -np.inf)[0]
         return out
+
+
+def best(features: F64, weights: F64) -> F64:
+    """Features of the alignment of each pair that these weights prefer, (pairs, features); 0 where there is
+    none.
+    """
+    score = weights[0] + np.nan_to_num(features) @ weights[1:]
+    score[np.isnan(features[..., 0])] = -np.inf
+    return np.asarray(np.nan_to_num(features[np.arange(len(features)), score.argmax(axis=1)]))
 
 
 def train(sets: Sequence[Pairs], columns: Sequence[int]) -> F64:
@@ -67,7 +80,7 @@ def train(sets: Sequence[Pairs], columns: Sequence[int]) -> F64:
     weights = np.r_[0.0, [START.get(name, 0.0) for name in FEATURES]]
     genuine = np.concatenate([pairs.genuine for pairs in sets])
     for _ in range(ROUNDS):
-        features = np.concatenate([pairs.features(weights) for pairs in sets])
+        features = np.concatenate([best(pairs.features, weights) for pairs in sets])
         fitted = logistic.fit(features[:, columns], genuine, RIDGE)
         # The ridge, and genuine pairs beyond all hope, make the score too modest. One factor and offset,
         # fitted where both kinds of pairs occur, bring it back to likelihood ratios there, which is where
@@ -89,7 +102,7 @@ def cross_validate(sets: Sequence[Pairs], columns: Sequence[int]) -> tuple[list[
     held_out: dict[str, F64] = {}
     for held in sets:
         weights = train([pairs for pairs in sets if pairs is not held], columns)
-        score = weights[0] + held.features(weights) @ weights[1:]
+        score = weights[0] + best(held.features, weights) @ weights[1:]
         genuine, impostor = score[held.genuine], score[~held.genuine]
         curve = accuracy.det(genuine, impostor)
         shares = " / ".join(f"{100 * np.mean(genuine < score):.1f}" for score in (3.0, 6.5))

@@ -6,6 +6,7 @@ from math import erf, exp, floor, hypot, pi, sqrt
 
 import numpy as np
 
+from services.abis.fingerprint import lssr
 from services.abis.fingerprint import parameters as p
 from services.abis.kernels import F32, F64, U8, U64
 
@@ -105,10 +106,10 @@ def agreement(a: F32, b: F32, first: tuple[int, int], second: tuple[int, int]) -
 
 
 def relaxed_score(similarity: F32, a: F32, b: F32) -> float:
-    """LSSR as the paper states it."""
+    """LSSR as the paper states it, on the best pairs only."""
     smaller = min(len(a), len(b))
     entries = [(float(s), i, j) for (i, j), s in np.ndenumerate(similarity) if s > 0]
-    best = sorted(entries, key=lambda e: -e[0])[:smaller]
+    best = sorted(entries, key=lambda e: -e[0])[: min(smaller, lssr.RELAXED)]
     if len(best) < 2:
         return 0.0
     pairs = [(i, j) for _, i, j in best]

@@ -15,6 +15,8 @@ from services.abis.fingerprint.cylinders import VALID_WORDS, WORDS
 from services.abis.kernels import F32, F64, I32, U8, U64, kernel, popcount
 
 RELAXATIONS = 5
+RELAXED = 24
+"""Best pairs that vote for one another: the score averages over at most PAIRS_MAX of them."""
 WEIGHT = 0.5
 PAIRS_MIN, PAIRS_MAX = 4, 12
 PAIRS_CENTRE, PAIRS_SLOPE = 20.0, 0.4
@@ -118,8 +120,9 @@ def relax(similarity: F32, a: F32, b: F32) -> tuple[float, I32, F64]:
     values.
     """
     smaller = min(a.shape[0], b.shape[0])
-    pairs = np.empty((smaller, 2), np.int32)
-    start = np.empty(smaller)
+    most = min(smaller, RELAXED)
+    pairs = np.empty((most, 2), np.int32)
+    start = np.empty(most)
     k = top_pairs(similarity, pairs, start) if smaller > 0 else 0
     pairs, start = pairs[:k].copy(), start[:k].copy()
     if k < 2:

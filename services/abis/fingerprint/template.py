@@ -43,8 +43,8 @@ class Template:
     kind: (n).
     orientation, frequency: (rows, columns) fields on 16 px cells, frequency 0 outside of the ridge area.
     texture: (height / 2, width / 16) signs of the enhanced image at 250 dpi, packed; (0, 0) where unknown.
-    from_image: False where only minutiae are known (ISO/IEC 19794-2); the fields then tell no more than the
-    area.
+    from_image: False where only minutiae are known (ISO/IEC 19794-2); the fields are then guessed from them
+    (frequency: the area only).
     """
 
     width: int
@@ -112,11 +112,13 @@ class Template:
 
 
 def from_minutiae(minutiae: Minutiae, width: int, height: int) -> Template:
-    """A template of minutiae alone: its ridge area is their convex hull, widened by 24 px."""
+    """A template of minutiae alone: its ridge area is their convex hull, widened by 24 px, and the ridges
+    between them run as they do at the minutiae around.
+    """
     points = np.column_stack([minutiae.x, minutiae.y, minutiae.angle, minutiae.quality]).astype(np.float32)
     shape = cells(height), cells(width)
     area = _hull(points[:, :2], shape)
-    orientation, texture = np.zeros(shape, np.uint8), np.zeros((0, 0), np.uint8)
+    orientation, texture = _directions(points, shape), np.zeros((0, 0), np.uint8)
     kind = minutiae.kind.copy()
     return quantised(Template(width, height, points, kind, orientation, area, texture, from_image=False))
 
@@ -124,6 +126,18 @@ def from_minutiae(minutiae: Minutiae, width: int, height: int) -> Template:
 def quantised(template: Template) -> Template:
     """The template as it would come back from the store, so that a fresh and a stored one compare alike."""
     return Template.from_bytes(template.to_bytes())
+
+
+def _directions(points: F32, shape: tuple[int, int], width: float = 32.0) -> U8:
+    """Orientation at the middle of each cell: that of the minutiae, each weighing by a Gaussian of its
+    distance.
+    """
+    y, x = (np.mgrid[: shape[0], : shape[1]].astype(np.float64) + 0.5) * CELL
+    double = np.zeros(shape, np.complex128)
+    for px, py, angle, _ in points.astype(np.float64):
+        near = np.exp(-((x - px) ** 2 + (y - py) ** 2) / (2 * width * width))
+        double += near * np.exp(2j * angle)
+    return np.asarray(np.round(np.angle(double) * (128 / np.pi)).astype(np.int64) % 256, np.uint8)
 
 
 def _hull(points: F32, shape: tuple[int, int], margin: float = 24.0) -> U8:

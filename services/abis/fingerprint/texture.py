@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from services.abis.fingerprint.align import place
+from services.abis.fingerprint.field import place
 from services.abis.fingerprint.grid import upsample
 from services.abis.fingerprint.mask import Mask
 from services.abis.kernels import F32, F64, U8, U64, kernel, popcount
 
 SIDE = 16
 """Pixels at 250 dpi of a side of a block."""
-SEARCH = 4
+SEARCH = 3
 """Pixels at 250 dpi by which a block is moved around its place in each direction."""
-_REACH = 2
+_REACH = 1
 """Blocks around a block whose search surfaces are averaged with its own."""
 _CELL = 16
 """Pixels at 500 dpi of a cell of the frequency field, which is the mask."""
@@ -34,30 +34,40 @@ def encode(enhanced: F32, area: Mask) -> U8:
     return np.packbits((quads > 0) & inside, axis=1)
 
 
+_FIXED = 1 << 16
+"""Coordinates of turned blocks are whole numbers of this part of a pixel."""
+
+
 @kernel("boolean(float64, float64, uint8[:,::1])")
 def ridges_at(x: float, y: float, frequency: U8) -> bool:
     """Whether a point (pixels at 500 dpi) lies in the ridge area."""
-    i, j = int(np.floor(y / _CELL)), int(np.floor(x / _CELL))
+    i, j = int(np.floor(y * (1.0 / _CELL))), int(np.floor(x * (1.0 / _CELL)))
     return bool(0 <= i < frequency.shape[0] and 0 <= j < frequency.shape[1] and frequency[i, j] != 0)
 
 
 @kernel("void(uint8[:,::1], float64, float64, float64, float64, uint64[::1])")
 def patch(bits: U8, x: float, y: float, cos: float, sin: float, words: U64) -> None:
     """The block around (x, y), turned counter-clockwise into the other finger's frame: 4 words of 4 rows
-    each.
+    each. Pixels outside of the image are 0.
     """
+    height, width = bits.shape[0], bits.shape[1] * 8
+    half = (SIDE - 1) / 2
+    # A turned block reaches as far as its diagonal.
+    inside = x > SIDE and y > SIDE and x < width - SIDE and y < height - SIDE
+    step_x, step_y = int(np.round(cos * _FIXED)), int(np.round(sin * _FIXED))
+    corner_x = int(np.round((x - half * (cos - sin)) * _FIXED))
+    corner_y = int(np.round((y - half * (cos + sin)) * _FIXED))
     for w in range(SIDE // 4):
         word = np.uint64(0)
-        for r in range(4):
-            dv = w * 4 + r - (SIDE - 1) / 2
-            for u in range(SIDE):
-                du = u - (SIDE - 1) / 2
-                sx = int(np.floor(x + cos * du - sin * dv))
-                sy = int(np.floor(y + sin * du + cos * dv))
-                bit = np.uint64(0)
-                if 0 <= sy < bits.shape[0] and 0 <= sx < bits.shape[1] * 8:
-                    bit = np.uint64((bits[sy, sx >> 3] >> (7 - (sx & 7))) & 1)
-                word = (word << np.uint64(1)) | bit
+        for r in range(4 * w, 4 * w + 4):
+            at_x, at_y = corner_x - r * step_y, corner_y + r * step_x
+            for _ in range(SIDE):
+                sx, sy = at_x >> 16, at_y >> 16
+                at_x += step_x
+                at_y += step_y
+                word <<= np.uint64(1)
+                if inside or (0 <= sy < height and 0 <= sx < width):
+                    word |= np.uint64((bits[sy, sx >> 3] >> (7 - (sx & 7))) & 1)
         words[w] = word
 
 
@@ -65,26 +75,30 @@ def patch(bits: U8, x: float, y: float, cos: float, sin: float, words: U64) -> N
 def correlate(bits: U8, left: int, top: int, words: U64, rows: U64, surface: F32) -> None:
     """Correlation of a patch with every place within SEARCH of (left, top), in [-1, 1].
 
-    rows: scratch for SIDE + 2 SEARCH words. surface: (2 SEARCH + 1) ** 2 values, y before x.
+    rows: scratch for twice SIDE + 2 SEARCH words. surface: (2 SEARCH + 1) ** 2 values, x before y.
     """
     side = 2 * SEARCH + 1
+    lines = SIDE + 2 * SEARCH
     first, offset = (left - SEARCH) >> 3, (left - SEARCH) & 7
+    strip, quads = rows[:lines], rows[lines:]
+    for r in range(lines):
+        y = top - SEARCH + r
+        value = np.uint64(0)
+        for k in range(4):
+            value = (value << np.uint64(8)) | np.uint64(bits[y, first + k])
+        strip[r] = value
+    mask = np.uint64(0xFFFF)
     for sx in range(side):
-        # Sixteen bits of each row from this column on; then each word holds four consecutive rows.
-        for r in range(SIDE + 2 * SEARCH):
-            y = top - SEARCH + r
-            value = np.uint64(0)
-            for k in range(4):
-                value = (value << np.uint64(8)) | np.uint64(bits[y, first + k])
-            rows[r] = (value >> np.uint64(16 - offset - sx)) & np.uint64(0xFFFF)
+        # Sixteen bits of each row from this column on; each word then holds four consecutive rows.
+        shift = np.uint64(16 - offset - sx)
+        for r in range(lines - 3):
+            high = (((strip[r] >> shift) & mask) << np.uint64(16)) | ((strip[r + 1] >> shift) & mask)
+            low = (((strip[r + 2] >> shift) & mask) << np.uint64(16)) | ((strip[r + 3] >> shift) & mask)
+            quads[r] = (high << np.uint64(32)) | low
         for sy in range(side):
-            differ = np.uint64(0)
-            for w in range(SIDE // 4):
-                r = sy + 4 * w
-                there = (rows[r] << np.uint64(48)) | (rows[r + 1] << np.uint64(32))
-                there |= (rows[r + 2] << np.uint64(16)) | rows[r + 3]
-                differ += popcount(there ^ words[w])
-            surface[sy * side + sx] = np.float32(1.0 - np.float64(differ) * (2.0 / (SIDE * SIDE)))
+            differ = popcount(quads[sy] ^ words[0]) + popcount(quads[sy + 4] ^ words[1])
+            differ += popcount(quads[sy + 8] ^ words[2]) + popcount(quads[sy + 12] ^ words[3])
+            surface[sx * side + sy] = np.float32(1.0) - np.float32(differ) * np.float32(2.0 / (SIDE * SIDE))
 
 
 @kernel("float64(uint8[:,::1], uint8[:,::1], uint8[:,::1], uint8[:,::1], float64[::1], float64[:,::1])")
@@ -102,7 +116,7 @@ def agreement(bits_a: U8, frequency_a: U8, bits_b: U8, frequency_b: U8, motion: 
     surface = np.zeros((rows, columns, places), np.float32)
     seen = np.zeros((rows, columns), np.uint8)
     words = np.empty(SIDE // 4, np.uint64)
-    scratch = np.empty(SIDE + 2 * SEARCH, np.uint64)
+    scratch = np.empty(2 * (SIDE + 2 * SEARCH), np.uint64)
     corner = SIDE - 2.0
     for i in range(rows):
         for j in range(columns):
@@ -137,8 +151,7 @@ def agreement(bits_a: U8, frequency_a: U8, bits_b: U8, frequency_b: U8, motion: 
                 for q in range(max(0, j - _REACH), min(columns, j + _REACH + 1)):
                     if seen[p, q]:
                         known += 1
-                        for k in range(places):
-                            mean[k] += surface[p, q, k]
+                        mean += surface[p, q]
             score += max(mean.max() / known, 0.0)
             blocks += 1.0
     return float(score / (blocks + _SHRINK_BLOCKS))

@@ -1,29 +1,37 @@
 """One comparison of two fingers from packed arrays: the recipe of the matcher, compiled as one kernel.
 
-LSSR finds corresponding minutiae; two alignments (from the best pair, and from the best pair that contradicts
-the first alignment) are tried; the features of each are turned into a score, the greater one counts.
+LSSR finds corresponding minutiae and votes of all pairs find how the one finger may lie on the other; the two
+most promising motions are turned into alignments, and the features of each into a score; the greater one
+counts.
 """
 
 from __future__ import annotations
+
+from typing import Final
 
 import numpy as np
 
 from services.abis.fingerprint import texture
 from services.abis.fingerprint.agreement import COUNT, features
-from services.abis.fingerprint.align import SEED_DISTANCE, align, place
-from services.abis.fingerprint.lssr import relax, similarities
+from services.abis.fingerprint.align import STRIP, align, nearby
+from services.abis.fingerprint.candidates import CELL, choose, framed, sampled_cells
+from services.abis.fingerprint.lssr import relax
+from services.abis.fingerprint.motions import vote
 from services.abis.fingerprint.parameters import MIN_MINUTIAE
-from services.abis.kernels import F32, F64, I32, U8, U64, kernel
+from services.abis.kernels import F32, F64, I32, I64, U8, U64, kernel
+from services.abis.search.similar import similarities
 
-FLOOR = 0.0
-"""Texture is compared only where the score may become positive: how unlike two strangers are is no matter."""
-TEXTURE_MOST = 0.7
-"""Texture agreement that even two prints of one finger hardly reach."""
-IMPOSSIBLE = -60.0
+FLOOR: Final = -4.0
+"""Texture is compared only where the score may exceed this: how unlike two strangers are is no matter."""
+TEXTURE_MOST: Final = 0.35
+"""Texture agreement that two prints hardly reach of which nothing else speaks for the same finger."""
+IMPOSSIBLE: Final = -60.0
 """Score where nothing can be aligned: the two have no two pairs of minutiae in common."""
-ALIGNMENTS = 2
-SEEDS_AMONG = 12
-"""How many alignments are tried, and from how many of the best relaxed pairs."""
+ALIGNMENTS: Final = 2
+"""How many alignments are made."""
+APART: Final = 20.0
+APART_COS: Final = 0.98
+"""Motions nearer to each other than this, at the middle of the first finger, are one."""
 
 _FINGER = "float32[:,::1], uint64[:,::1], uint64[:,::1], uint8[::1], uint8[:,::1], uint8[:,::1], uint8[:,::1]"
 
@@ -37,19 +45,102 @@ def linear(values: F64, weights: F64) -> float:
     return float(total)
 
 
-@kernel("int64(float32[:,::1], float32[:,::1], int32[:,::1], float64[::1], float64[:,::1], uint8[::1])")
-def unexplained(a: F32, b: F32, pairs: I32, motion: F64, field: F64, explained: U8) -> int:
-    """Mark the pairs that an alignment explains; the best pair that none explained so far, -1 if there is
-    none.
+@kernel("boolean(float64[::1], float64[::1], float64, float64)")
+def same_motion(one: F64, other: F64, x: float, y: float) -> bool:
+    """Whether two motions lay the point (x, y) and its surroundings on nearly the same place."""
+    c, s = one[0] - other[0], one[1] - other[1]
+    dx, dy = c * x + s * y + one[2] - other[2], c * y - s * x + one[3] - other[3]
+    return bool(dx * dx + dy * dy < APART * APART and one[0] * other[0] + one[1] * other[1] > APART_COS)
+
+
+@kernel(
+    f"Tuple((float64, float64[:,::1], int64[::1], int64[::1]))({_FINGER}, {_FINGER})",
+)
+def propose(
+    a: F32,
+    bits_a: U64,
+    valid_a: U64,
+    usable_a: U8,
+    orientation_a: U8,
+    frequency_a: U8,
+    _texture_a: U8,
+    b: F32,
+    bits_b: U64,
+    valid_b: U64,
+    usable_b: U8,
+    orientation_b: U8,
+    frequency_b: U8,
+    _texture_b: U8,
+) -> tuple[float, F64, I64, I64]:
+    """How finger a may lie on finger b. Parameters as `verify` has them.
+
+    Returns
+    -------
+    The LSSR score; at most ALIGNMENTS motions that differ, the most promising first; b's minutiae sorted by
+    `align.nearby`.
     """
-    first = -1
-    for k in range(explained.size):
-        x, y = place(a[pairs[k, 0], 0], a[pairs[k, 0], 1], motion, field)
-        if np.hypot(b[pairs[k, 1], 0] - x, b[pairs[k, 1], 1] - y) <= SEED_DISTANCE:
-            explained[k] = 1
-        elif first < 0 and not explained[k]:
-            first = k
-    return first
+    similarity = similarities(bits_a, valid_a, usable_a, bits_b, valid_b, usable_b)
+    local, relaxed, _ = relax(similarity, a, b)
+    height, width = float(frequency_b.shape[0] * CELL), float(frequency_b.shape[1] * CELL)
+    order, start = nearby(b, int(height / STRIP) + 1)
+    motions, votes = vote(a, b, similarity, width, height)
+    cells, other = sampled_cells(orientation_a, frequency_a), framed(orientation_b, frequency_b)
+    motions = choose(a, b, order, start, cells, other, motions, votes, relaxed)
+    x, y = a[:, 0].mean(), a[:, 1].mean()
+    distinct = motions[:ALIGNMENTS].copy()
+    count = 0
+    for k in range(motions.shape[0]):
+        fresh = count < ALIGNMENTS
+        for taken in range(count):
+            fresh = fresh and not same_motion(distinct[taken], motions[k], x, y)
+        if fresh:
+            distinct[count] = motions[k]
+            count += 1
+    return local, distinct[:count], order, start
+
+
+@kernel(
+    "Tuple((float64[::1], float64[:,::1], int32[:,::1], float64[::1]))"
+    f"({_FINGER}, {_FINGER}, float64, float64[::1], int64[::1],"
+    " int64[::1], float64[::1], float64)"
+)
+def evidence(
+    a: F32,
+    _bits_a: U64,
+    _valid_a: U64,
+    _usable_a: U8,
+    orientation_a: U8,
+    frequency_a: U8,
+    texture_a: U8,
+    b: F32,
+    _bits_b: U64,
+    _valid_b: U64,
+    _usable_b: U8,
+    orientation_b: U8,
+    frequency_b: U8,
+    texture_b: U8,
+    local: float,
+    motion: F64,
+    order: I64,
+    start: I64,
+    weights: F64,
+    floor: float,
+) -> tuple[F64, F64, I32, F64]:
+    """Align finger a with finger b by a motion of `propose`, and see what they have in common then.
+
+    Returns
+    -------
+    Features, displacement field, pairs (k, 2) and their closeness (k).
+    """
+    height, width = float(frequency_b.shape[0] * CELL), float(frequency_b.shape[1] * CELL)
+    field, pairs, closeness = align(a, b, order, start, motion, width, height)
+    found = features(
+        a, orientation_a, frequency_a, b, orientation_b, frequency_b, motion, field, pairs, closeness, local
+    )
+    # The costliest feature comes last, and only where it can lift the score above the floor.
+    if linear(found, weights) + weights[COUNT] * TEXTURE_MOST > floor:
+        found[COUNT - 1] = texture.agreement(texture_a, frequency_a, texture_b, frequency_b, motion, field)
+    return found, field, pairs, closeness
 
 
 @kernel(
@@ -89,44 +180,53 @@ def verify(
     """
     best = np.zeros(COUNT)
     best_motion = np.array([1.0, 0.0, 0.0, 0.0])
-    best_field = np.empty((0, 4))
+    best_field = np.empty((0, 0))
     best_pairs = np.empty((0, 2), np.int32)
     best_closeness = np.empty(0)
     if a.shape[0] < MIN_MINUTIAE or b.shape[0] < MIN_MINUTIAE:
         return 0.0, best, best_motion, best_field, best_pairs, best_closeness
-    similarity = similarities(bits_a, valid_a, usable_a, bits_b, valid_b, usable_b)
-    local, relaxed, values = relax(similarity, a, b)
+    local, motions, order, start = propose(
+        a,
+        bits_a,
+        valid_a,
+        usable_a,
+        orientation_a,
+        frequency_a,
+        texture_a,
+        b,
+        bits_b,
+        valid_b,
+        usable_b,
+        orientation_b,
+        frequency_b,
+        texture_b,
+    )
     score = IMPOSSIBLE
-    seed = 0 if relaxed.shape[0] >= 2 else -1
-    explained = np.zeros(min(relaxed.shape[0], SEEDS_AMONG), np.uint8)
-    for _ in range(ALIGNMENTS):
-        if seed < 0:
-            break
-        explained[seed] = 1
-        motion, field, pairs, closeness = align(a, b, relaxed, values, seed)
-        found = features(
+    for k in range(motions.shape[0]):
+        found, field, pairs, closeness = evidence(
             a,
+            bits_a,
+            valid_a,
+            usable_a,
             orientation_a,
             frequency_a,
+            texture_a,
             b,
+            bits_b,
+            valid_b,
+            usable_b,
             orientation_b,
             frequency_b,
-            motion,
-            field,
-            pairs,
-            closeness,
+            texture_b,
             local,
+            motions[k],
+            order,
+            start,
+            weights,
+            floor,
         )
-        value = linear(found, weights)
-        # The costliest feature comes last, and only where it can lift the score above the floor.
-        if value + weights[COUNT] * TEXTURE_MOST > floor:
-            found[COUNT - 1] = texture.agreement(
-                texture_a, frequency_a, texture_b, frequency_b, motion, field
-            )
-            value = linear(found, weights)
-        value = max(value, IMPOSSIBLE)
-        if value > score or seed == 0:
-            score, best, best_motion, best_field = value, found, motion, field
+        value = max(linear(found, weights), IMPOSSIBLE)
+        if k == 0 or value > score:
+            score, best, best_motion, best_field = value, found, motions[k].copy(), field
             best_pairs, best_closeness = pairs, closeness
-        seed = unexplained(a, b, relaxed, motion, field, explained)
     return score, best, best_motion, best_field, best_pairs, best_closeness
