@@ -39,7 +39,7 @@ def ridges(power: F32, contrast: F32) -> Mask:
     Contrast alone loses dry areas beside wet ones; the answer of the filters alone sees faint residue of the
     finger before. The product of both is smoothed, cut, and reduced to its largest area without holes.
     """
-    sure = np.clip(contrast / (0.3 * otsu(contrast) + 1e-6), 0.0, 1.0) ** 2
+    sure = np.clip(contrast / (0.5 * otsu(contrast) + 1e-6), 0.0, 1.0) ** 2
     return clean(grid.blur(np.ascontiguousarray(power * sure, dtype=np.float32), _SMOOTH) > RIDGE_POWER)
 
 
