@@ -9,10 +9,10 @@ from contextlib import contextmanager
 
 import grpc
 from tunggal.enroll.v1 import enroll_pb2, enroll_pb2_grpc
-from tunggal.inventory.v1 import inventory_pb2, inventory_pb2_grpc
+from tunggal.inventory.v1 import chips_pb2, chips_pb2_grpc, inventory_pb2, inventory_pb2_grpc
 
 from services.cardperso.holder import BloodType, Finger, Holder, MaritalStatus, Religion, Sex
-from services.cardperso.ports import Claim, Reservation
+from services.cardperso.ports import ChipStanding, Claim, Reservation
 from services.common.errors import remote_error
 
 
@@ -64,6 +64,7 @@ class GrpcInventory:
 
     def __init__(self, channel: grpc.Channel, call_seconds: float) -> None:
         self._stub = inventory_pb2_grpc.InventoryServiceStub(channel)
+        self._chips = chips_pb2_grpc.ChipServiceStub(channel)
         self._seconds = call_seconds
 
     def reserve(self, request_id: str, location: str, purpose: str) -> Reservation:
@@ -72,6 +73,13 @@ class GrpcInventory:
         with _typed_errors():
             blank = self._stub.ReserveBlank(request, timeout=self._seconds).blank
         return Reservation(blank.reservation_id, blank.serial)
+
+    def check_chip(self, reservation_id: str, chip_uid: str) -> ChipStanding:
+        """See the protocol."""
+        request = chips_pb2.CheckChipRequest(reservation_id=reservation_id, chip_uid=chip_uid)
+        with _typed_errors():
+            answer = self._chips.CheckChip(request, timeout=self._seconds)
+        return ChipStanding(answer.standing == chips_pb2.CHIP_STANDING_FOREIGN, answer.serial)
 
     def release(self, request_id: str, reservation_id: str, reason: str) -> None:
         """See the protocol."""

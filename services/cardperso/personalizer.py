@@ -285,6 +285,12 @@ class Personalizer:
         other = self._jobs.job_of_chip(uid, but=job.job_id)
         if other is not None:
             raise RefusedCardError(uid, f"CHIP_ALREADY_USED: chip {uid} belongs to job {other.job_id}.")
+        standing = self._inventory.check_chip(job.reservation_id, uid)
+        if standing.used_by:
+            raise RefusedCardError(uid, f"CHIP_ALREADY_USED: chip {uid} belongs to blank {standing.used_by}.")
+        if standing.foreign:
+            reason = f"CHIP_FOREIGN: chip {uid} did not come with the lot of blank {job.blank_serial}."
+            raise RefusedCardError(uid, reason)
 
     def _book(self, job: Job, stop: threading.Event) -> Job:
         """Book the blank as this chip's card, then the record as printed."""

@@ -29,6 +29,16 @@ class Reservation:
     serial: int
 
 
+@dataclass(frozen=True)
+class ChipStanding:
+    """What the inventory knows of a chip: whether it came with another lot than the blank's or with none that
+    has a list, and the other blank that it belongs to already (0 for none).
+    """
+
+    foreign: bool = False
+    used_by: int = 0
+
+
 class Enroll(Protocol):
     """The records and their queue."""
 
@@ -58,6 +68,10 @@ class Inventory(Protocol):
 
     def reserve(self, request_id: str, location: str, purpose: str) -> Reservation:
         """Hold a blank; FailedPrecondition INSUFFICIENT_STOCK."""
+        ...
+
+    def check_chip(self, reservation_id: str, chip_uid: str) -> ChipStanding:
+        """Whether a chip may become the card of a held blank."""
         ...
 
     def release(self, request_id: str, reservation_id: str, reason: str) -> None:

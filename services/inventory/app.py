@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from tunggal.inventory.v1 import (
+    chips_pb2,
+    chips_pb2_grpc,
     contracts_pb2,
     contracts_pb2_grpc,
     counts_pb2,
@@ -27,6 +29,7 @@ from services.common.clock import Clock, SystemClock
 from services.common.db import Database
 from services.common.server import ServerBuilder
 from services.inventory import (
+    chip_service,
     contract_service,
     count_service,
     ledger_service,
@@ -96,6 +99,12 @@ def build(settings: Settings, clock: Clock | None = None) -> ServerBuilder:
             spoilage_pb2_grpc.add_SpoilageServiceServicer_to_server,
             spoilage_service.SpoilageService(database, journal, signer),
             spoilage_service.ALLOW,
+        )
+        .add(
+            chips_pb2.DESCRIPTOR.services_by_name["ChipService"],
+            chips_pb2_grpc.add_ChipServiceServicer_to_server,
+            chip_service.ChipService(database, journal),
+            chip_service.ALLOW,
         )
         .add(
             planning_pb2.DESCRIPTOR.services_by_name["PlanningService"],

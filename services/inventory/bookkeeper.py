@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.inventory import blank as blanks
+from services.inventory import chips
 from services.inventory import contract as contracts
 from services.inventory import reservation as reservations
 from services.inventory.blank import Blank
@@ -74,9 +75,10 @@ class Bookkeeper:
 
     def consume(self, reservation_id: str, chip_uid: str) -> Blank:
         """Turn a held blank into a card. Raises :class:`AlreadyExists` for a chip UID that was ever bound
-        before.
+        before, :class:`FailedPrecondition` for one that did not come with the blank's lot.
         """
         ended = self._end(reservation_id, ReservationState.CONSUMED, "")
+        chips.refuse_foreign(self._store.connection, ended.serial, chip_uid)
         self._bind(chip_uid, ended)
         return self._settle(Kind.BLANK_CONSUMED, ended, Condition.CONSUMED, chip_uid)
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from services.cardperso.holder import Holder
-from services.cardperso.ports import Claim, Reservation
+from services.cardperso.ports import ChipStanding, Claim, Reservation
 from services.common.errors import AlreadyExists, FailedPrecondition, NotFound
 
 T = TypeVar("T")
@@ -35,6 +35,7 @@ class Neighbours:
         self.printed: dict[str, str] = {}
         self.issued: dict[str, str] = {}
         self.released: list[str] = []
+        self.foreign: set[str] = set()
         self.before: Callable[[str], None] = lambda call: None
         self.after: Callable[[str], None] = lambda call: None
         self.lock = threading.Lock()
@@ -131,6 +132,10 @@ class FakeInventory:
             return reservation
 
         return self.all.once("reserve", request_id, hold)
+
+    def check_chip(self, reservation_id: str, chip_uid: str) -> ChipStanding:
+        used = [serial for serial, uid in self.all.consumed.items() if uid == chip_uid]
+        return ChipStanding(chip_uid in self.all.foreign, used[0] if used else 0)
 
     def release(self, request_id: str, reservation_id: str, reason: str) -> None:
         self.all.once("release-blank", request_id, lambda: self.all.free.insert(0, self._end(reservation_id)))

@@ -332,8 +332,13 @@ def test_a_claim_that_lapsed_during_an_outage_gives_the_untouched_blank_back(ben
 
 def test_a_cloned_chip_is_not_booked_a_second_time(bench: Bench, make_blank: MakeBlank) -> None:
     card = make_blank().insert()
-    bench.world.consumed[999] = card.uid
-    bench.world.printed["elsewhere"] = card.uid
+
+    def book_elsewhere(call: str) -> None:
+        if call == "consume":
+            bench.world.consumed[999] = card.uid
+            bench.world.printed["elsewhere"] = card.uid
+
+    bench.world.before = book_elsewhere
     job = bench.run()
     assert (job.state, job.reason.split(":")[0]) == (State.SPOILED, "CHIP_UID_BOUND")
     assert list(bench.world.spoiled) == [1001]

@@ -86,6 +86,23 @@ def test_a_card_of_another_type_is_refused_as_it_was(
     bench.check_books()
 
 
+@pytest.mark.parametrize("kind", ["CHIP_FOREIGN", "CHIP_ALREADY_USED"])
+def test_a_chip_that_the_inventory_does_not_want_is_refused_before_it_is_spoken_to(
+    bench: Bench, make_blank: MakeBlank, kind: str
+) -> None:
+    card = make_blank().insert()
+    system: Any = card.card
+    before = system.persistent.registry
+    if kind == "CHIP_FOREIGN":
+        bench.world.foreign.add(card.uid)
+    else:
+        bench.world.consumed[77] = card.uid
+    job = bench.run()
+    assert (job.state, job.reason.split(":")[0], job.chip_uid) == (State.FAILED, kind, "")
+    assert system.persistent.registry == before
+    assert len(bench.world.free) == 10
+
+
 def test_a_card_with_older_options_is_refused_as_it_was(bench: Bench, make_blank: MakeBlank) -> None:
     card = make_blank(settings=CardSettings(i=0x10)).insert()
     before = registry(card)

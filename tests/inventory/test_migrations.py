@@ -17,7 +17,7 @@ from services import inventory
 from services.common import audit, migrations, requests
 from services.common.clock import FixedClock
 from services.common.db import Database
-from services.inventory import contract_tables, movement_tables, tables
+from services.inventory import chips, contract_tables, movement_tables, tables
 from services.inventory.planning import tables as planning_tables
 from services.inventory.statement import tables as statement_tables
 from tests.inventory.inventory_office import Office
@@ -25,6 +25,7 @@ from tests.inventory.inventory_office import Office
 
 def test_the_migrated_schema_is_the_schema_of_the_tables(office: Office) -> None:
     parts = (contract_tables, movement_tables, planning_tables, statement_tables)
+    assert chips.LOT_CHIP.metadata is tables.METADATA
     assert all(part.METADATA is tables.METADATA for part in parts)
     shared = {requests.TABLE, audit.TABLE, audit.HEAD, "alembic_version"}
     with office.database.engine.connect() as connection:
