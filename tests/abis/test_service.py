@@ -55,6 +55,8 @@ def test_bad_samples_are_refused_with_field_and_remedy_and_nothing_is_written(
         (sample(blank()), "IMAGE_BLANK", "fingers[1].image.content"),
         (sample(b"no image, but long enough to look at"), "IMAGE_UNREADABLE", "fingers[1].image.content"),
         (record(b"XMR\0" + iso[4:]), "TEMPLATE_HEADER", "fingers[1].iso19794_2_record"),
+        (record(b"IIR\0" + iso[4:]), "TEMPLATE_MODALITY", "fingers[1].iso19794_2_record"),
+        (record(b"FAC\0" + iso[4:]), "TEMPLATE_MODALITY", "fingers[1].iso19794_2_record"),
         (record(iso[:-4]), "TEMPLATE_LENGTH", "fingers[1].iso19794_2_record"),
         (record(iso[:8] + b"\0\0\1\0" + iso[12:]), "TEMPLATE_LENGTH", "fingers[1].iso19794_2_record"),
     ]

@@ -12,8 +12,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from services.abis.finger import Finger
+from services.abis.fingerprint.minutiae import Minutiae
+from services.abis.fingerprint.parameters import MIN_MINUTIAE
+from services.abis.fingerprint.template import from_minutiae
 from services.abis.search import cascade, codes, index, tail
 from services.abis.search.index import SearchIndex, mark_of
 from services.common.crypto import KeyRing
@@ -404,3 +409,22 @@ def test_fingers_of_which_nothing_is_known_are_found(full: SearchIndex, crowd: l
         assert cascade.search(full, unknown, references)[0].subject_id == person.name
         # Half of the fingers are missing.
         assert cascade.search(full, person.probe[::2], references)[0].subject_id == person.name
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 2**32 - 1), st.integers(0, MIN_MINUTIAE - 1), st.booleans())
+def test_prints_that_show_next_to_nothing_are_no_hit_even_for_themselves(
+    full: SearchIndex, seed: int, count: int, exact: bool
+) -> None:
+    rng = np.random.default_rng(seed)
+    x, y = rng.uniform(100, 200, (2, count)).astype(np.float32)
+    angle = rng.uniform(0, 2 * np.pi, count).astype(np.float32)
+    points = Minutiae(x, y, angle, np.ones(count, np.uint8), np.ones(count, np.float32))
+    nothing = [Finger(position, from_minutiae(points, 300, 300)) for position in range(1, 11)]
+    name, sequence = f"nobody-{seed}-{count}-{exact}", full.sequence + 1
+    full.insert(name, nothing, sequence)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cascade, "EXACT", 10_000 if exact else 0)
+        found = cascade.search(full, nothing, lambda subjects, _: [nothing for _ in subjects])
+    assert all(one.fused.score < 1.0 for one in found)
+    full.delete(name, sequence + 1)
