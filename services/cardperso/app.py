@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from pathlib import Path
 
 from tunggal.cardperso.v1 import (
@@ -73,10 +74,11 @@ def build(
     store, bell = Store(KeyRing.load(settings.key_file)), Bell()
     jobs = Jobs(database, store, clock, bell)
     journal = Journal(database, settings.data_dir / "journal", clock)
-    issuer, printer = configured(settings, clock), _printer(settings)
+    issuer = configured(settings, clock)
     profile = profiles.find(settings.chip_profile)
     guard = AttemptGuard(settings.card_attempts, Attempts(database, clock))
     builder = ServerBuilder(settings, clock)
+    printer = _printer(settings, builder.stopping)
     if enroll is None:
         to_enroll = channel(
             settings.enroll_endpoint,
@@ -211,7 +213,7 @@ def build(
     )
 
 
-def _printer(settings: Settings) -> CardPrinter:
+def _printer(settings: Settings, stopping: threading.Event) -> CardPrinter:
     if settings.printer:
         # Imported late: only who prints by CUPS needs its library.
         from services.cardperso.printing.cups_printer import CupsPrinter
@@ -222,6 +224,7 @@ def _printer(settings: Settings) -> CardPrinter:
             settings.data_dir / "sent",
             dpi=settings.print_dpi,
             seconds=settings.print_seconds,
+            stop=stopping,
         )
     if not settings.spool:
         return NoPrinter()
