@@ -183,6 +183,100 @@ def test_the_request_decides_on_the_resolution_and_a_file_must_not_contradict_it
     assert refused(encoded(grey, "PNG", dpi=(500, 1000))).reason == "IMAGE_RESOLUTION"
 
 
+def jpeg_2000_at(pixels: U8, dpi: int) -> bytes:
+    """JPEG 2000 with a capture resolution: pixels a metre, in a superbox that its encoder does not write."""
+    data = encoded(pixels, "JPEG2000")
+    per_metre = round(dpi / 0.0254)
+    capture = struct.pack(">I4sHHHHBB", 18, b"resc", per_metre, 1, per_metre, 1, 0, 0)
+    resolution = struct.pack(">I4s", 8 + len(capture), b"res ") + capture
+    at = data.index(b"jp2h") - 4
+    length = int.from_bytes(data[at : at + 4], "big")
+    header = (length + len(resolution)).to_bytes(4, "big") + data[at + 4 : at + length] + resolution
+    return data[:at] + header + data[at + length :]
+
+
+def wsq_at(pixels: U8, dpi: int) -> bytes:
+    """WSQ whose NIST comment has this resolution instead of the encoder's own, which is 500 dpi."""
+    data = encoded(pixels, "WSQ")
+    start = data.index(b"\xff\xa8") + 2
+    length = int.from_bytes(data[start : start + 2], "big")
+    comment = data[start + 2 : start + length].replace(b"PPI 500", b"PPI %d" % dpi)
+    return data[:start] + struct.pack(">H", 2 + len(comment)) + comment + data[start + length :]
+
+
+def declaring(pixels: U8, dpi: int) -> dict[str, bytes]:
+    """An image in every encoding that can say its resolution, in all the ways of saying it."""
+    height, width = pixels.shape
+    raw = pixels.tobytes()
+    per_cm = round(dpi / 2.54)
+    jpeg = encoded(pixels, "JPEG", quality=95, dpi=(per_cm, per_cm))
+    exif = Image.Exif()
+    exif[282], exif[296] = float(dpi), 2
+    return {
+        "PNG": encoded(pixels, "PNG", dpi=(dpi, dpi)),
+        "TIFF, inches": encoded(pixels, "TIFF", dpi=(dpi, dpi)),
+        "TIFF, centimetres": encoded(
+            pixels, "TIFF", resolution_unit="cm", x_resolution=dpi / 2.54, y_resolution=dpi / 2.54
+        ),
+        "BMP": encoded(pixels, "BMP", dpi=(dpi, dpi)),
+        "JPEG, inches": encoded(pixels, "JPEG", dpi=(dpi, dpi)),
+        "JPEG, centimetres": jpeg.replace(b"JFIF\0\x01\x01\x01", b"JFIF\0\x01\x01\x02"),
+        "JPEG, EXIF": encoded(pixels, "JPEG", exif=exif),
+        "JPEG 2000": jpeg_2000_at(pixels, dpi),
+        "WSQ": wsq_at(pixels, dpi),
+        "FIR 2005": fir_2005(raw, width, height, 0, dpi),
+        "FIR 2011": fir_2011(raw, width, height, 0, dpi),
+        "type 4": itl(type_4(raw, width, height, 0), native=f"{dpi / 25.4:.2f}"),
+        "type 14, inches": itl(type_14(raw, width, height, "NONE", dpi)),
+        "type 14, centimetres": itl(type_14(raw, width, height, "NONE", per_cm, 2)),
+    }
+
+
+NAMES = list(declaring(np.zeros((80, 90), np.uint8), 1000))
+
+
+@pytest.fixture(scope="module")
+def fine(prints: list[list[U8]]) -> dict[str, bytes]:
+    """A print at 1,000 dpi, saying so."""
+    return declaring(np.asarray(Image.fromarray(prints[0][0]).resize((832, 1088))), 1000)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_resolution_that_a_file_declares_counts_and_must_not_be_contradicted(
+    fine: dict[str, bytes], name: str
+) -> None:
+    data = fine[name]
+    assert image.decode(data).shape == (544, 416)
+    assert image.decode(data, 1000).shape == (544, 416)
+    assert refused(data, 500).reason == "IMAGE_RESOLUTION_CONTRADICTED"
+
+
+def test_a_record_must_not_contradict_the_image_in_it(prints: list[list[U8]]) -> None:
+    height, width = prints[0][0].shape
+    png = encoded(prints[0][0], "PNG", dpi=(1000, 1000))
+    for data in (
+        fir_2005(png, width, height, 5),
+        fir_2011(png, width, height, 6),
+        itl(type_14(png, width, height, "PNG")),
+        itl(type_4(wsq_at(prints[0][0], 1000), width, height, 1)),
+    ):
+        assert refused(data, None).reason == "IMAGE_RESOLUTION_CONTRADICTED"
+
+
+def test_a_wsq_file_with_two_resolutions_is_refused(prints: list[list[U8]]) -> None:
+    fine, coarse = wsq_at(prints[0][0], 1000), wsq_at(prints[0][0], 500)
+    start = fine.index(b"\xff\xa8")
+    end = start + 2 + int.from_bytes(fine[start + 2 : start + 4], "big")
+    assert refused(coarse[:2] + fine[start:end] + coarse[2:], None).reason == "IMAGE_VALUE"
+
+
+def test_a_record_of_a_resolution_that_no_scanner_has_is_refused(prints: list[list[U8]]) -> None:
+    height, width = prints[0][0].shape
+    raw = prints[0][0].tobytes()
+    for data in (fir_2005(raw, width, height, 0, dpi=50), fir_2011(raw, width, height, 0, dpi=5000)):
+        assert refused(data, None).reason == "IMAGE_RESOLUTION"
+
+
 def test_a_type_4_image_that_is_not_native_has_500_dpi(prints: list[list[U8]]) -> None:
     height, width = prints[0][0].shape
     record = type_4(prints[0][0].tobytes(), width, height, 0, native=0)

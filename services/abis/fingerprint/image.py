@@ -33,8 +33,9 @@ def decode(data: bytes, dpi: float | None = None, *, field: str = "image") -> U8
     ----------
     data: PNG, TIFF, BMP, JPEG, JPEG 2000 or WSQ; or one of them, or plain grey values, as the only image of
         an ISO/IEC 19794-4 record or an ANSI/NIST-ITL file (type 4 or 14).
-    dpi: its resolution; the file's own declaration must not contradict it. Without it that declaration
-        counts, and 500 where there is none.
+    dpi: its resolution. Without it the file's own declaration counts (PNG pHYs, TIFF and BMP resolution, JFIF
+        density or EXIF, the JPEG 2000 capture resolution, the PPI of a WSQ comment, the header of a record),
+        and 500 where there is none. No two of them may contradict each other.
     field: dotted path of the request field that carries the image, for errors.
 
     Returns
@@ -108,18 +109,26 @@ def resample(pixels: U8, dpi: float, *, field: str = "image") -> U8:
 
 def _resolution(requested: float | None, declared: float | None, field: str) -> float:
     """The resolution that counts: the request's, else the file's, else that of nearly every scanner."""
-    if requested and declared and abs(declared / requested - 1.0) > _AGREEMENT:
+    return _agreed(("request", requested), ("file", declared), field) or float(p.DPI)
+
+
+def _agreed(first: tuple[str, float | None], second: tuple[str, float | None], field: str) -> float | None:
+    """The first of two declarations (by whom, dpi) that says anything; the two must not contradict each
+    other.
+    """
+    (one, x), (other, y) = first, second
+    if x and y and abs(y / x - 1.0) > _AGREEMENT:
         raise InvalidArgument(
             "IMAGE_RESOLUTION_CONTRADICTED",
-            f"The file declares {declared:g} dpi, the request {requested:g}.",
+            f"The {other} declares {y:g} dpi, the {one} {x:g}.",
             field=field,
             remedy="Find out the scanner's true resolution and declare that one.",
         )
-    return requested or declared or float(p.DPI)
+    return x or y
 
 
 def _contained(packed: PackedImage, field: str) -> tuple[U8, float | None]:
-    """Grey values of an image in a container, whose declared resolution goes before that of the image."""
+    """Grey values of an image in a container, and the resolution that both declare or one of them."""
     _require_size(packed.width, packed.height, field)
     if packed.raw:
         if len(packed.content) != packed.width * packed.height:
@@ -141,7 +150,11 @@ def _contained(packed: PackedImage, field: str) -> tuple[U8, float | None]:
                 field=field,
                 remedy="Send the complete file as the scanner wrote it.",
             )
-    return pixels, _declared(packed.dpi, field) or inner
+    declared = _declared(packed.dpi, field)
+    if declared is None and min(packed.dpi) > 0:
+        # Nobody writes a biometric record by accident: what it declares is meant, and refused later.
+        declared = packed.dpi[0]
+    return pixels, _agreed(("record", declared), ("image in it", inner), field)
 
 
 def _pixels(data: bytes, field: str) -> tuple[U8, float | None]:

@@ -131,6 +131,8 @@ def _table(reader: Reader, kind: int, file: WsqFile, tables: dict[int, Huffman])
     elif kind == _COM and (
         dpi := re.search(rb"^PPI (\d{1,5})\s*$", reader.data[reader.offset : end], re.MULTILINE)
     ):
+        if file.dpi not in (0.0, float(dpi[1])):
+            raise reader.error("VALUE", length.at, "Two comments declare two resolutions.")
         file.dpi = float(dpi[1])
     if reader.offset > end:
         raise reader.error("LENGTH", length.at, "A table is longer than it declares.")
