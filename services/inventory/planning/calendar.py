@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import IntEnum
-from functools import cache
+from functools import cache, cached_property
 
 import holidays
 import numpy as np
@@ -64,6 +64,10 @@ class WorkCalendar:
     #: First days of Idul Fitri.
     lebaran: frozenset[date] = frozenset()
 
+    @cached_property
+    def _days_off(self) -> np.busdaycalendar:
+        return np.busdaycalendar(holidays=list(self.closed))
+
     def kind(self, day: date) -> DayKind:
         """What ``day`` is like."""
         return self.closed.get(day, DayKind(day.weekday()))
@@ -87,13 +91,13 @@ class WorkCalendar:
 
     def worked_between(self, first: date, last: date) -> int:
         """Working days from ``first`` to ``last``, both included; 0 when ``last`` is earlier."""
-        return max(int(np.busday_count(first, last + timedelta(1), holidays=list(self.closed))), 0)
+        return max(int(np.busday_count(first, last + timedelta(1), busdaycal=self._days_off)), 0)
 
     def nth_worked(self, start: date, number: int) -> date:
         """The ``number``-th working day from ``start`` on, counted from 1; a worked ``start`` counts."""
         if number < 1:
             raise ValueError("days are counted from 1")
-        found = np.busday_offset(start, number - 1, roll="forward", holidays=list(self.closed))
+        found = np.busday_offset(start, number - 1, roll="forward", busdaycal=self._days_off)
         day: date = found.astype(object)
         return day
 
