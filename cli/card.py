@@ -60,6 +60,10 @@ def read(
         str,
         typer.Option("--mrz", metavar="ZONE", help="Machine readable zone, for a card that opens with it."),
     ] = "",
+    code: Annotated[
+        str,
+        typer.Option("--code", metavar="TOKEN", help="Content of the QR code on its back, to be compared."),
+    ] = "",
     pictures: Annotated[
         Path | None,
         typer.Option("--pictures", metavar="DIR", help="Save portrait and signature there as PNG."),
@@ -71,7 +75,7 @@ def read(
     """Read a card as any reader does, and say whether it is genuine; exit code 2 where it is not."""
     with connect("cardperso", cardperso, tls_dir) as channel:
         chosen = reader or _only_card(channel)
-        request = verification_pb2.VerifyCardRequest(reader=chosen, mrz=mrz)
+        request = verification_pb2.VerifyCardRequest(reader=chosen, mrz=mrz, code=code)
         found = VerificationServiceStub(channel).VerifyCard(request)
     saved = _save(found, pictures) if pictures is not None else []
     if as_json:

@@ -156,6 +156,7 @@ def build(
     inspector = Inspector(
         [profile, *others],
         issuer.trust,
+        issuer.authorities.signers,
         issuer.reader_keys,
         wait_seconds=LOOK_SECONDS,
         apdu_seconds=settings.apdu_seconds,

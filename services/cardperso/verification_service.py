@@ -37,7 +37,7 @@ class VerificationService(verification_pb2_grpc.VerificationServiceServicer):
         self, request: pb.VerifyCardRequest, context: grpc.ServicerContext
     ) -> pb.VerifyCardResponse:
         """See the contract; whoever looks at a person's card is written down."""
-        seen = self._inspector.look(request.reader, request.mrz)
+        seen = self._inspector.look(request.reader, request.mrz, request.code)
         self._database.run(
             lambda conn: audit.append(
                 conn,

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from cryptography import x509
 
 from services.cardperso.chip import access, mrz
 from services.cardperso.chip.access import AccessKeys, AccessSource, ReaderKeys
+from services.cardperso.chip.encoders import SECURITY_ENCODER
 from services.cardperso.chip.mrz import MrzError
 from services.cardperso.chip.profile import Profile
+from services.cardperso.face import token
+from services.cardperso.face.token import TokenRefused
 from services.cardperso.pcsc import CardSession
 from services.cardperso.pcsc.errors import CardStatusError
 from services.cardperso.verify.contents import Contents, read
 from services.cardperso.verify.passive import Trust
-from services.cardperso.verify.result import Verification
+from services.cardperso.verify.result import Finding, Problem, Verification
 from services.cardperso.verify.verification import has_application, verify_card
 from services.common.errors import InvalidArgument
 
@@ -36,6 +41,7 @@ class Inspector:
     Args:
         profiles: by which cards may be read; a card without any of their applications is judged by the first.
         trust: whose signatures count, now.
+        signers: certificates of all document signers, for printed codes.
         readers: finds the access keys of a chip.
         wait_seconds: how long to wait for a card, or for others to let go of it.
         apdu_seconds: time for one command.
@@ -45,6 +51,7 @@ class Inspector:
         self,
         profiles: Sequence[Profile],
         trust: Callable[[], Trust],
+        signers: Callable[[], Sequence[x509.Certificate]],
         readers: ReaderKeys,
         *,
         wait_seconds: float,
@@ -52,16 +59,18 @@ class Inspector:
     ) -> None:
         self._profiles = profiles
         self._trust = trust
+        self._signers = signers
         self._readers = readers
         self._wait_seconds = wait_seconds
         self._apdu_seconds = apdu_seconds
 
-    def look(self, reader: str, zone: str = "") -> Inspection:
+    def look(self, reader: str, zone: str = "", code: str = "") -> Inspection:
         """Verify the card on a reader and read what it says.
 
         Args:
             reader: name of the reader.
             zone: machine readable zone of the card, for one whose keys come from there.
+            code: what is printed in the card's QR code; left out, it is not compared.
 
         Raises:
             InvalidArgument: the card needs its zone, and it was not given or is wrong.
@@ -73,12 +82,28 @@ class Inspector:
                 uid = card.uid()
             except CardStatusError:
                 uid = ""
-            found = (profile for profile in self._profiles if has_application(card, profile))
-            profile = next(found, None)
+            known = (profile for profile in self._profiles if has_application(card, profile))
+            profile = next(known, None)
             keys = self._keys(profile, uid, zone) if profile is not None else ()
             profile = profile or self._profiles[0]
             verification = verify_card(card, profile, self._trust(), keys)
+        if code:
+            found = self._compare(profile, uid, code, verification)
+            verification = replace(verification, findings=(*verification.findings, *found))
         return Inspection(uid, verification, read(profile, verification.files))
+
+    def _compare(self, profile: Profile, uid: str, code: str, verification: Verification) -> list[Finding]:
+        """What is wrong with a printed code."""
+        try:
+            claims = token.verify(code, self._signers(), self._trust())
+        except TokenRefused as refused:
+            return [Finding(Problem.CODE_NOT_GENUINE, refused.message)]
+        signed = next(file.key for file in profile.files if file.encoder == SECURITY_ENCODER)
+        content = verification.files.get(signed, b"")
+        if (claims.chip_uid, claims.digest) == (uid, token.digest(content)):
+            return []
+        detail = f"The printed code belongs to the chip {claims.chip_uid} of {claims.name}."
+        return [Finding(Problem.CODE_OF_ANOTHER_CARD, detail)]
 
     def _keys(self, profile: Profile, uid: str, zone: str) -> Sequence[AccessKeys]:
         if profile.keys is None:

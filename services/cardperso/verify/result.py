@@ -41,6 +41,10 @@ class Problem(StrEnum):
     """A data group that the security object does not know."""
     GROUP_GONE = "GROUP_GONE"
     """The security object knows a data group that is not there."""
+    CODE_NOT_GENUINE = "CODE_NOT_GENUINE"
+    """The code that is printed on the card is not signed by the issuing state."""
+    CODE_OF_ANOTHER_CARD = "CODE_OF_ANOTHER_CARD"
+    """The printed code is genuine and belongs to another chip, or to other content."""
     RECORD_DIFFERS = "RECORD_DIFFERS"
     """The chip holds something else than the record that it was made for."""
 

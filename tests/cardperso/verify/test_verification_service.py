@@ -23,7 +23,10 @@ from cli.main import app
 from services.cardperso.app import build
 from services.cardperso.chip import mrz
 from services.cardperso.chip.profile import find
+from services.cardperso.face.token import issue
 from services.cardperso.holder import Holder
+from services.cardperso.keys.authority import Authorities
+from services.cardperso.keys.filestore import FileKeystore
 from services.cardperso.settings import Settings
 from services.common.client import channel
 from services.common.clock import SystemClock
@@ -135,7 +138,10 @@ def test_the_printed_code_belongs_to_the_chip_and_verifies_from_the_shell(
     job = station.make()
     request = cardperso_pb2.GetCardFaceRequest(job_id=job.job_id, side=cardperso_pb2.CARD_SIDE_BACK)
     png = CardPersoServiceStub(station.line).GetCardFace(request).png
-    (code,) = zxingcpp.read_barcodes(Image.open(io.BytesIO(png)))
+    (code,) = zxingcpp.read_barcodes(Image.open(io.BytesIO(png)), formats=zxingcpp.BarcodeFormat.QRCode)
+    assert station.shell("--code", code.text).exit_code == 0
+    forged = station.shell("--code", code.text[:-4] + "AAAA")
+    assert (forged.exit_code, "CODE_NOT_GENUINE" in forged.stdout) == (2, True)
     command = ["card", "token", code.text, "--certificates", str(station.settings.certificates)]
     shown = CliRunner(env={"COLUMNS": "200"}).invoke(app, [*command, "--json"])
     assert shown.exit_code == 0, shown.output
@@ -145,6 +151,20 @@ def test_the_printed_code_belongs_to_the_chip_and_verifies_from_the_shell(
     assert spoiled.exit_code == 1
     assert "changed" in spoiled.stderr
     assert "genuine" in CliRunner().invoke(app, command).stdout
+
+
+def test_a_chip_in_the_plastic_of_another_card_is_found(
+    station: Station, card: VirtualGlobalPlatformCard, tmp_path: Path, holder: Holder
+) -> None:
+    station.make()
+    known = Authorities(station.settings.certificates, "", "")
+    store = FileKeystore.open(
+        station.settings.keystore, station.settings.keystore_passphrase_file.read_text().strip()
+    )
+    signer = known.signer(store, SystemClock().now())
+    other = issue(holder, "04FFFFFFFFFFFF", b"another security object", signer)
+    shown = station.shell("--code", other)
+    assert (shown.exit_code, "belongs to the chip 04FFFFFFFFFFFF" in shown.stdout) == (2, True), shown.output
 
 
 def test_the_shell_shows_the_holder_and_saves_the_pictures(

@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'tunggal/cardperso/v1/verification.proto\x12\x14tunggal.cardperso.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"G\n\x11VerifyCardRequest\x12\x1b\n\x06reader\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\x18\xc8\x01\xc8\x01\x01\x12\x15\n\x03mrz\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"\xff\x02\n\x12VerifyCardResponse\x12\x10\n\x08\x63hip_uid\x18\x01 \x01(\t\x12\x0f\n\x07profile\x18\x02 \x01(\t\x12\x0f\n\x07genuine\x18\x03 \x01(\x08\x12\x33\n\x08\x66indings\x18\x04 \x03(\x0b\x32!.tunggal.cardperso.v1.CardFinding\x12/\n\x05\x66iles\x18\x05 \x03(\x0b\x32 .tunggal.cardperso.v1.FileOnCard\x12\x31\n\x06\x66ields\x18\x06 \x03(\x0b\x32!.tunggal.cardperso.v1.FieldOnCard\x12\x10\n\x08portrait\x18\x07 \x01(\x0c\x12\x11\n\tsignature\x18\x08 \x01(\x0c\x12\x33\n\x07\x66ingers\x18\t \x03(\x0b\x32\".tunggal.cardperso.v1.FingerOnCard\x12\x32\n\x06signer\x18\n \x01(\x0b\x32\".tunggal.cardperso.v1.SignerOfCard\x12\x0e\n\x06job_id\x18\x0b \x01(\t\"<\n\x0b\x43\x61rdFinding\x12\x0f\n\x07problem\x18\x01 \x01(\t\x12\x0c\n\x04\x66ile\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\"7\n\nFileOnCard\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\r\x12\x0e\n\x06sha256\x18\x03 \x01(\x0c\")\n\x0b\x46ieldOnCard\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\"2\n\x0c\x46ingerOnCard\x12\x10\n\x08position\x18\x01 \x01(\r\x12\x10\n\x08minutiae\x18\x02 \x01(\r\"n\n\x0cSignerOfCard\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x0e\n\x06issuer\x18\x02 \x01(\t\x12\x0e\n\x06serial\x18\x03 \x01(\t\x12-\n\tnot_after\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2v\n\x13VerificationService\x12_\n\nVerifyCard\x12\'.tunggal.cardperso.v1.VerifyCardRequest\x1a(.tunggal.cardperso.v1.VerifyCardResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'tunggal/cardperso/v1/verification.proto\x12\x14tunggal.cardperso.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"_\n\x11VerifyCardRequest\x12\x1b\n\x06reader\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\x18\xc8\x01\xc8\x01\x01\x12\x15\n\x03mrz\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x16\n\x04\x63ode\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\"\xff\x02\n\x12VerifyCardResponse\x12\x10\n\x08\x63hip_uid\x18\x01 \x01(\t\x12\x0f\n\x07profile\x18\x02 \x01(\t\x12\x0f\n\x07genuine\x18\x03 \x01(\x08\x12\x33\n\x08\x66indings\x18\x04 \x03(\x0b\x32!.tunggal.cardperso.v1.CardFinding\x12/\n\x05\x66iles\x18\x05 \x03(\x0b\x32 .tunggal.cardperso.v1.FileOnCard\x12\x31\n\x06\x66ields\x18\x06 \x03(\x0b\x32!.tunggal.cardperso.v1.FieldOnCard\x12\x10\n\x08portrait\x18\x07 \x01(\x0c\x12\x11\n\tsignature\x18\x08 \x01(\x0c\x12\x33\n\x07\x66ingers\x18\t \x03(\x0b\x32\".tunggal.cardperso.v1.FingerOnCard\x12\x32\n\x06signer\x18\n \x01(\x0b\x32\".tunggal.cardperso.v1.SignerOfCard\x12\x0e\n\x06job_id\x18\x0b \x01(\t\"<\n\x0b\x43\x61rdFinding\x12\x0f\n\x07problem\x18\x01 \x01(\t\x12\x0c\n\x04\x66ile\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\"7\n\nFileOnCard\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\r\x12\x0e\n\x06sha256\x18\x03 \x01(\x0c\")\n\x0b\x46ieldOnCard\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\"2\n\x0c\x46ingerOnCard\x12\x10\n\x08position\x18\x01 \x01(\r\x12\x10\n\x08minutiae\x18\x02 \x01(\r\"n\n\x0cSignerOfCard\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x0e\n\x06issuer\x18\x02 \x01(\t\x12\x0e\n\x06serial\x18\x03 \x01(\t\x12-\n\tnot_after\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2v\n\x13VerificationService\x12_\n\nVerifyCard\x12\'.tunggal.cardperso.v1.VerifyCardRequest\x1a(.tunggal.cardperso.v1.VerifyCardResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,20 +37,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VERIFYCARDREQUEST'].fields_by_name['reader']._serialized_options = b'\272H\010r\003\030\310\001\310\001\001'
   _globals['_VERIFYCARDREQUEST'].fields_by_name['mrz']._loaded_options = None
   _globals['_VERIFYCARDREQUEST'].fields_by_name['mrz']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_VERIFYCARDREQUEST'].fields_by_name['code']._loaded_options = None
+  _globals['_VERIFYCARDREQUEST'].fields_by_name['code']._serialized_options = b'\272H\005r\003\030\350\007'
   _globals['_VERIFYCARDREQUEST']._serialized_start=127
-  _globals['_VERIFYCARDREQUEST']._serialized_end=198
-  _globals['_VERIFYCARDRESPONSE']._serialized_start=201
-  _globals['_VERIFYCARDRESPONSE']._serialized_end=584
-  _globals['_CARDFINDING']._serialized_start=586
-  _globals['_CARDFINDING']._serialized_end=646
-  _globals['_FILEONCARD']._serialized_start=648
-  _globals['_FILEONCARD']._serialized_end=703
-  _globals['_FIELDONCARD']._serialized_start=705
-  _globals['_FIELDONCARD']._serialized_end=746
-  _globals['_FINGERONCARD']._serialized_start=748
-  _globals['_FINGERONCARD']._serialized_end=798
-  _globals['_SIGNEROFCARD']._serialized_start=800
-  _globals['_SIGNEROFCARD']._serialized_end=910
-  _globals['_VERIFICATIONSERVICE']._serialized_start=912
-  _globals['_VERIFICATIONSERVICE']._serialized_end=1030
+  _globals['_VERIFYCARDREQUEST']._serialized_end=222
+  _globals['_VERIFYCARDRESPONSE']._serialized_start=225
+  _globals['_VERIFYCARDRESPONSE']._serialized_end=608
+  _globals['_CARDFINDING']._serialized_start=610
+  _globals['_CARDFINDING']._serialized_end=670
+  _globals['_FILEONCARD']._serialized_start=672
+  _globals['_FILEONCARD']._serialized_end=727
+  _globals['_FIELDONCARD']._serialized_start=729
+  _globals['_FIELDONCARD']._serialized_end=770
+  _globals['_FINGERONCARD']._serialized_start=772
+  _globals['_FINGERONCARD']._serialized_end=822
+  _globals['_SIGNEROFCARD']._serialized_start=824
+  _globals['_SIGNEROFCARD']._serialized_end=934
+  _globals['_VERIFICATIONSERVICE']._serialized_start=936
+  _globals['_VERIFICATIONSERVICE']._serialized_end=1054
 # @@protoc_insertion_point(module_scope)

@@ -27,21 +27,27 @@ class VerifyCardRequest(_message.Message):
 
     READER_FIELD_NUMBER: _builtins.int
     MRZ_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
     reader: _builtins.str
     """Name of the reader, as ListReaders gives it."""
     mrz: _builtins.str
     """Machine readable zone of the card, three lines of 30 characters, spaces and line breaks as they come; needed for a
     card whose access keys come from there (profile icao-lds1), else not looked at.
     """
+    code: _builtins.str
+    """Content of the QR code on the card's back; where it is given, it must be genuine and belong to this chip and to what
+    it holds.
+    """
     def __init__(
         self,
         *,
         reader: _builtins.str = ...,
         mrz: _builtins.str = ...,
+        code: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["mrz", b"mrz", "reader", b"reader"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "mrz", b"mrz", "reader", b"reader"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -131,7 +137,7 @@ class CardFinding(_message.Message):
     problem: _builtins.str
     """What is wrong: CARD_BLANK, CARD_FOREIGN, CARD_UNFINISHED, ACCESS_REFUSED, SESSION_FORGED, FILE_MISSING,
     FILE_UNREADABLE, FILE_OPEN, OBJECT_MALFORMED, SIGNATURE_WRONG, SIGNER_UNTRUSTED, SIGNER_UNFIT, SIGNER_EXPIRED,
-    GROUP_CHANGED, GROUP_UNSIGNED or GROUP_GONE. More may come.
+    GROUP_CHANGED, GROUP_UNSIGNED, GROUP_GONE, CODE_NOT_GENUINE or CODE_OF_ANOTHER_CARD. More may come.
     """
     file: _builtins.str
     """Key of the file; empty where it is the whole card."""
