@@ -5,6 +5,7 @@ from __future__ import annotations
 from tunggal.abis.v1 import abis_pb2, abis_pb2_grpc
 
 from services.abis.deduplicate import Deduplication
+from services.abis.entitlement import Gate, InventorySource, LicensedDeduplication
 from services.abis.fingerprint import enhance
 from services.abis.fusion import Thresholds
 from services.abis.gallery import Gallery
@@ -15,6 +16,7 @@ from services.abis.search.index import SearchIndex
 from services.abis.service import ALLOW, AbisService
 from services.abis.settings import Settings
 from services.abis.store import Store
+from services.common.client import channel
 from services.common.clock import Clock, SystemClock
 from services.common.crypto import KeyRing
 from services.common.db import Database
@@ -40,9 +42,16 @@ def build(settings: Settings, clock: Clock | None = None) -> ServerBuilder:
     gallery = Gallery(index, references)
     reader = Reader(settings.search_threads)
     identification = Identification(database, store, gallery, references)
-    deduplication = Deduplication(
-        identification, store, Thresholds(settings.adjudicate_threshold, settings.duplicate_threshold)
-    )
+    thresholds = Thresholds(settings.adjudicate_threshold, settings.duplicate_threshold)
+    deduplication = Deduplication(identification, store, thresholds)
+    builder = ServerBuilder(settings, clock)
+    if settings.inventory_endpoint:
+        to_inventory = channel(
+            settings.inventory_endpoint, settings.tls_dir, "abis", settings.trust_domain, server="inventory"
+        )
+        gate = Gate(InventorySource(to_inventory), database, clock)
+        deduplication = LicensedDeduplication(identification, store, thresholds, gate)
+        builder.on_close(to_inventory.close)
     service = AbisService(
         database, store, identification, deduplication, reader, settings.verify_threshold, clock
     )
@@ -54,8 +63,7 @@ def build(settings: Settings, clock: Clock | None = None) -> ServerBuilder:
         identification.start()
 
     return (
-        ServerBuilder(settings, clock)
-        .add(
+        builder.add(
             abis_pb2.DESCRIPTOR.services_by_name["AbisService"],
             abis_pb2_grpc.add_AbisServiceServicer_to_server,
             service,

@@ -44,6 +44,12 @@ class Settings(ServiceSettings):
         "up to one mate in 1,000. Left out: scan.",
     )
 
+    inventory_endpoint: str = Field(
+        default="",
+        description="host:port of the inventory, asked before each deduplication whether licence and "
+        "maintenance are in force. Left out: nobody is asked, and the ABIS works without any contract.",
+    )
+
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.adjudicate_threshold > self.duplicate_threshold:

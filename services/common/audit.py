@@ -103,6 +103,18 @@ def append(
     return int(head.seq) + 1
 
 
+def entries_since(conn: sa.Connection, after: int, action: str, since: datetime) -> tuple[int, int]:
+    """The number of the last entry after entry ``after``, ``after`` itself if there is none, and how many of
+    those are of ``action`` and were written at ``since`` or later.
+    """
+    last, count = conn.execute(
+        sa.select(
+            sa.func.max(_LOG.c.seq), sa.func.count().filter(_LOG.c.action == action, _LOG.c.at >= since)
+        ).where(_LOG.c.seq > after)
+    ).one()
+    return int(last or after), int(count)
+
+
 def verify(conn: sa.Connection) -> int | None:
     """The number of the first entry that is missing or does not fit the chain; ``None`` when all hold."""
     link, expected = GENESIS, 1

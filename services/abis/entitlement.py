@@ -1,0 +1,164 @@
+"""The gate of licence and maintenance: before each search the inventory is asked what the ABIS may do.
+
+A shut gate is RESOURCE_EXHAUSTED: enroll then holds everybody back in the order of arrival, shows the reason,
+and goes on where it stopped once the gate is open. Nothing is lost.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta, timezone
+from typing import NamedTuple, Protocol
+
+import grpc
+from tunggal.inventory.v1 import contracts_pb2, contracts_pb2_grpc
+
+from services.abis.deduplicate import Deduplication
+from services.abis.finger import Finger
+from services.abis.fusion import Thresholds
+from services.abis.gallery import SearchResult
+from services.abis.identify import Identification
+from services.abis.store import Store
+from services.common import audit
+from services.common.clock import Clock
+from services.common.db import Database
+from services.common.errors import ResourceExhausted, TunggalError, Unavailable, remote_error
+from services.common.logs import get_logger
+
+#: How long an answer of the inventory is taken as it is, before it is asked again.
+FRESH = timedelta(seconds=15)
+#: How long the last answer counts while the inventory does not answer: a restart must not stop enrolment.
+STALE = timedelta(hours=1)
+#: Licences end, and searches are counted, by the days of Jakarta, as the inventory has them.
+_WIB = timezone(timedelta(hours=7), "WIB")
+
+_log = get_logger()
+
+
+class Entitlement(NamedTuple):
+    """What may be done until the end of ``until``; ceilings of 0 are no ceilings."""
+
+    allowed: bool
+    max_people: int
+    max_searches_per_day: int
+    until: date | None
+    reason: str
+
+
+class Source(Protocol):
+    """Says what the ABIS may do now."""
+
+    def entitlement(self) -> Entitlement:
+        """The entitlement of this moment; raises a typed error where it cannot be had."""
+
+
+class InventorySource:
+    """Asks the inventory over gRPC."""
+
+    def __init__(self, channel: grpc.Channel, seconds: float = 5.0) -> None:
+        self._stub = contracts_pb2_grpc.ContractServiceStub(channel)
+        self._seconds = seconds
+
+    def entitlement(self) -> Entitlement:
+        """See the protocol."""
+        try:
+            answer = self._stub.GetEntitlement(
+                contracts_pb2.GetEntitlementRequest(), timeout=self._seconds
+            ).entitlement
+        except grpc.RpcError as error:
+            raise remote_error(error) from error
+        return Entitlement(
+            allowed=answer.allowed,
+            max_people=answer.max_people,
+            max_searches_per_day=answer.max_searches_per_day,
+            until=date.fromisoformat(answer.valid_until) if answer.valid_until else None,
+            reason=answer.reason,
+        )
+
+
+class Gate:
+    """Lets a search through, or says why not."""
+
+    def __init__(self, source: Source, database: Database, clock: Clock) -> None:
+        self._source = source
+        self._database = database
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._known: tuple[datetime, Entitlement] | None = None
+        # The day whose searches are counted, the last audit entry seen, and the count so far.
+        self._counted: tuple[date, int, int] = (date.min, 0, 0)
+
+    def require(self, people: int) -> None:
+        """Raises :class:`ResourceExhausted` when no search may be made with ``people`` in the gallery, and
+        :class:`Unavailable` when nobody could say for too long.
+        """
+        now = self._clock.now()
+        with self._lock:
+            found = self._entitlement(now)
+            today = now.astimezone(_WIB).date()
+            if not found.allowed or (found.until is not None and found.until < today):
+                raise _shut("ABIS_NOT_ENTITLED", found.reason)
+            if found.max_people and people >= found.max_people:
+                raise _shut(
+                    "PEOPLE_CEILING_REACHED",
+                    f"The licence is for {found.max_people:,} people; the gallery has {people:,}.",
+                )
+            if found.max_searches_per_day and self._searches(today) >= found.max_searches_per_day:
+                raise _shut(
+                    "SEARCH_CEILING_REACHED",
+                    f"The licence is for {found.max_searches_per_day:,} searches a day; today's are used up.",
+                )
+
+    def _entitlement(self, now: datetime) -> Entitlement:
+        if self._known is not None and now - self._known[0] < FRESH:
+            return self._known[1]
+        try:
+            found = self._source.entitlement()
+        except TunggalError as error:
+            if self._known is not None and now - self._known[0] < STALE:
+                _log.warning("entitlement_stale", since=self._known[0].isoformat(), reason=error.reason)
+                return self._known[1]
+            raise Unavailable(
+                "ENTITLEMENT_UNKNOWN",
+                f"The inventory does not say what the ABIS may do: {error.message}",
+                remedy="Check TUNGGAL_INVENTORY_ENDPOINT and that the inventory runs.",
+                retry_after=FRESH.total_seconds(),
+            ) from error
+        self._known = (now, found)
+        return found
+
+    def _searches(self, today: date) -> int:
+        """Deduplications of all replicas today, by the audit log; each entry is looked at once."""
+        day, seen, count = self._counted
+        if day != today:
+            count = 0
+        midnight = datetime(today.year, today.month, today.day, tzinfo=_WIB)
+        with self._database.read() as connection:
+            last, new = audit.entries_since(connection, seen, "Deduplicate", midnight)
+        self._counted = (today, last, count + new)
+        return count + new
+
+
+class LicensedDeduplication(Deduplication):
+    """A deduplication that passes the gate before it searches."""
+
+    def __init__(
+        self, identification: Identification, store: Store, thresholds: Thresholds, gate: Gate
+    ) -> None:
+        super().__init__(identification, store, thresholds)
+        self._gate = gate
+
+    def search(self, fingers: Sequence[Finger]) -> SearchResult:
+        """See the base class; raises what :meth:`Gate.require` raises."""
+        self._gate.require(self._identification.gallery.counts()[0])
+        return super().search(fingers)
+
+
+def _shut(reason: str, message: str) -> ResourceExhausted:
+    return ResourceExhausted(
+        reason,
+        message,
+        remedy="See the contracts with 'tunggal contract show'; an extension takes effect once approved.",
+        retry_after=FRESH.total_seconds(),
+    )
