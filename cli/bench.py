@@ -12,12 +12,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from cli.bench_inventory import inventory
 from cli.errors import readable
 from services.common.errors import FailedPrecondition, InvalidArgument
 
 T = TypeVar("T")
 
 app = typer.Typer(help="Measure accuracy and speed.", no_args_is_help=True)
+
+app.command()(inventory)
 
 JsonFile = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Write the figures for programs.")

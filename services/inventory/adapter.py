@@ -45,7 +45,11 @@ class Adapter:
         work: Callable[[Desk], tuple[R, str]],
     ) -> R:
         """The answer of ``work`` or, to a repeated request, the first one."""
-        return self._journal.book(caller(context), request, response_type, work)
+        return self._journal.book(self._caller(context), request, response_type, work)
+
+    def _caller(self, context: grpc.ServicerContext) -> str:
+        """Who calls; what is called without a network says it in another way."""
+        return caller(context)
 
     @contextmanager
     def _read(self) -> Iterator[Store]:

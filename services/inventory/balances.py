@@ -65,7 +65,7 @@ class Balances:
         last = self.connection.scalar(sa.select(_day.c.last_entry).where(_day.c.day == days.day_of(moment)))
         if last is not None:
             limits.append(_line.c.entry <= last)
-        self._add_lines(found, wanted, limits)
+        self._add_lines(found, region, item, limits)
         return _sorted({account: balance for account, balance in found.items() if balance})
 
     def as_happened(
@@ -80,7 +80,7 @@ class Balances:
             _transfer.c.book_time > moment,
             _line.c.entry.in_(sa.select(_late.c.entry).where(_late.c.event_time <= moment)),
         ]
-        self._add_lines(found, _of(region, item), limits)
+        self._add_lines(found, region, item, limits)
         return _sorted({account: balance for account, balance in found.items() if balance})
 
     def last_entry(self, account: Account) -> int:
@@ -96,24 +96,23 @@ class Balances:
         query = sa.select(_day).where(_day.c.day <= before).order_by(_day.c.day.desc()).limit(1)
         return self.connection.execute(query).first()
 
-    def _add_lines(self, found: dict[Account, int], wanted: list[Any], limits: list[Any]) -> None:
+    def _add_lines(self, found: dict[Account, int], region: Location, item: str, limits: list[Any]) -> None:
         """Add the lines within ``limits`` to the accounts that they went out of and into."""
         for column, sign in ((_line.c.source, -1), (_line.c.target, 1)):
             query = (
-                sa.select(
-                    _account.c.place,
-                    _account.c.condition,
-                    _account.c.item,
-                    sa.func.sum(_line.c.quantity).label("moved"),
-                )
-                .join_from(_account, _line, column == _account.c.code)
-                .join(_transfer, _transfer.c.entry == _line.c.entry)
-                .where(*wanted, *limits)
-                .group_by(_account.c.place, _account.c.condition, _account.c.item)
+                sa.select(column, sa.func.sum(_line.c.quantity))
+                .join_from(_line, _transfer, _transfer.c.entry == _line.c.entry)
+                .where(*limits)
+                .group_by(column)
             )
-            for moved in self.connection.execute(query).all():
-                account = Account(moved.place, Condition(moved.condition), moved.item)
-                found[account] = found.get(account, 0) + sign * int(moved.moved)
+            if region != CENTRE:
+                # Named, so that the database takes the lines of these accounts and not those of all.
+                codes = sa.select(_account.c.code).where(*_of(region, item))
+                query = query.where(column.in_(list(self.connection.scalars(codes))))
+            for code, moved in self.connection.execute(query):
+                account = Account.parse(code)
+                if item in {"", account.item}:
+                    found[account] = found.get(account, 0) + sign * int(moved)
 
 
 def _of(region: Location, item: str) -> list[Any]:
