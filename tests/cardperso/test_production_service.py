@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import grpc
 import pytest
 import sqlalchemy as sa
 from google.protobuf.message import Message
-from tunggal.cardperso.v1 import cardperso_pb2, journal_pb2, journal_pb2_grpc, production_pb2_grpc
+from tunggal.cardperso.v1 import (
+    cardperso_pb2,
+    cardperso_pb2_grpc,
+    journal_pb2,
+    journal_pb2_grpc,
+    production_pb2_grpc,
+)
 from tunggal.cardperso.v1 import production_pb2 as pb
 from typer.testing import CliRunner
 
 from cli.main import app
+from services.cardperso.app import build
 from services.cardperso.settings import Settings
 from services.common import tls
 from services.common.client import channel
+from services.common.clock import FixedClock
 from services.common.db import Database
-from sim.card import VirtualReader
+from sim.card import Faults, VirtualReader
 from sim.card.globalplatform import FACTORY_KEYS, CardSettings
 from tests.cardperso.card_makers import eventually, present
 from tests.cardperso.card_station import Station, new_id, refused
@@ -39,7 +49,9 @@ def quality_check() -> bool:
 
 @pytest.fixture
 def settings(settings: Settings, quality_check: bool) -> Settings:
-    return settings.model_copy(update={"quality_check": quality_check, "card_wait_seconds": 60.0})
+    return settings.model_copy(
+        update={"quality_check": quality_check, "card_wait_seconds": 60.0, "resume_wait_seconds": 60.0}
+    )
 
 
 @pytest.fixture
@@ -265,3 +277,54 @@ def test_the_journal_is_read_over_the_wire_and_a_change_is_found(
     stored.dispose()
     assert auditor.VerifyJournal(journal_pb2.VerifyJournalRequest()).broken_sequence == 1
     assert CliRunner().invoke(app, command).exit_code == 1
+
+
+@BOTH_DATABASES
+def test_a_card_that_was_begun_at_a_dead_station_is_finished_at_another_one(
+    station: Station,
+    settings: Settings,
+    clock: FixedClock,
+    make_blank: MakeBlank,
+    reader: VirtualReader,
+    other_reader: VirtualReader,
+    ani: Floor,
+    tmp_path: Path,
+) -> None:
+    register(ani, reader, "left")
+    there = settings.model_copy(update={"station": "there", "data_dir": tmp_path / "there"})
+    second = build(there, clock, station.world.enroll, station.world.inventory).build().start()
+    line = channel(f"127.0.0.1:{second.port}", settings.tls_dir, "operator-cli", server="cardperso")
+    try:
+        card = make_blank(faults=Faults(die_at=14)).insert()
+        ani.CreateBatch(
+            pb.CreateBatchRequest(request_id=new_id(), region="32.16", location="32.16", quantity=1)
+        )
+        eventually(lambda: not card.on_reader, seconds=PATIENCE)
+        eventually(lambda: jobs(station)[0].reason.startswith("CARD_REMOVED"), seconds=PATIENCE)
+        station.server.stop(grace=0)
+        clock.advance(dt.timedelta(seconds=settings.station_lease_seconds + 1))
+        other = production_pb2_grpc.ProductionServiceStub(line)
+        assert {each.state for each in other.ListStations(pb.ListStationsRequest()).stations} == {
+            pb.STATION_STATE_LOST
+        }
+        register(other, other_reader, "right")
+        stub = cardperso_pb2_grpc.CardPersoServiceStub(line)
+
+        def the_job() -> cardperso_pb2.CardJob:
+            return stub.ListCardJobs(cardperso_pb2.ListCardJobsRequest()).jobs[0]
+
+        eventually(lambda: the_job().station == "right", seconds=PATIENCE)
+        card.insert(other_reader.port)
+        eventually(lambda: the_job().state == cardperso_pb2.CARD_JOB_STATE_PRINTED, seconds=PATIENCE)
+        made = the_job()
+        assert (made.chip_uid, made.blank_serial) == (card.uid, 1001)
+        assert station.world.consumed == {1001: card.uid}
+        auditor = journal_pb2_grpc.JournalServiceStub(line)
+        read = auditor.ReadJournal(journal_pb2.ReadJournalRequest(job_id=made.job_id)).sessions
+        assert [(each.station, each.outcome.split(":")[0]) for each in read] == [
+            ("here", "CARD_REMOVED"),
+            ("there", "VERIFIED"),
+        ]
+    finally:
+        line.close()
+        second.stop(grace=2)
