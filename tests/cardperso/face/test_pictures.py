@@ -22,6 +22,7 @@ from tests.cardperso.signing_office import Office
 
 UID = "04A1B2C3D4E5F6"
 TOKEN = "eyJhbGciOiJFUzI1NiJ9." + "specimen" * 30
+QR_CODES = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
 LONG = "R. AJ. SITI NURHALIZA RAHMAWATI KUSUMANINGRAT BINTI ABDURRAHMAN"
 GOLDEN = Path(__file__).parent / "golden"
 _SIZE = (506, 319)
@@ -41,7 +42,7 @@ def opened(png: bytes) -> Image.Image:
 
 def codes(picture: Image.Image) -> list[zxingcpp.Barcode]:
     """The QR codes in a picture; asked for any code, a reader sees one in lines of text now and then."""
-    return list(zxingcpp.read_barcodes(picture, formats=zxingcpp.BarcodeFormat.QRCode))
+    return list(zxingcpp.read_barcodes(picture, formats=QR_CODES))
 
 
 def difference(one: Image.Image, two: Image.Image) -> tuple[float, float]:

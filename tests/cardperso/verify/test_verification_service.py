@@ -138,7 +138,8 @@ def test_the_printed_code_belongs_to_the_chip_and_verifies_from_the_shell(
     job = station.make()
     request = cardperso_pb2.GetCardFaceRequest(job_id=job.job_id, side=cardperso_pb2.CARD_SIDE_BACK)
     png = CardPersoServiceStub(station.line).GetCardFace(request).png
-    (code,) = zxingcpp.read_barcodes(Image.open(io.BytesIO(png)), formats=zxingcpp.BarcodeFormat.QRCode)
+    only = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
+    (code,) = zxingcpp.read_barcodes(Image.open(io.BytesIO(png)), formats=only)
     assert station.shell("--code", code.text).exit_code == 0
     forged = station.shell("--code", code.text[:-4] + "AAAA")
     assert (forged.exit_code, "CODE_NOT_GENUINE" in forged.stdout) == (2, True)
