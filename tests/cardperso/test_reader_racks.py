@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -33,6 +35,7 @@ from sim.card.globalplatform import FACTORY_KEYS, MODULE_AID, PACKAGE_AID, Virtu
 from tests.cardperso.card_makers import eventually
 from tests.cardperso.globalplatform.conftest import host_keys
 
+ROOT = Path(__file__).parents[2]
 KTP = b"\xf0TUNGGAL\x01"
 GET_UID = CommandApdu("GET DATA (UID)", 0xFF, 0xCA, 0x00, 0x00, ne=256)
 SELECT_MF = CommandApdu("SELECT", 0x00, 0xA4, 0x00, 0x0C, b"\x3f\x00")
@@ -202,8 +205,9 @@ def test_a_helper_that_was_killed_is_started_again(
         before = rack.helper_pids["annex"]
         assert before is not None
         os.kill(before, signal.SIGKILL)
-        with pytest.raises(PcscUnavailable):
+        with pytest.raises(PcscUnavailable) as caught:
             session.uid()
+        assert caught.value.reader == name
         session.close()
         with CardSession(name, wait_seconds=60, apdu_seconds=60, rack=rack) as again:
             assert again.uid()
@@ -217,6 +221,30 @@ def test_no_helper_outlives_its_master(banks: dict[str, ReaderBank]) -> None:
     assert pid is not None
     rack.close()
     assert not Path(f"/proc/{pid}").exists()
+
+
+def test_no_helper_outlives_a_master_that_was_killed(banks: dict[str, ReaderBank]) -> None:
+    program = (
+        "import os, signal\n"
+        "from pathlib import Path\n"
+        "from services.cardperso.pcsc import Rack\n"
+        f"rack = Rack({{'annex': Path({str(banks['annex'].socket)!r})}})\n"
+        "rack.states()\n"
+        "print(rack.helper_pids['annex'], flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    path = os.pathsep.join([str(ROOT), str(ROOT / "protos")])
+    killed = subprocess.run(
+        [sys.executable, "-c", program],
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": path},
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=120,
+    )
+    helper = Path(f"/proc/{int(killed.stdout)}/cmdline")
+    eventually(lambda: not helper.exists() or not helper.read_bytes(), 60)
 
 
 def test_one_pcscd_is_killed_in_the_middle_and_the_other_goes_on(

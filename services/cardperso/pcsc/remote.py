@@ -43,10 +43,11 @@ class Helper:
         ours, theirs = socket.socketpair()
         with theirs:
             for _ in range(2):
+                control = self._running()
                 try:
-                    socket.send_fds(self._running(), [b"+"], [theirs.fileno()])
+                    socket.send_fds(control, [b"+"], [theirs.fileno()])
                 except OSError:
-                    self.close()  # it had died; the second one is new
+                    self._end(control)  # it had died; the second one is new
                 else:
                     return RemotePort(ours)
         ours.close()
@@ -61,16 +62,22 @@ class Helper:
     def close(self) -> None:
         """End the helper with all its sessions."""
         with self._lock:
-            control, self._control = self._control, None
-            process, self._process = self._process, None
+            control = self._control
         if control is not None:
-            control.close()
-        if process is not None:
-            try:
-                process.wait(timeout=5)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            self._end(control)
+
+    def _end(self, control: socket.socket) -> None:
+        """End the helper behind this socket, unless another thread has done so and started its successor."""
+        with self._lock:
+            if self._control is not control or self._process is None:
+                return
+            process, self._process, self._control = self._process, None, None
+        control.close()
+        try:
+            process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
     def _running(self) -> socket.socket:
         with self._lock:

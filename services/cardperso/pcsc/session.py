@@ -23,6 +23,7 @@ from services.cardperso.pcsc.errors import (
     CardTimeout,
     CommandTooLong,
     PcscFault,
+    PcscUnavailable,
     ReaderGone,
 )
 from services.cardperso.pcsc.port import Port, ReaderBusyError, ReaderState
@@ -212,7 +213,7 @@ class CardSession:
             if self._first is not None and time.monotonic() - self._first >= self._session_seconds:
                 raise CardTimeout(self.reader, "The session", self._session_seconds) from None
             raise CardTimeout(self.reader, name, self._apdu_seconds) from None
-        except (CardRemoved, CardChanged, ReaderGone) as fault:
+        except (CardRemoved, CardChanged, ReaderGone, PcscUnavailable) as fault:
             raise type(fault)(self.reader) from None
 
     def _try_to_open(self, deadline: float, stop: threading.Event | None) -> bool:
