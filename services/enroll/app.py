@@ -15,6 +15,7 @@ from services.common.server import ServerBuilder
 from services.enroll import regions
 from services.enroll.abis_client import GrpcAbis
 from services.enroll.deduplication import Abis
+from services.enroll.demand import DemandReporter
 from services.enroll.feed import Feed
 from services.enroll.gauges import FunnelCollector
 from services.enroll.intake import Intake
@@ -77,6 +78,17 @@ def build(settings: Settings, clock: Clock | None = None, abis: Abis | None = No
         bell,
         settings.max_submission_bytes,
     )
+
+    if settings.inventory_endpoint:
+        inventory = channel(
+            settings.inventory_endpoint,
+            settings.tls_dir,
+            settings.service,
+            settings.trust_domain,
+            server="inventory",
+        )
+        builder.on_close(inventory.close)
+        builder.background("demand", DemandReporter(db, clock, inventory).run)
 
     def prepare() -> None:
         db.migrate("services.enroll")

@@ -19,6 +19,11 @@ class Settings(ServiceSettings):
         description="host:port of the ABIS. Left out: loopback; while it does not answer there, records wait "
         "as SENT_FOR_ENROLLMENT and say so.",
     )
+    inventory_endpoint: str = Field(
+        default="",
+        description="host:port of the inventory, which is told every ten minutes how many people wait "
+        "in each region. Left out: nobody is told, and forecasts know own use alone.",
+    )
     abis_deadline_seconds: float = Field(
         default=30.0,
         gt=0,
