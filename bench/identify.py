@@ -25,7 +25,7 @@ from bench.kernel_rate import KernelRate
 from bench.population import Population
 from services.abis.finger import Finger
 from services.abis.fingerprint import score
-from services.abis.kernels import F64
+from services.abis.kernels import F64, U8
 from services.abis.search import cascade, codes, files, local
 from services.abis.search.codes import Codebook
 from services.abis.search.index import SearchIndex, second_pass_persons
@@ -42,7 +42,7 @@ FPIR = 0.01
 """Share of searches whose best stranger may pass; FNIR is reported at that threshold."""
 _INSERTED = 200
 _STREAMED = 10_000
-_MATE = "mate-"
+MATE = "mate-"
 """Subject ids of those who are searched for begin so, and end with their number."""
 _MATES = "mates"
 _TIMED, _EXCHANGED = 200, 50
@@ -113,7 +113,8 @@ def run(
     report["mates"] = name or "synthetic"
     if plot is not None:
         sizes = [size for size in _SIZES if size < persons]
-        smaller = [population.build(size, fingers, probes, book, mates) for size in sizes]
+        # The first of the same people, so that nothing else changes.
+        smaller = [replace(people, owned=people.owned[:size]) for size in sizes]
         curve = [_measured(some, book, score.held_out(name), kernel) for some in smaller]
         _plot(plot, [*curve, report])
     if json_path is not None:
@@ -127,7 +128,7 @@ def _measured(
     size, fingers = people.owned.shape
     with tempfile.TemporaryDirectory(prefix="tunggal-identify-") as scratch:
         keys = KeyRing("bench", {"bench": secrets.token_bytes(KEY_BYTES)})
-        hot, cold = _written(people, book, Path(scratch), keys)
+        hot, cold = write_gallery(people, book, Path(scratch), keys)
         report = {
             "persons": size,
             "fingers": fingers,
@@ -153,17 +154,11 @@ def _opened(
     people: Population, book: Codebook, weights: score.Weights, folder: Path, keys: KeyRing, *, words: bool
 ) -> dict[str, Any]:
     """Figures of searches in what was written, with an index of words or without."""
-    searches, load, table_bytes = {}, 0.0, 0
-    for threads in (1, 2):
-        start = time.perf_counter()
-        index = SearchIndex.open(folder, keys, book=book, threads=threads, words=words)
-        load = time.perf_counter() - start
-        # Waiting times need fewer searches than losses.
-        mates = people.mates if threads == 1 else people.mates[:_TIMED]
-        searches[threads] = _search(index, people, mates, book, weights)
-        segments = index.first_pass([prepare(people.mates[0][1], book)], 1).segments
-        table_bytes = sum(part.nbytes for s in segments for part in s.tables or () if part is not None)
-        index.close()
+    opened = {
+        threads: _on_threads(threads, people, book, weights, folder, keys, words=words) for threads in (1, 2)
+    }
+    searches = {threads: found for threads, (found, _, _) in opened.items()}
+    _, load, table_bytes = opened[2]
     alone = searches[1]
     size, fingers = people.owned.shape
     total = float(np.median([sum(parts) for parts in zip(*_seconds(alone), strict=True)]))
@@ -181,6 +176,29 @@ def _opened(
         "index_bytes_per_person": table_bytes / size,
         "stages": _stages(searches, size, fingers, words=words),
     }
+
+
+def _on_threads(
+    threads: int,
+    people: Population,
+    book: Codebook,
+    weights: score.Weights,
+    folder: Path,
+    keys: KeyRing,
+    *,
+    words: bool,
+) -> tuple[_Searches, float, int]:
+    """Searches, seconds to open the index, and bytes of its tables; nothing of the index remains behind."""
+    start = time.perf_counter()
+    index = SearchIndex.open(folder, keys, book=book, threads=threads, words=words)
+    load = time.perf_counter() - start
+    # Waiting times need fewer searches than losses.
+    mates = people.mates if threads == 1 else people.mates[:_TIMED]
+    found = _search(index, people, mates, book, weights)
+    segments = index.first_pass([prepare(people.mates[0][1], book)], 1).segments
+    tables = [part for segment in segments for part in segment.tables or () if part is not None]
+    index.close()
+    return found, load, sum(part.nbytes for part in tables)
 
 
 def _stages(
@@ -230,7 +248,7 @@ def _ms(waits: Sequence[float], percentile: float) -> float:
     return float(1000 * np.percentile(waits, percentile))
 
 
-def _written(people: Population, book: Codebook, folder: Path, keys: KeyRing) -> tuple[int, int]:
+def write_gallery(people: Population, book: Codebook, folder: Path, keys: KeyRing) -> tuple[int, int]:
     """Write the gallery as an index; bytes of its hot part (read by every search) and of the rest.
 
     Those who are searched for have a segment of their own, in which nobody is alive yet.
@@ -246,7 +264,7 @@ def _written(people: Population, book: Codebook, folder: Path, keys: KeyRing) ->
     mates = Tail()
     for number, (enrolled, _) in enumerate(people.mates):
         codes_of = [(f.position, codes.encode(f.template, book)) for f in enrolled]
-        mates.append(f"{_MATE}{number}", [(position, own) for position, own in codes_of if own.size])
+        mates.append(f"{MATE}{number}", [(position, own) for position, own in codes_of if own.size])
     for name, segment in ((_MATES, mates.view()), ("tail", Tail().view())):
         files.write_segment(folder, name, segment, keys)
         alive.append(np.zeros(segment.persons, np.uint8))
@@ -272,10 +290,9 @@ def _search(
 ) -> _Searches:
     found = _Searches()
     # The first search brings caches and clocks up to speed.
-    segments = index.first_pass([prepare(mates[0][1], book)], 1).segments
-    present = next(s.alive for s in segments if s.persons and s.names.get(0) == f"{_MATE}0")
+    present = present_mates(index, mates, book)
     for number, (enrolled, probe) in enumerate(mates):
-        mate = f"{_MATE}{number}"
+        mate = f"{MATE}{number}"
         present[:] = np.arange(present.size) == number
         references = _references(people, mate, enrolled)
         start = time.perf_counter()
@@ -306,6 +323,14 @@ def _search(
         found.mated.append(scores.pop(mate, -np.inf))
         found.strangers.append(max(scores.values(), default=-np.inf))
     return found
+
+
+def present_mates(
+    index: SearchIndex, mates: Sequence[tuple[list[Finger], list[Finger]]], book: Codebook
+) -> U8:
+    """Flags by which those who are searched for come and go: 1 for each who is in the gallery."""
+    segments = index.first_pass([prepare(mates[0][1], book)], 1).segments
+    return next(s.alive for s in segments if s.persons and s.names.get(0) == f"{MATE}0")
 
 
 def _references(people: Population, mate: str, enrolled: list[Finger]) -> cascade.References:

@@ -51,7 +51,7 @@ def shuffle_popcount(builder: Any, value: Any) -> Any:
     return builder.call(total, [ones, ir.Constant(byte, [0] * 32)])
 
 
-def _prefetch(builder: Any, there: Any) -> None:
+def prefetch(builder: Any, there: Any) -> None:
     """Ask for a cache line of the stream; addresses behind the end of the array do no harm."""
     pointer, number = ir.IntType(8).as_pointer(), ir.IntType(32)
     kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
@@ -112,7 +112,7 @@ def nearest(probes: int, width: int, popcount: Popcount) -> Callable[..., None]:
                     )
                     there = builder.bitcast(builder.gep(base, [word]), vector.as_pointer())
                     value = builder.load(there, align=8)
-                    _prefetch(
+                    prefetch(
                         builder, builder.gep(base, [builder.add(word, ir.Constant(_I64, AHEAD * LANES))])
                     )
                     for code_here, slot in zip(probe, least, strict=True):

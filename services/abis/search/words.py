@@ -9,13 +9,17 @@ fingers get many votes is worth a closer look.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
+from numba.core import types
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from services.abis.kernels import I32, U64, kernel
-from services.abis.search.lanes import LANES
+from services.abis.search.lanes import LANES, prefetch
 from services.abis.search.parameters import HOT_CODES
 from services.abis.search.plain import U16
 
@@ -97,16 +101,34 @@ def variants(codes: U64, doubt: NDArray[np.int64]) -> U16:
     return out.reshape(WORDS, -1)
 
 
+@intrinsic
+def _ask_for(_context: Any, array: Any, at: Any) -> Any:
+    """Fetch the cache line of element `at` of a flat array ahead of its use."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        prefetch(builder, builder.gep(data, [arguments[1]]))
+        return context.get_dummy_value()
+
+    return types.void(array, at), codegen
+
+
+ask_for = cast(Callable[[Any, int], None], _ask_for)
+
+
 @kernel("void(uint32[:,::1], uint16[:,::1], uint16[:,::1], uint16[::1])")
 def vote(starts: U32, owners: U16, asked: U16, votes: U16) -> None:
     """Add one vote for each person and asked word (4, m) that agree, to votes (persons)."""
     many = asked.shape[1]
     begin, end = np.empty(many, np.int64), np.empty(many, np.int64)
     for word in range(WORDS):
-        # All look-ups first: they wait for memory side by side.
+        # All look-ups first, and before each the memory it needs: they wait side by side.
+        for k in range(many):
+            ask_for(starts, word * starts.shape[1] + asked[word, k])
         for k in range(many):
             begin[k] = starts[word, asked[word, k]]
             end[k] = starts[word, asked[word, k] + 1]
+            ask_for(owners, word * owners.shape[1] + begin[k])
         for k in range(many):
             for at in range(begin[k], end[k]):
                 votes[owners[word, at]] += np.uint16(1)
