@@ -93,5 +93,5 @@ def _of_settings(error: ValidationError) -> TunggalError:
         "SETTING_INVALID",
         f"{first['msg']}{more}",
         field=name,
-        remedy=f"Set {name} in the environment; the README lists every setting and its default.",
+        remedy=f"Set {name} in the environment; docs/configuration.md lists every setting and its default.",
     )

@@ -1,4 +1,4 @@
-"""What the README promises: its client example runs as printed, and its tables say what the code says."""
+"""The documentation keeps its word: the client example runs as printed, the tables say what the code says."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ENVIRONMENT = {
 
 def test_the_configuration_tables_are_current() -> None:
     done = subprocess.run(
-        [sys.executable, "scripts/readme.py", "--check"],
+        [sys.executable, "scripts/configuration.py", "--check"],
         cwd=ROOT,
         check=False,
         env=ENVIRONMENT,

@@ -1,7 +1,7 @@
-"""Write the configuration tables of the README from the services' settings.
+"""Write the tables of docs/configuration.md from the services' settings.
 
-    python scripts/readme.py             write them
-    python scripts/readme.py --check     fail where they are not current
+    python scripts/configuration.py             write them
+    python scripts/configuration.py --check     fail where they are not current
 
 A table by hand would be wrong after the next field; this one says what the code says.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping
+from enum import Enum
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from pydantic_core import PydanticUndefined
 
 from services.common.settings import SERVICES, ServiceSettings
 
-README = Path(__file__).resolve().parent.parent / "README.md"
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
 #: Fields whose default differs by service; the table shows the pattern instead.
 BY_SERVICE = {
     "listen": "127.0.0.1:71*n*",
@@ -59,27 +60,31 @@ def _default(name: str, field: FieldInfo) -> str:
     value: Any = field.default
     if value is PydanticUndefined:
         return "see right"
+    if value in (None, ""):
+        return "none"
+    if isinstance(value, Enum):
+        value = value.value
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
 def with_tables(text: str) -> str:
-    """The README with current tables between its markers."""
+    """The page with current tables between its markers."""
     pattern = re.compile(r"(<!-- settings -->\n).*?(<!-- /settings -->)", re.DOTALL)
     fresh, count = pattern.subn(lambda found: f"{found[1]}{tables()}\n{found[2]}", text)
     if count != 1:
-        raise SystemExit("README.md lacks its settings markers")
+        raise SystemExit("docs/configuration.md lacks its settings markers")
     return fresh
 
 
 def main() -> None:
     """Write or check."""
-    text = README.read_text()
+    text = PAGE.read_text()
     fresh = with_tables(text)
     if "--check" in sys.argv[1:]:
         if fresh != text:
-            raise SystemExit("the configuration tables of README.md are stale: run scripts/readme.py")
+            raise SystemExit("docs/configuration.md is stale: run scripts/configuration.py")
         return
-    README.write_text(fresh)
+    PAGE.write_text(fresh)
 
 
 if __name__ == "__main__":
