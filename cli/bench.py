@@ -119,8 +119,22 @@ def identify(
         f"{report['inserts_per_second']:,.0f} people inserted per second.",
         f"Kernel ({report['kernel']}): {kernel:.1f} M fingers/s of 36 × 36 codes, "
         f"{report['kernel_ceiling_ratio']:.0%} of the {ceiling:.1f} M that the arithmetic allows.",
+        *_with_index(report),
     ):
         Console().print(line)
+
+
+def _with_index(report: dict[str, Any]) -> list[str]:
+    """What an index of words makes of the same searches."""
+    indexed = report.get("with_index")
+    if indexed is None:
+        return []
+    first = indexed["stages"][0]
+    return [
+        f"With an index of words: {indexed['persons_per_second_per_core']:,.0f} people/s/core; first stage "
+        f"{first['core_ms']:.1f} ms on one core, loss {indexed['stage1_loss']:.2%}; "
+        f"{indexed['index_bytes_per_person']:,.0f} bytes a person more; FNIR {indexed['fnir']:.2%}."
+    ]
 
 
 @app.command()
