@@ -39,7 +39,7 @@ def read(profile: Profile, files: Mapping[str, bytes]) -> Contents:
             continue
         try:
             reader(found, file, files[file.key])
-        except (TlvError, ValueError, ChipRefusal):
+        except (TlvError, ValueError, IndexError, ChipRefusal):
             continue
     return found
 

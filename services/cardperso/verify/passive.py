@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 
 from services.cardperso import tlv
@@ -116,20 +116,20 @@ def chain(certificate: x509.Certificate, trust: Trust) -> list[Finding]:
 def _issued(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
     try:
         certificate.verify_directly_issued_by(authority)
-    except (ValueError, TypeError, InvalidSignature):
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
         return False
     return True
 
 
 def _may(certificate: x509.Certificate, *, certificates: bool) -> bool:
     """Whether the certificate is a CA's, or a signer's."""
-    extensions = certificate.extensions
     try:
+        extensions = certificate.extensions
         usage = extensions.get_extension_for_class(x509.KeyUsage).value
         if certificates:
             constraints = extensions.get_extension_for_class(x509.BasicConstraints).value
             return constraints.ca and usage.key_cert_sign
-    except x509.ExtensionNotFound:
+    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
         return False
     return usage.digital_signature
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -61,7 +61,7 @@ def parse(message: bytes) -> SignedData:
     """
     try:
         return _parse(message)
-    except (tlv.TlvError, ValueError, IndexError) as error:
+    except (tlv.TlvError, ValueError, IndexError, x509.InvalidVersion) as error:
         raise MalformedObjectError(str(error) or "it is cut short") from None
 
 
@@ -71,12 +71,19 @@ def verify(signed: SignedData) -> None:
     Raises:
         WrongSignatureError: see there.
     """
-    if attribute(signed.attributes, _CONTENT_TYPE) != tlv.encode(_OBJECT, signed.content_type):
+    try:
+        kind, named = (attribute(signed.attributes, name) for name in (_CONTENT_TYPE, _MESSAGE_DIGEST))
+    except (tlv.TlvError, ValueError):
+        raise WrongSignatureError("what the signature covers cannot be read") from None
+    if kind != tlv.encode(_OBJECT, signed.content_type):
         raise WrongSignatureError("the signature is for content of another type")
     digest = hash_of(signed.digest, signed.content)
-    if attribute(signed.attributes, _MESSAGE_DIGEST) != tlv.encode(_OCTETS, digest):
+    if named != tlv.encode(_OCTETS, digest):
         raise WrongSignatureError("the content is not the one that was signed")
-    key = signed.certificate.public_key()
+    try:
+        key = signed.certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        raise WrongSignatureError("the signer's key is of a kind that is not known here") from None
     if not isinstance(key, ec.EllipticCurvePublicKey):
         raise WrongSignatureError("the signer's key is not for ECDSA")
     try:
@@ -115,8 +122,20 @@ def _parse(message: bytes) -> SignedData:
     signers = [value for _, value in tlv.decode(given[_SET])]
     if len(certificates) != 1 or len(signers) != 1:
         raise ValueError("there must be one certificate and one signature")
-    certificate = x509.load_der_x509_certificate(certificates[0])
+    certificate = _certificate(certificates[0])
     return _signer(signers[0], content_type, _inner(explicit, _OCTETS), certificate)
+
+
+def _certificate(der: bytes) -> x509.Certificate:
+    """A certificate of which all that is asked for later can be read: the library reads each part when it is
+    asked for it.
+    """
+    certificate = x509.load_der_x509_certificate(der)
+    for name in (certificate.subject, certificate.issuer):
+        name.rfc4514_string()
+    if certificate.not_valid_before_utc > certificate.not_valid_after_utc:
+        raise ValueError("the certificate ends before it begins")
+    return certificate
 
 
 def _signer(info: bytes, content_type: bytes, content: bytes, certificate: x509.Certificate) -> SignedData:

@@ -72,6 +72,14 @@ def verify_card(
     return Verification(profile.name, files, tuple(findings), checked.signer, differing)
 
 
+def _within(content: bytes, tag: int) -> bytes | None:
+    """A data object in what a card says; None where there is none, or no data objects at all."""
+    try:
+        return tlv.find(content, tag)
+    except tlv.TlvError:
+        return None
+
+
 def has_application(card: CardSession, profile: Profile) -> bool:
     """Whether the card has the application of a profile.
 
@@ -100,17 +108,13 @@ def _select(card: CardSession, profile: Profile) -> Finding | None:
     """Select the application; what stands in the way."""
     response = card.transmit(_select_command(profile.aid))
     if response.sw == _OK:
-        try:
-            template = tlv.find(response.data, 0x6F) or b""
-            life_cycle = tlv.find(template, 0x8A)
-        except tlv.TlvError:
-            life_cycle = b""
+        life_cycle = _within(_within(response.data, 0x6F) or b"", 0x8A)
         # Travel documents need not say their life cycle.
         if life_cycle is None or life_cycle == bytes([_PERSONALIZED]):
             return None
         return Finding(Problem.CARD_UNFINISHED, "The card was begun and not finished.")
     manager = card.transmit(_select_command(b""))
-    if response.sw == _NOT_FOUND and manager.sw == _OK and tlv.find(manager.data, 0x6F) is not None:
+    if response.sw == _NOT_FOUND and manager.sw == _OK and _within(manager.data, 0x6F) is not None:
         return Finding(Problem.CARD_BLANK, f"The card is blank: it has no application {profile.name}.")
     return Finding(Problem.CARD_FOREIGN, f"This is another kind of card: it knows no {profile.name}.")
 
