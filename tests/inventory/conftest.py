@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,20 +43,33 @@ def migrated_name(postgres_server: PostgresServer) -> str:
     return name
 
 
+@pytest.fixture
+def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], str]]:
+    """Makes empty inventories of a kind of database, as many as a test wants; returns their URLs."""
+    with ExitStack() as stack:
+
+        def make(kind: str) -> str:
+            name = f"test_{uuid.uuid4().hex[:12]}"
+            if kind == "sqlite":
+                path = tmp_path / f"{name}.db"
+                shutil.copyfile(request.getfixturevalue("migrated_file"), path)
+                return f"sqlite:///{path}"
+            server, template = (
+                request.getfixturevalue("postgres_server"),
+                request.getfixturevalue("migrated_name"),
+            )
+            connection = stack.enter_context(psycopg.connect(server.get_uri(), autocommit=True))
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY".encode())
+            stack.callback(connection.execute, f"DROP DATABASE {name} WITH (FORCE)".encode())
+            return str(server.get_uri(database=name, driver="psycopg"))
+
+        yield make
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def database_url(request: pytest.FixtureRequest, new_database: Callable[[str], str]) -> str:
     """The URL of an empty inventory, once on SQLite and once on PostgreSQL."""
-    if request.param == "sqlite":
-        path = tmp_path / "test.db"
-        shutil.copyfile(request.getfixturevalue("migrated_file"), path)
-        yield f"sqlite:///{path}"
-        return
-    server = request.getfixturevalue("postgres_server")
-    template, name = request.getfixturevalue("migrated_name"), f"test_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY".encode())
-        yield server.get_uri(database=name, driver="psycopg")
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    return new_database(request.param)
 
 
 @pytest.fixture

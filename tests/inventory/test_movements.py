@@ -73,7 +73,7 @@ def test_a_regency_asks_and_a_second_person_grants_what_there_is(stocked: Office
     assert stocked.level(BEKASI) == {"on_hand": 300}
     error = refusal(stocked, pb.ApproveRequisitionRequest, operator="budi", **granting)
     assert error.reason == "REQUISITION_DECIDED"
-    listed = stocked.send(pb.ListRequisitionsRequest(location=BEKASI, state="REQUISITION_STATE_APPROVED"))
+    listed = stocked.send(pb.ListRequisitionsRequest(location=BEKASI, state=pb.REQUISITION_STATE_APPROVED))
     assert list(listed.requisitions) == [granted]
 
 
@@ -101,7 +101,7 @@ def test_no_more_is_granted_than_was_asked_for_or_is_there(stocked: Office) -> N
         "MORE_THAN_REQUESTED"
     )
     assert refusal(stocked, pb.ApproveRequisitionRequest, **fields).reason == "INSUFFICIENT_STOCK"
-    waiting = stocked.send(pb.ListRequisitionsRequest(state="REQUISITION_STATE_REQUESTED")).requisitions
+    waiting = stocked.send(pb.ListRequisitionsRequest(state=pb.REQUISITION_STATE_REQUESTED)).requisitions
     assert len(waiting) == 1
 
 
@@ -203,7 +203,8 @@ def lent(office: Office, quantity: int) -> pb.Loan:
 
 
 def read(office: Office, loan_id: str) -> pb.Loan:
-    return next(loan for loan in office.send(pb.ListLoansRequest()).loans if loan.loan_id == loan_id)
+    found: list[pb.Loan] = list(office.send(pb.ListLoansRequest()).loans)
+    return next(loan for loan in found if loan.loan_id == loan_id)
 
 
 def test_a_regency_lends_to_another_and_gets_as_many_back(stocked: Office) -> None:
