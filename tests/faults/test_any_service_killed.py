@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(DAY_SECONDS + 60),
+    pytest.mark.timeout(2 * DAY_SECONDS),
     pytest.mark.skipif(
         shutil.which("pcscd") is None, reason="pcscd is not installed: make setup installs it"
     ),
