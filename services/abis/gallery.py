@@ -65,7 +65,11 @@ class Gallery:
 
     def counts(self) -> tuple[int, int]:
         """Subjects, and fingers of theirs, that a search can find."""
-        return self._index.counts()
+        return self._index.persons(), self._index.fingers()
+
+    def persons(self) -> int:
+        """Subjects that a search can find."""
+        return self._index.persons()
 
     def holds(self, subject_id: str) -> bool:
         """Whether the subject can be found."""
@@ -83,6 +87,8 @@ class Gallery:
     def reset(self) -> None:
         """Forget everybody, to follow from the beginning."""
         self._index.reset()
+        with self._lock:
+            self._recent.clear()
 
     def apply(self, changes: Iterable[Change]) -> None:
         """Follow changes that were committed, in their order."""
@@ -112,7 +118,7 @@ class Gallery:
         """The best `most` candidates among all subjects."""
         sequence = self._index.sequence
         found = cascade.search(self._index, fingers, self._references.get)
-        return SearchResult(tuple(found[:most]), self._index.counts()[0], sequence)
+        return SearchResult(tuple(found[:most]), self._index.persons(), sequence)
 
     def search_since(
         self, fingers: Sequence[Finger], most: int, after: int, conn: sa.Connection
@@ -126,7 +132,7 @@ class Gallery:
             complete = len(self._recent) < _RECENT or self._recent[0][0] <= after
         if not complete or len(recent) * len(fingers) > cascade.EXACT:
             return tuple(cascade.search(self._index, fingers, read)[:most])
-        return tuple(cascade.confirm(self._index, fingers, recent, read)[:most])
+        return tuple(cascade.confirm(self._index, fingers, recent, read, alone=True)[:most])
 
     def close(self) -> None:
         """Seal what is new and end the search threads."""

@@ -47,8 +47,8 @@ class Identification:
                 _log.warning("search_index_of_another_history", sequence=self._gallery.sequence)
                 self._gallery.reset()
             self.follow(conn)
-            if self._gallery.counts()[0] != self._store.count(conn):
-                _log.warning("search_index_incomplete", subjects=self._gallery.counts()[0])
+            if self._gallery.persons() != self._store.count(conn):
+                _log.warning("search_index_incomplete", subjects=self._gallery.persons())
                 self._gallery.reset()
                 self.follow(conn)
         self._gallery.write()

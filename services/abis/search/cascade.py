@@ -63,8 +63,9 @@ def search(
 
 def pairs_in_all(index: SearchIndex, fingers: Sequence[Finger]) -> int:
     """How many comparisons it would take to compare the fingers with everybody's."""
-    persons, enrolled = index.counts()
-    return sum(enrolled if finger.position == UNKNOWN else persons for finger in fingers)
+    unknown = sum(finger.position == UNKNOWN for finger in fingers)
+    pairs = (len(fingers) - unknown) * index.persons()
+    return pairs + unknown * index.fingers() if unknown else pairs
 
 
 def verified_persons(fingers: int) -> int:
@@ -114,33 +115,34 @@ def confirm(
     subjects: Sequence[str],
     references: References,
     weights: Weights = DEFAULT,
+    *,
+    alone: bool = False,
 ) -> list[Found]:
     """Compare the fingers with those of every subject that may be the same; best first.
 
-    Where codes say that fingers were mixed up, those are compared too.
+    Where codes say that fingers were mixed up, those are compared too. alone: in this thread, for a caller
+    that cannot wait behind the searches of others.
     """
     enrolled = references(subjects, reachable(fingers))
     mixed = crossed.pairs(fingers, enrolled, [index.codes_of(subject) for subject in subjects], index.book)
-    known = [
-        (subject, own, extra) for subject, own, extra in zip(subjects, enrolled, mixed, strict=True) if own
-    ]
-    found = index.map(lambda one: _compared(fingers, *one, weights), known)
+    known = [one for one in zip(subjects, enrolled, mixed, strict=True) if one[1]]
+    work = partial(_compared, fingers, weights)
+    found = [work(one) for one in known] if alone else index.map(work, known)
     return sorted(found, key=lambda one: -one.fused.score)
 
 
 def declared(fingers: Sequence[Finger], subject: str, enrolled: Sequence[Finger]) -> Found:
     """Compare the fingers with those of one subject, position by position."""
-    return _compared(fingers, subject, enrolled, set(), DEFAULT)
+    return _compared(fingers, DEFAULT, (subject, enrolled, set()))
 
 
 def _compared(
     fingers: Sequence[Finger],
-    subject: str,
-    enrolled: Sequence[Finger],
-    mixed: set[tuple[int, int]],
     weights: Weights,
+    one: tuple[str, Sequence[Finger], set[tuple[int, int]]],
 ) -> Found:
-    """Full comparison with one subject: of fingers that may be the same, and of `mixed` pairs."""
+    """Full comparison with one subject: id, fingers, and pairs that seem to be mixed up."""
+    subject, enrolled, mixed = one
     scores: F64 = np.full((len(fingers), len(enrolled)), np.nan)
     for i, probe in enumerate(fingers):
         for j, reference in enumerate(enrolled):

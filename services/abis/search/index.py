@@ -191,10 +191,13 @@ class SearchIndex:
         """Whether enough changes are unwritten to be worth writing all of the newest persons again."""
         return self.unwritten >= max(LEAST_CHANGES, self._tail.persons // 4)
 
-    def counts(self) -> tuple[int, int]:
-        """Subjects, and fingers of theirs, that a search can find."""
-        counts = [segment.counts() for segment in self._snapshot()]
-        return sum(persons for persons, _ in counts), sum(fingers for _, fingers in counts)
+    def persons(self) -> int:
+        """Subjects that a search can find."""
+        return sum(segment.present() for segment in self._snapshot())
+
+    def fingers(self) -> int:
+        """Fingers of theirs that a search can find; takes longer to count."""
+        return sum(segment.fingers() for segment in self._snapshot())
 
     def everybody(self) -> list[str]:
         """All subjects, in order of enrolment."""

@@ -96,9 +96,13 @@ class Segment:
                 sums[start : start + _CHUNK] += best
         return sums
 
-    def counts(self) -> tuple[int, int]:
-        """Persons that are not deleted, and their fingers."""
-        return int(np.count_nonzero(self.alive)), int(np.diff(self.first)[self.alive != 0].sum())
+    def present(self) -> int:
+        """How many persons are not deleted."""
+        return int(np.count_nonzero(self.alive))
+
+    def fingers(self) -> int:
+        """How many fingers they have."""
+        return int(np.diff(self.first)[self.alive != 0].sum())
 
     def only(self, kept: I64) -> Segment:
         """A copy with these persons, in ascending order, all alive; nothing remains of the others."""

@@ -96,7 +96,7 @@ def test_the_deleted_are_not_found_and_may_come_back(full: SearchIndex, crowd: l
     person = crowd[2]
     full.delete(person.name, 100)
     assert person.name not in [c.subject for c in full.search(person.probe, 100)]
-    assert full.counts()[0] == len(crowd) - 1
+    assert full.persons() == len(crowd) - 1
     full.insert(person.name, person.enrolled, 101)
     assert full.search(person.probe, 1)[0].subject == person.name
 
@@ -105,7 +105,7 @@ def test_changes_that_were_seen_are_ignored(full: SearchIndex, crowd: list[Perso
     before = full.sequence
     full.insert("late", crowd[0].enrolled, before)
     full.delete(crowd[0].name, before)
-    assert full.counts()[0] == len(crowd)
+    assert full.persons() == len(crowd)
     assert full.search(crowd[0].probe, 1)[0].subject == crowd[0].name
 
 
@@ -137,7 +137,7 @@ def test_a_restart_opens_what_the_checkpoint_wrote(
     before = [full.search(person.probe, 50) for person in crowd]
     full.close()
     again = SearchIndex.open(tmp_path / "index", keys)
-    assert (again.sequence, again.counts()[0]) == (101, len(crowd) - 2)
+    assert (again.sequence, again.persons()) == (101, len(crowd) - 2)
     assert again.mark == mark_of(crowd[-1].name, 101)
     assert [again.search(person.probe, 50) for person in crowd] == before
     # It goes on from there, segment by segment.
@@ -148,7 +148,7 @@ def test_a_restart_opens_what_the_checkpoint_wrote(
     again.close()
     third = SearchIndex.open(tmp_path / "index", keys)
     assert third.search(crowd[4].probe, 1)[0].subject == f"{crowd[4].name}-twin"
-    assert third.counts()[0] == 2 * len(crowd) - 3
+    assert third.persons() == 2 * len(crowd) - 3
     third.close()
 
 
@@ -246,7 +246,7 @@ def test_a_damaged_index_begins_anew_and_says_so(
     else:
         victim.write_bytes(content[: len(content) // 2])
     again = SearchIndex.open(tmp_path / "index", keys)
-    assert (again.sequence, again.counts()) == (0, (0, 0))
+    assert (again.sequence, again.persons(), again.fingers()) == (0, 0, 0)
     assert again.discarded
     for sequence, person in enumerate(crowd, 1):
         again.insert(person.name, person.enrolled, sequence)
@@ -263,7 +263,7 @@ def test_codes_made_in_another_way_are_not_searched(
     full.checkpoint()
     full.close()
     other = SearchIndex.open(tmp_path / "index", keys, book=replace(codes.default(), version="another"))
-    assert (other.sequence, other.counts()) == (0, (0, 0))
+    assert (other.sequence, other.persons()) == (0, 0)
     assert other.discarded
     other.insert("x", crowd[0].enrolled, 1)
     other.checkpoint()
@@ -305,7 +305,7 @@ def test_searches_run_while_people_come_and_go(empty: SearchIndex, crowd: list[P
     for thread in threads:
         thread.join()
     assert wrong == []
-    assert empty.counts()[0] == 1 + 6 * (len(crowd) - 1 - len(crowd[1::2]))
+    assert empty.persons() == 1 + 6 * (len(crowd) - 1 - len(crowd[1::2]))
 
 
 def test_the_second_pass_hands_on_no_more_than_was_asked_for(full: SearchIndex, crowd: list[Person]) -> None:
@@ -357,7 +357,7 @@ def test_a_small_gallery_is_compared_with_everybody(full: SearchIndex, crowd: li
     _, references = in_memory(crowd)
     assert len(cascade.search(full, crowd[0].probe, references)) == len(crowd)
     assert cascade.pairs_in_all(full, crowd[0].probe) == 10 * len(crowd)
-    assert cascade.pairs_in_all(full, [replace(crowd[0].probe[0], position=0)]) == full.counts()[1]
+    assert cascade.pairs_in_all(full, [replace(crowd[0].probe[0], position=0)]) == full.fingers()
 
 
 MIXED_UP = {
