@@ -11,6 +11,7 @@ from services.cardperso.pcsc.errors import PcscUnavailable, ReaderGone
 from services.cardperso.pcsc.port import Port, ReaderState
 from services.cardperso.pcsc.remote import Helper
 from services.cardperso.pcsc.scard import LocalPort
+from services.cardperso.pcsc.watchdog import CallTimeoutError
 from services.common.errors import ConfigurationError
 
 SEPARATOR = "/"
@@ -88,21 +89,22 @@ class Rack:
             raise failed[0]
         return found
 
-    def states_of(self, instance: str, port: Port | None = None) -> list[ReaderState]:
-        """The readers of one instance, over `port` where there is a connection already.
+    def states_of(self, instance: str) -> list[ReaderState]:
+        """The readers of one instance.
 
         Raises:
             PcscUnavailable: it does not answer.
         """
-        line = port or self.connect(instance)
+        line = self.connect(instance)
         try:
             return [
                 ReaderState(self.full_name(instance, state.name), state.atr, state.flags)
                 for state in line.states()
             ]
+        except CallTimeoutError:
+            raise PcscUnavailable from None
         finally:
-            if port is None:
-                line.close()
+            line.close()
 
     def close(self) -> None:
         """End the helpers; open sessions fail. A later use starts them again."""

@@ -26,6 +26,7 @@ from services.cardperso.pcsc.errors import (
 )
 from services.cardperso.pcsc.port import ReaderBusyError, ReaderState
 from services.cardperso.pcsc.watchdog import WATCHDOG, CallTimeoutError, Leash
+from services.common.logs import get_logger
 
 PROTOCOLS = pcsc.SCARD_PROTOCOL_T0 | pcsc.SCARD_PROTOCOL_T1
 SHARING_VIOLATION = 0x8010000B
@@ -46,6 +47,8 @@ _HOUSEKEEPING = 10.0
 """Seconds for calls that no card takes part in."""
 _SOCKET_NAME = "pcscd.comm"
 _establishing = threading.Lock()
+
+_log = get_logger()
 
 
 def fault(code: int, reader: str) -> PcscFault:
@@ -91,6 +94,8 @@ class LocalPort:
             WATCHDOG.remove(self._leash)
             raise
         if self._wire is None:
+            # Without it no call could be ended in time.
+            _log.error("pcscd_connection_not_found", expected=_SOCKET_NAME)
             self.close()
             raise PcscUnavailable
 

@@ -216,6 +216,13 @@ class CardSession:
         except (CardRemoved, CardChanged, ReaderGone, PcscUnavailable) as fault:
             raise type(fault)(self.reader) from None
 
+    def _look(self, work: Callable[[], T]) -> T:
+        """Result of `work`, which no card takes part in: where it is late, pcscd hangs."""
+        try:
+            return work()
+        except (CallTimeoutError, PcscUnavailable):
+            raise PcscUnavailable(self.reader) from None
+
     def _try_to_open(self, deadline: float, stop: threading.Event | None) -> bool:
         """Connect to the card and learn what it can do; whether there was one and it stayed that long."""
         try:
@@ -235,13 +242,13 @@ class CardSession:
 
     def _connect(self, deadline: float, stop: threading.Event | None) -> bool:
         """Wait a while for a card and connect to it; whether that worked."""
-        states = self._call(self._port.states)
+        states = self._look(self._port.states)
         state = next((each for each in states if each.name == self._name), None)
         if state is None:
             raise ReaderGone(self.reader)
         if not state.card_present or state.card_mute:
             left = max(0.0, min(_SLICE, deadline - time.monotonic()))
-            self._call(lambda: self._port.wait([state], left))
+            self._look(lambda: self._port.wait([state], left))
             return False
         try:
             self.atr = self._call(
