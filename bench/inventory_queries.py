@@ -27,7 +27,6 @@ from services.inventory.store import Store
 
 REGENCIES = 514
 DAYS = 3 * 365
-_FIRST_DAY = date(2023, 1, 2)
 _LOT = 60_000_000
 _CONTRACT = "BENCH-514"
 _CHUNK = 20_000
@@ -47,8 +46,10 @@ class Queries(NamedTuple):
 def measure(database: Database, regencies: int = REGENCIES, length: int = DAYS, probes: int = 200) -> Queries:
     """Fill the empty inventory and ask it; ``regencies`` use blanks on each of ``length`` days."""
     database.migrate("services.inventory")
+    # Up to the last day that is over: the service would close all days since.
+    start = days.closable(datetime.now(UTC)) - timedelta(days=length - 1)
     before = time.perf_counter()
-    movements = _fill(database, regencies, length)
+    movements = _fill(database, regencies, start, length)
     filled = time.perf_counter() - before
     if database.dialect == "postgresql":
         with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -57,12 +58,12 @@ def measure(database: Database, regencies: int = REGENCIES, length: int = DAYS, 
 
     def balance(connection: sa.Connection) -> None:
         place = Location(_places(regencies)[dice.randrange(regencies)])
-        at = days.end_of(_FIRST_DAY) + timedelta(seconds=dice.randrange(length * 86_400))
+        at = days.end_of(start) + timedelta(seconds=dice.randrange(max(1, (length - 1) * 86_400)))
         found = Balances(connection).at(at, place)
         assert Account(place, Condition.ON_HAND) in found
 
     def country(connection: sa.Connection) -> None:
-        at = days.end_of(_FIRST_DAY) + timedelta(seconds=dice.randrange(length * 86_400))
+        at = days.end_of(start) + timedelta(seconds=dice.randrange(max(1, (length - 1) * 86_400)))
         assert len(Balances(connection).at(at)) > regencies
 
     def custody(connection: sa.Connection) -> None:
@@ -133,7 +134,7 @@ class _Writer:
                 self._connection.execute(sa.insert(table), rows)
 
 
-def _fill(database: Database, regencies: int, length: int) -> int:
+def _fill(database: Database, regencies: int, start: date, length: int) -> int:
     """Deliver one lot, move a share to each regency, and use some of it there every day; all days closed."""
     share = _LOT // regencies
     books = _Books(regencies, share)
@@ -144,7 +145,7 @@ def _fill(database: Database, regencies: int, length: int) -> int:
                 "contract_id": _CONTRACT,
                 "supplier": "PT Kartu",
                 "quantity": _LOT,
-                "create_time": _morning(_FIRST_DAY),
+                "create_time": _morning(start),
                 "item": "blank",
             },
         )
@@ -156,14 +157,14 @@ def _fill(database: Database, regencies: int, length: int) -> int:
                 "delivery_note": "SJ-1",
                 "first": 1,
                 "last": _LOT,
-                "receive_time": _morning(_FIRST_DAY),
+                "receive_time": _morning(start),
             },
         )
         writer = _Writer(connection)
         for offset in range(length):
-            books.live(writer, _FIRST_DAY + timedelta(days=offset), first=offset == 0)
+            books.live(writer, start + timedelta(days=offset), first=offset == 0)
         writer.flush()
-        closed = _FIRST_DAY + timedelta(days=length - 1)
+        closed = start + timedelta(days=length - 1)
         for account, balance in books.balances.items():
             connection.execute(
                 sa.insert(tables.account),
