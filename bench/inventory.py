@@ -20,7 +20,7 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 
-from bench import inventory_postings, inventory_queries
+from bench import inventory_planning, inventory_postings, inventory_queries
 from services.common.db import Database
 
 Report = dict[str, Any]
@@ -94,8 +94,18 @@ def questions(bench: Bench, report: Report) -> None:
             report.setdefault("custody_ms", {})[name] = found.custody_ms
 
 
+def planning(bench: Bench, report: Report) -> None:
+    """``forecast_seconds`` and ``plan_seconds`` by database: all regencies at once, through gRPC."""
+    for name, new in bench.databases.items():
+        found = inventory_planning.measure(
+            new(), bench.directory / f"{name}-planning", regencies=bench.regencies, days=bench.days
+        )
+        report.setdefault("forecast_seconds", {})[name] = found.forecast_seconds
+        report.setdefault("plan_seconds", {})[name] = found.plan_seconds
+
+
 #: In the order in which they are measured.
-SECTIONS: tuple[Callable[[Bench, Report], None], ...] = (postings, questions)
+SECTIONS: tuple[Callable[[Bench, Report], None], ...] = (postings, questions, planning)
 
 
 @contextmanager

@@ -46,6 +46,7 @@ def inventory(
     console = Console()
     console.print(_postings(report))
     console.print(_questions(report))
+    console.print(_planning(report))
 
 
 def _postings(report: dict[str, Any]) -> Table:
@@ -76,4 +77,14 @@ def _questions(report: dict[str, Any]) -> Table:
             f"{last['resident_bytes'] / 1e6:,.0f}",
             *(f"{report[key][name]:.1f}" for key in ("balance_ms", "country_balance_ms", "custody_ms")),
         )
+    return table
+
+
+def _planning(report: dict[str, Any]) -> Table:
+    table = Table(title="Forecast and plan of all regencies", title_justify="left", header_style="bold")
+    table.add_column("Database")
+    for column in ("Forecast s", "Plan s"):
+        table.add_column(column, justify="right")
+    for name, seconds in report["forecast_seconds"].items():
+        table.add_row(name, f"{seconds:.2f}", f"{report['plan_seconds'][name]:.2f}")
     return table
