@@ -135,7 +135,7 @@ def test_without_a_card_blank_and_record_go_back(bench: Bench) -> None:
         (Faults(die_at=12), {}, "CARD_REMOVED"),
         (Faults(slow=5, slow_at=12), {}, "CARD_TIMEOUT"),
         (Faults(write_error_at=50), {}, "COMMAND_REFUSED"),
-        (Faults(corrupt_at=100), {}, "GROUP_CHANGED"),
+        (Faults(corrupt_at=70), {}, "GROUP_CHANGED"),
         (Faults(), {"capacity": 4096}, "COMMAND_REFUSED"),
     ],
     ids=["dies", "slow", "worn out", "silently wrong", "full"],
