@@ -100,6 +100,13 @@ def _cards(day: DayResult) -> list[Check]:
             not mismatches,
             _some(mismatches) or f"{len(made)} chips compared, 0 mismatches",
         ),
+        Check(
+            "every command to every card is in a journal that nobody has changed",
+            not day.journal.broken and not day.journal.unverified and day.journal.sessions >= len(made),
+            f"{day.journal.apdus} commands in {day.journal.sessions} sessions, "
+            f"{'chain whole' if not day.journal.broken else f'broken at {day.journal.broken}'}, "
+            f"{len(day.journal.unverified)} cards without a verified session",
+        ),
     ]
 
 

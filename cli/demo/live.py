@@ -14,7 +14,10 @@ from pathlib import Path
 from cryptography import x509
 from tunggal.abis.v1.abis_pb2_grpc import AbisServiceStub
 from tunggal.cardperso.v1.cardperso_pb2_grpc import CardPersoServiceStub
+from tunggal.cardperso.v1.journal_pb2_grpc import JournalServiceStub
+from tunggal.cardperso.v1.production_pb2_grpc import ProductionServiceStub
 from tunggal.enroll.v1.enroll_pb2_grpc import EnrollServiceStub
+from tunggal.inventory.v1.contracts_pb2_grpc import ContractServiceStub
 from tunggal.inventory.v1.inventory_pb2_grpc import InventoryServiceStub
 
 from cli.demo import counter, supply
@@ -22,6 +25,8 @@ from cli.demo.calls import Stopwatch
 from cli.demo.checks import MADE
 from cli.demo.chip import inspect_chip
 from cli.demo.console import Screen
+from cli.demo.journal import read_journal
+from cli.demo.licences import license_abis
 from cli.demo.outcome import UNIQUE
 from cli.demo.pair import compare_record, matched_pair
 from cli.demo.result import DayResult, Faces
@@ -80,6 +85,10 @@ def live(
             screen.stage("People: fingers, faces, signatures", visits)
             day = make_day(screen.advance)
 
+            screen.begin("licences")
+            screen.stage("Contracts of the ABIS: licence, maintenance", 2)
+            license_abis(services.contracts, ids, started.date(), screen)
+
             screen.begin("stock")
             supplied = supply.supply(services.inventory, ids, day.people, screen)
 
@@ -100,7 +109,7 @@ def live(
             production = station.serve_queue(sum(o.status == UNIQUE for o in outcomes), screen)
 
             screen.begin("reconcile")
-            screen.stage("Reconciliation: stock, custody, records", 4)
+            screen.stage("Reconciliation: stock, custody, journal, records", 5)
             stock = supply.take_stock(services.inventory, supplied)
             screen.advance("stock")
             made = [card for card in production.cards if card.state in MADE]
@@ -108,6 +117,8 @@ def live(
             screen.advance("custody of every blank used")
             spoiled = [card.serial for card in production.cards if card.state == "SPOILED" and card.serial]
             custody = supply.custody(services.inventory, spoiled[0]) if spoiled else ()
+            told = read_journal(services.journal, production.cards)
+            screen.advance("journal of every command to every card")
             final = counter.statuses(services.enroll, outcomes)
             screen.advance("records")
             matched = matched_pair(services.abis, outcomes, submissions)
@@ -125,6 +136,7 @@ def live(
         outcomes=tuple(outcomes),
         cards=production.cards,
         bindings=bound,
+        journal=told,
         final_status=final,
         stock=stock,
         spoiled_custody=custody,
@@ -189,9 +201,12 @@ def _services(suite: Suite, stopwatch: Stopwatch) -> Iterator[Services]:
         )
         yield Services(
             InventoryServiceStub(inventory),
+            ContractServiceStub(inventory),
             AbisServiceStub(abis),
             EnrollServiceStub(enroll),
             CardPersoServiceStub(cardperso),
+            ProductionServiceStub(cardperso),
+            JournalServiceStub(cardperso),
         )
 
 

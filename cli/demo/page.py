@@ -138,6 +138,7 @@ def _smaller(png: bytes) -> bytes:
 _STAGES = {
     "start": "Start services",
     "people": "Capture people",
+    "licences": "License",
     "stock": "Supply blanks",
     "enrol": "Enrol",
     "deduplicate": "Deduplicate",

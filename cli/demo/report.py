@@ -48,6 +48,11 @@ def report(day: DayResult) -> dict[str, Any]:
         "cards_issued": sum(status == "CARD_ISSUED" for status in day.final_status.values()),
         "spoiled": len(spoiled_cards(day)),
         "chip_readback_mismatches": sum(len(card.mismatches) for card in day.cards),
+        "journal": {
+            "sessions": day.journal.sessions,
+            "apdus": day.journal.apdus,
+            "broken_sequence": day.journal.broken,
+        },
         "stock": {
             "contracted": stock.contracted,
             "received": stock.received,

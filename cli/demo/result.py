@@ -101,6 +101,23 @@ class Faces:
 
 
 @dataclass(frozen=True)
+class Journal:
+    """The journal of the card station.
+
+    Attributes:
+        sessions: with cards.
+        apdus: in them.
+        broken: first session of the chain that is missing or was changed; 0 where all hold.
+        unverified: jobs with a card whose last session does not say that it was verified.
+    """
+
+    sessions: int
+    apdus: int
+    broken: int
+    unverified: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class DayResult:
     """A finished day.
 
@@ -115,6 +132,7 @@ class DayResult:
         outcomes: by submission.
         cards: by job.
         bindings: chip UID by blank serial number, as the inventory has it.
+        journal: what the card station wrote down of its cards.
         final_status: status of each record at the end of the day, by record id.
         stock: at the end.
         spoiled_custody: the life of the first spoiled blank.
@@ -135,6 +153,7 @@ class DayResult:
     outcomes: tuple[Outcome, ...]
     cards: tuple[Card, ...]
     bindings: dict[int, str]
+    journal: Journal
     final_status: dict[str, str]
     stock: Stock
     spoiled_custody: tuple[Custody, ...]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import grpc
 from tunggal.cardperso.v1 import cardperso_pb2 as pb
+from tunggal.cardperso.v1 import production_pb2
 from tunggal.enroll.v1 import enroll_pb2
 from tunggal.enroll.v1.record_pb2 import RecordStatus
 
@@ -87,7 +88,9 @@ class Station:
         Raises:
             FailedPrecondition: a job got stuck, or one after the other failed; with the job's own reason.
         """
-        progress.stage("Cards: signed chip over SCP03, read as a reader does, faces, hand-over", print_ready)
+        progress.stage(
+            "Cards: signed chip over SCP03, read as a reader does, checked, handed over", print_ready
+        )
         cards: list[Card] = []
         faces: list[Faces] = []
         failures = 0
@@ -120,6 +123,8 @@ class Station:
                 submission = self._submissions[job.record_id]
                 cards[-1] = replace(card, mismatches=(*_reported(job), *self._inspect(image, submission)))
                 faces.append(self._faces(job, submission))
+                if not cards[-1].mismatches:
+                    self._pass(job, number)
                 self._hand_over(job, number)
                 progress.advance(f"{submission.biodata.full_name} · chip {job.chip_uid}")
             elif card.state == "SPOILED":
@@ -192,6 +197,12 @@ class Station:
             front=sides[0],
             back=sides[1],
         )
+
+    def _pass(self, job: pb.CardJob, number: int) -> None:
+        request = production_pb2.PassCardRequest(
+            request_id=self._ids.of("pass-card", number), job_id=job.job_id
+        )
+        patiently(lambda: self._services.production.PassCard(request))
 
     def _hand_over(self, job: pb.CardJob, number: int) -> None:
         request = pb.HandOverCardRequest(request_id=self._ids.of("hand-over", number), job_id=job.job_id)

@@ -8,7 +8,10 @@ from typing import Protocol
 
 from tunggal.abis.v1.abis_pb2_grpc import AbisServiceStub
 from tunggal.cardperso.v1.cardperso_pb2_grpc import CardPersoServiceStub
+from tunggal.cardperso.v1.journal_pb2_grpc import JournalServiceStub
+from tunggal.cardperso.v1.production_pb2_grpc import ProductionServiceStub
 from tunggal.enroll.v1.enroll_pb2_grpc import EnrollServiceStub
+from tunggal.inventory.v1.contracts_pb2_grpc import ContractServiceStub
 from tunggal.inventory.v1.inventory_pb2_grpc import InventoryServiceStub
 
 REGION = "32.16"
@@ -20,12 +23,15 @@ _NAMESPACE = uuid.UUID("6f1c7e0a-3f0b-5a53-9d5e-0f2f4a0c3216")
 
 @dataclass(frozen=True)
 class Services:
-    """Stubs of the four services."""
+    """Stubs of the four services; two are of the inventory, and the last three of the card station."""
 
     inventory: InventoryServiceStub
+    contracts: ContractServiceStub
     abis: AbisServiceStub
     enroll: EnrollServiceStub
     cardperso: CardPersoServiceStub
+    production: ProductionServiceStub
+    journal: JournalServiceStub
 
 
 class RequestIds:

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from cli.demo.outcome import Card, Outcome
-from cli.demo.result import Custody, DayResult, Faces, Level, MatchedPair, Picture, Stock
+from cli.demo.result import Custody, DayResult, Faces, Journal, Level, MatchedPair, Picture, Stock
 
 
 def _outcome(number: int, person: str, status: str, match: int = 0, **more: Any) -> Outcome:
@@ -98,6 +98,7 @@ def day() -> DayResult:
         outcomes=outcomes,
         cards=(made[0], dead, *made[1:]),
         bindings={card.serial: card.uid for card in made},
+        journal=Journal(sessions=5, apdus=150, broken=0, unverified=()),
         final_status={
             o.record_id: "CARD_ISSUED" if o.status == "PRINT_READY_RECORD" else o.status for o in outcomes
         },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -81,6 +82,13 @@ def test_a_chip_that_differs_fails(day: DayResult) -> None:
     cards = (replace(day.cards[0], mismatches=("nik is 1, not 2",)), *day.cards[1:])
     assert failed(replace(day, cards=cards)) == [
         "every chip holds what its holder submitted, signed, read without the service that wrote it"
+    ]
+
+
+@pytest.mark.parametrize("change", [{"broken": 3}, {"unverified": ("job-1",)}, {"sessions": 0}])
+def test_a_journal_that_was_changed_or_lacks_a_card_fails(day: DayResult, change: dict[str, Any]) -> None:
+    assert failed(replace(day, journal=replace(day.journal, **change))) == [
+        "every command to every card is in a journal that nobody has changed"
     ]
 
 

@@ -119,8 +119,8 @@ def card(tmp_path: Path, state: tuple[Signer, x509.Certificate]) -> PutCard:
         chip = Persistent(memory, Registry(SECURED if secured else OP_READY, 10, 0, (keys,)))
         files: tuple[StoredFile, ...] = ()
         for file, data in encode(find("ktp-el"), holder, state[0]).contents:
-            written = data[:-1] + bytes([data[-1] ^ 1]) if file.fid == spoil else data
-            files += (StoredFile(file.fid, chip.store(written, files), len(written)),)
+            written = data[:-1] + bytes([data[-1] ^ 1]) if file.identifier == spoil else data
+            files += (StoredFile(file.identifier, chip.store(written, files), len(written)),)
         instance = Instance(APPLICATION, PERSONALIZED if personalized else SELECTABLE, 0, b"", files)
         chip.commit(chip.registry.with_instance(instance))
         memory.close()

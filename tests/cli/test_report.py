@@ -76,7 +76,7 @@ def test_the_page_needs_nothing_from_outside(day: DayResult) -> None:
 
 def test_the_page_shows_the_day(day: DayResult) -> None:
     text = " ".join(" ".join(outline(page(day)).text).split())
-    assert "all 13 checks hold" in text
+    assert "all 14 checks hold" in text
     assert "2 of 2 duplicates found" in text
     assert "10 received = 6 on hand + 3 became cards + 1 spoiled" in text
     assert "ORANG KE-3".title() in text.title()
@@ -84,7 +84,7 @@ def test_the_page_shows_the_day(day: DayResult) -> None:
 
 def test_the_page_says_which_checks_failed(day: DayResult) -> None:
     text = " ".join(outline(page(replace(day, final_status={}))).text)
-    assert "1 of 13 checks failed" in text
+    assert "1 of 14 checks failed" in text
 
 
 def test_the_page_stands_without_duplicates_cards_or_spoiled_blanks(day: DayResult) -> None:
