@@ -73,8 +73,14 @@ def command(
         issued = [
             each for each in _records(records) if _within(each.region, location) and _since(each.day, first)
         ]
-        consumed = list(_consumed(stock, location, first, last))
-        elsewhere = _elsewhere(stock, consumed, written, location, first, last)
+        # All that is later, too: a job may have changed since. What is not of these days is told from them
+        # below.
+        everything = list(_consumed(stock, location, _eve(first)))
+        consumed = [
+            each for each in everything if (not first or each.day >= first) and _until(each.day, last)
+        ]
+        others = {each.chip_uid for each in everything} - {each.chip_uid for each in consumed}
+        elsewhere = others | (_long_ago(stock, everything, written) if first else set())
     found = reconcile(consumed, written, issued, elsewhere)
     if as_json:
         typer.echo(json.dumps(_plain(found), indent=2))
@@ -84,11 +90,9 @@ def command(
         raise typer.Exit(DIFFERENT)
 
 
-def _consumed(channel: grpc.Channel, location: str, first: str, last: str) -> Iterator[Consumed]:
+def _consumed(channel: grpc.Channel, location: str, first: str) -> Iterator[Consumed]:
     stub = ExchangeServiceStub(channel)
-    request = exchange_pb2.ListUsedBlanksRequest(
-        location=location, first_day=first, last_day=last, page_size=1000
-    )
+    request = exchange_pb2.ListUsedBlanksRequest(location=location, first_day=first, page_size=1000)
     while True:
         answer = stub.ListUsedBlanks(request)
         for each in answer.blanks:
@@ -132,20 +136,11 @@ def _records(channel: grpc.Channel) -> Iterator[Issued]:
             request.page_token = answer.next_page_token
 
 
-def _elsewhere(
-    channel: grpc.Channel,
-    consumed: list[Consumed],
-    written: list[Personalized],
-    location: str,
-    first: str,
-    last: str,
-) -> list[str]:
-    """Chips of jobs whose blank inventory consumed on other days than those that were asked for."""
-    if not (first or last):
-        return []
+def _long_ago(channel: grpc.Channel, consumed: list[Consumed], written: list[Personalized]) -> set[str]:
+    """Chips of jobs that changed in these days and whose blank inventory consumed before them."""
     known = {each.chip_uid for each in consumed}
     stub = InventoryServiceStub(channel)
-    found = []
+    found = set()
     for job in written:
         if job.chip_uid in known or not job.serial:
             continue
@@ -156,7 +151,7 @@ def _elsewhere(
                 continue
             raise
         if blank.state == stock_pb2.BLANK_STATE_CONSUMED and blank.chip_uid == job.chip_uid:
-            found.append(job.chip_uid)
+            found.add(job.chip_uid)
     return found
 
 
@@ -164,11 +159,17 @@ def _within(place: str, region: str) -> bool:
     return region in {"", "ID"} or place == region or place.startswith((f"{region}.", f"{region}:"))
 
 
+def _eve(day: str) -> str:
+    """The day before. The services book a card one after the other, and midnight may lie between them."""
+    return (date.fromisoformat(day) - timedelta(days=1)).isoformat() if day else ""
+
+
 def _since(day: str, first: str) -> bool:
-    """What was last changed before the eve of the first day cannot have been made on it: the services book a
-    card one after the other, and midnight may lie between them.
-    """
-    return not first or date.fromisoformat(day) >= date.fromisoformat(first) - timedelta(days=1)
+    return not first or day >= _eve(first)
+
+
+def _until(day: str, last: str) -> bool:
+    return not last or day <= last
 
 
 def _day(stamp: Any) -> str:
