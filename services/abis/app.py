@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from tunggal.abis.v1 import abis_pb2, abis_pb2_grpc
 
+from services.abis.calibration import Calibration, engine
 from services.abis.deduplicate import Deduplication
+from services.abis.drift import Drift
 from services.abis.entitlement import Gate, InventorySource, LicensedDeduplication
 from services.abis.fingerprint import enhance
 from services.abis.fusion import Thresholds
@@ -16,11 +18,15 @@ from services.abis.search.index import SearchIndex
 from services.abis.service import ALLOW, AbisService
 from services.abis.settings import Settings
 from services.abis.store import Store
+from services.abis.thresholds import Policy
+from services.common import logs
 from services.common.client import channel
 from services.common.clock import Clock, SystemClock
 from services.common.crypto import KeyRing
 from services.common.db import Database
 from services.common.server import ServerBuilder
+
+_log = logs.get_logger()
 
 
 def build(settings: Settings, clock: Clock | None = None) -> ServerBuilder:
@@ -42,18 +48,29 @@ def build(settings: Settings, clock: Clock | None = None) -> ServerBuilder:
     gallery = Gallery(index, references)
     reader = Reader(settings.search_threads)
     identification = Identification(database, store, gallery, references)
-    thresholds = Thresholds(settings.adjudicate_threshold, settings.duplicate_threshold)
-    deduplication = Deduplication(identification, store, thresholds)
+    calibration = Calibration.load(settings.calibration_file)
+    if calibration.engine != engine():
+        _log.warning("calibration_of_another_engine", made_for=calibration.engine, engine=engine())
+    least = Thresholds(settings.adjudicate_threshold, settings.duplicate_threshold)
+    policy = Policy(calibration, least, settings.duplicate_fpir, settings.adjudicate_fpir)
+    deduplication = Deduplication(identification, store, policy)
     builder = ServerBuilder(settings, clock)
     if settings.inventory_endpoint:
         to_inventory = channel(
             settings.inventory_endpoint, settings.tls_dir, "abis", settings.trust_domain, server="inventory"
         )
         gate = Gate(InventorySource(to_inventory), database, clock)
-        deduplication = LicensedDeduplication(identification, store, thresholds, gate)
+        deduplication = LicensedDeduplication(identification, store, policy, gate)
         builder.on_close(to_inventory.close)
     service = AbisService(
-        database, store, identification, deduplication, reader, settings.verify_threshold, clock
+        database,
+        store,
+        identification,
+        deduplication,
+        reader,
+        Drift(calibration, builder.registry),
+        settings.verify_threshold,
+        clock,
     )
 
     def start() -> None:

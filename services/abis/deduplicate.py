@@ -15,11 +15,12 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from services.abis.finger import Finger
-from services.abis.fusion import Decision, Thresholds
+from services.abis.fusion import Decision
 from services.abis.gallery import SearchResult
 from services.abis.identify import Identification
 from services.abis.search.cascade import Found
 from services.abis.store import Store
+from services.abis.thresholds import Policy
 
 CANDIDATES = 10
 """How many candidates a decision carries."""
@@ -39,10 +40,10 @@ class Verdict:
 class Deduplication:
     """Decides whether a subject is in the gallery, and inserts it unless it is."""
 
-    def __init__(self, identification: Identification, store: Store, thresholds: Thresholds) -> None:
+    def __init__(self, identification: Identification, store: Store, policy: Policy) -> None:
         self._identification = identification
         self._store = store
-        self.thresholds = thresholds
+        self.policy = policy
 
     def search(self, fingers: Sequence[Finger]) -> SearchResult:
         """The long search, outside of any transaction; its result goes to `decide`."""
@@ -66,8 +67,9 @@ class Deduplication:
         candidates = [one for one in known.values() if gallery.holds(one.subject_id)]
         candidates.sort(key=lambda candidate: -candidate.fused.score)
         best = candidates[0].fused.score if candidates else None
-        decision = self.thresholds.decide(best)
+        compared = gallery.persons()
+        decision = self.policy.at(compared, len(fingers)).decide(best)
         if decision is not Decision.DUPLICATE:
             self._store.insert(conn, subject_id, fingers, at)
         near = tuple(c for c in candidates if c.fused.score > _NEAR)[:CANDIDATES]
-        return Verdict(decision, near, gallery.counts()[0])
+        return Verdict(decision, near, compared)

@@ -16,10 +16,10 @@ from tunggal.inventory.v1 import contracts_pb2, contracts_pb2_grpc
 
 from services.abis.deduplicate import Deduplication
 from services.abis.finger import Finger
-from services.abis.fusion import Thresholds
 from services.abis.gallery import SearchResult
 from services.abis.identify import Identification
 from services.abis.store import Store
+from services.abis.thresholds import Policy
 from services.common import audit
 from services.common.clock import Clock
 from services.common.db import Database
@@ -143,15 +143,13 @@ class Gate:
 class LicensedDeduplication(Deduplication):
     """A deduplication that passes the gate before it searches."""
 
-    def __init__(
-        self, identification: Identification, store: Store, thresholds: Thresholds, gate: Gate
-    ) -> None:
-        super().__init__(identification, store, thresholds)
+    def __init__(self, identification: Identification, store: Store, policy: Policy, gate: Gate) -> None:
+        super().__init__(identification, store, policy)
         self._gate = gate
 
     def search(self, fingers: Sequence[Finger]) -> SearchResult:
         """See the base class; raises what :meth:`Gate.require` raises."""
-        self._gate.require(self._identification.gallery.counts()[0])
+        self._gate.require(self._identification.gallery.persons())
         return super().search(fingers)
 
 

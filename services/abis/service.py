@@ -13,8 +13,10 @@ from tunggal.abis.v1 import abis_pb2_grpc
 
 from services.abis import messages
 from services.abis.deduplicate import Deduplication
+from services.abis.drift import Drift
 from services.abis.finger import Finger, require_evidence
 from services.abis.fingerprint.compare import compare
+from services.abis.fusion import Decision
 from services.abis.identify import Identification
 from services.abis.repeated import require_different
 from services.abis.samples import Reader
@@ -55,6 +57,7 @@ class AbisService(abis_pb2_grpc.AbisServiceServicer):
         identification: Identification,
         deduplication: Deduplication,
         reader: Reader,
+        drift: Drift,
         verify_threshold: float,
         clock: Clock,
     ) -> None:
@@ -63,6 +66,7 @@ class AbisService(abis_pb2_grpc.AbisServiceServicer):
         self._identification = identification
         self._deduplication = deduplication
         self._reader = reader
+        self._drift = drift
         self._verify_threshold = verify_threshold
         self._clock = clock
 
@@ -77,6 +81,8 @@ class AbisService(abis_pb2_grpc.AbisServiceServicer):
 
         def work(conn: sa.Connection) -> pb.DeduplicateResponse:
             verdict = self._deduplication.decide(conn, request.subject_id, fingers, before, self._clock.now())
+            if verdict.decision is Decision.DUPLICATE:
+                self._drift.confirmed(one.score for one in verdict.candidates[0].fused.fingers)
             return pb.DeduplicateResponse(
                 decision=messages.DECISIONS[verdict.decision],
                 candidates=[messages.candidate(c, fingers) for c in verdict.candidates],
@@ -114,9 +120,10 @@ class AbisService(abis_pb2_grpc.AbisServiceServicer):
         found = self._identification.verify(fingers, request.subject_id)
         if found is None:
             return pb.VerifyResponse(match=False, candidate=pb.Candidate(subject_id=request.subject_id))
-        return pb.VerifyResponse(
-            match=found.fused.score >= self._verify_threshold, candidate=messages.candidate(found, fingers)
-        )
+        match = found.fused.score >= self._verify_threshold
+        if match:
+            self._drift.confirmed(one.score for one in found.fused.fingers)
+        return pb.VerifyResponse(match=match, candidate=messages.candidate(found, fingers))
 
     def CompareSamples(
         self, request: pb.CompareSamplesRequest, context: grpc.ServicerContext
@@ -178,7 +185,7 @@ class AbisService(abis_pb2_grpc.AbisServiceServicer):
         """Counts what the gallery holds."""
         self._identification.follow()
         subjects, fingers = self._identification.gallery.counts()
-        thresholds = self._deduplication.thresholds
+        thresholds = self._deduplication.policy.at(subjects, 1)
         return pb.GetGalleryResponse(
             subjects=subjects,
             fingers=fingers,
@@ -193,6 +200,7 @@ class AbisService(abis_pb2_grpc.AbisServiceServicer):
         fingers = self._reader.fingers(request.fingers)
         require_evidence(fingers)
         require_different(fingers)
+        self._drift.submitted(fingers)
         return fingers
 
     def _answered(self, request: Message, response_type: type[R]) -> R | None:

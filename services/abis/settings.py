@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from services.abis.calibration import PACKAGED
 from services.common.settings import ServiceSettings
 
 
@@ -15,15 +17,33 @@ class Settings(ServiceSettings):
 
     service: ClassVar[str] = "abis"
 
+    duplicate_fpir: float = Field(
+        default=1e-3,
+        gt=0.0,
+        lt=1.0,
+        description="Share of searches of people who are not in the gallery that may end as duplicate. The "
+        "score asked for follows from it, the gallery's size and the number of fingers. Left out: 0.001.",
+    )
+    adjudicate_fpir: float = Field(
+        default=1e-2,
+        gt=0.0,
+        lt=1.0,
+        description="Share of searches of people who are not in the gallery that people may have to look at. "
+        "Left out: 0.01.",
+    )
+    calibration_file: Path = Field(
+        default=PACKAGED,
+        description="What `tunggal bench calibrate` wrote. Left out: a calibration on public test sets.",
+    )
     duplicate_threshold: float = Field(
         default=5.0,
-        description="Score from which a deduplication says duplicate. Left out: 5.0, which no impostor "
-        "of the public test sets comes near with one finger; fingers of one person add up far above it.",
+        description="Score below which a deduplication never says duplicate, however small the gallery. Left "
+        "out: 5.0, which no impostor of the public test sets reaches with one finger.",
     )
     adjudicate_threshold: float = Field(
         default=2.0,
-        description="Score from which people must look. Left out: 2.0, which one impostor in some 10,000 "
-        "reaches with one finger.",
+        description="Score below which people need not look, however small the gallery. Left out: 2.0, which "
+        "one impostor in some 1,000 reaches with one finger.",
     )
     verify_threshold: float = Field(
         default=3.0,
@@ -54,4 +74,6 @@ class Settings(ServiceSettings):
     def _in_order(self) -> Self:
         if self.adjudicate_threshold > self.duplicate_threshold:
             raise ValueError("adjudicate_threshold must not be above duplicate_threshold")
+        if self.adjudicate_fpir < self.duplicate_fpir:
+            raise ValueError("adjudicate_fpir must not be below duplicate_fpir")
         return self
