@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import random
 import shutil
@@ -27,6 +28,8 @@ from services.common.db import Database
 PAUSES = (0.0, 0.5, 2.0, 4.0, 6.0, 8.0)
 """One kill each, at a random moment within so many seconds after the service serves: the first at once, so
 that the quickest day has one, the later ones spread over the day."""
+KILLING_SECONDS = 120
+"""After so long nobody is killed any more: on a slow machine every new start takes its time."""
 DAY_SECONDS = 600
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -76,10 +79,12 @@ def kill_again_and_again(service: str, home: Path, demo: subprocess.Popen[bytes]
     """
     moments = random.Random(f"kill {service}")
     killed: list[int] = []
+    until = math.inf
     for longest in PAUSES:
         pid = next_life(service, home, demo, killed)
-        if pid is None:
+        if pid is None or time.monotonic() > until:
             break
+        until = min(until, time.monotonic() + KILLING_SECONDS)
         # The pause is the fault's own timing, not a wait for something.
         with contextlib.suppress(subprocess.TimeoutExpired):
             demo.wait(moments.uniform(0.0, longest))
