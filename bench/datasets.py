@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import csv
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+_NEEDED = ("path", "subject", "position", "impression")
 
 
 @dataclass(frozen=True)
@@ -25,23 +29,38 @@ class Sample:
 
 
 def read(folder: Path) -> list[Sample]:
-    """Samples of a set in the order of its manifest; ValueError where that is missing or incomplete."""
+    """Samples of a set in the order of its manifest; ValueError, naming the line, where that is
+    missing, incomplete or wrong.
+    """
     manifest = folder / "manifest.csv"
     if not manifest.is_file():
         raise ValueError(f"{folder} has no manifest.csv (columns path, subject, position, impression, dpi).")
     with manifest.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    missing = {"path", "subject", "position", "impression"} - set(rows[0] if rows else {})
+    missing = set(_NEEDED) - set(rows[0] if rows else {})
     if missing:
         raise ValueError(f"{manifest} lacks {', '.join(sorted(missing))}.")
-    return [
-        Sample(
-            path=folder / row["path"],
-            name=row["path"],
-            subject=row["subject"],
-            position=row["position"],
-            impression=row["impression"],
-            dpi=float(row["dpi"]) if row.get("dpi") else None,
-        )
-        for row in rows
-    ]
+    seen: set[str] = set()
+    samples = []
+    for line, row in enumerate(rows, 2):
+        samples.append(_sample(folder, row, f"{manifest}, line {line}"))
+        if samples[-1].name in seen:
+            raise ValueError(f"{manifest}, line {line}: {samples[-1].name} occurs twice.")
+        seen.add(samples[-1].name)
+    return samples
+
+
+def _sample(folder: Path, row: Mapping[str, str | None], where: str) -> Sample:
+    path, subject, position, impression = ((row[name] or "").strip() for name in _NEEDED)
+    if not path or not subject:
+        raise ValueError(f"{where}: path and subject must be given.")
+    if not (folder / path).is_file():
+        raise ValueError(f"{where}: {folder / path} does not exist.")
+    text = (row.get("dpi") or "").strip()
+    try:
+        dpi = float(text) if text else None
+    except ValueError:
+        raise ValueError(f"{where}: dpi is {text!r}, not a number.") from None
+    if dpi is not None and not 0 < dpi < math.inf:
+        raise ValueError(f"{where}: dpi is {text}, not above 0.")
+    return Sample(folder / path, path, subject, position, impression, dpi)

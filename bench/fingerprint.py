@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from bench import accuracy, datasets
+from bench import accuracy, datasets, resampling
 from bench.matchers import Matcher, Nbis, Tunggal
 from services.abis.fingerprint import enhance, score
 
@@ -28,10 +28,13 @@ PEERS = {"nbis": Nbis}
 
 @dataclass(frozen=True)
 class Outcome:
-    """One set under one matcher. rows: (probe, reference, genuine, score) of every pair."""
+    """One set under one matcher. rows: (probe, reference, genuine, score) of every pair; fingers: the numbers
+    of the two fingers compared, in the same order.
+    """
 
     name: str
     rows: list[tuple[str, str, bool, float]]
+    fingers: list[tuple[int, int]]
     failures: int
     extract_ms: float
     comparisons_per_second: float
@@ -73,7 +76,8 @@ def run(
 
     Returns
     -------
-    {"sets": [...], "mean": {...}}, with a peer also {"peers": {name: the same}}. ValueError where a folder is
+    {"sets": [...], "mean": {...}, "intervals": {...}, "fused_2": {...}, "fused_4": {...}}, with a peer also
+    {"peers": {name: {"sets", "mean"}}}. ValueError where a folder is
     no set or has no pair of either kind, or the peer is not known.
     """
     if peer is not None and peer not in PEERS:
@@ -82,7 +86,9 @@ def run(
     outcomes = {"tunggal": [measure(name, s, Tunggal(score.held_out(name))) for name, s in sets]}
     if peer is not None:
         outcomes[peer] = [measure(name, samples, PEERS[peer]()) for name, samples in sets]
-    report = _report(outcomes["tunggal"])
+    report = _report(outcomes["tunggal"]) | {"intervals": resampling.intervals(outcomes["tunggal"])}
+    for count in (2, 4):
+        report[f"fused_{count}"] = resampling.fused(outcomes["tunggal"], count)
     if peer is not None:
         report["peers"] = {peer: _report(outcomes[peer])}
     if scores is not None:
@@ -100,10 +106,13 @@ def measure(name: str, samples: Sequence[datasets.Sample], matcher: Matcher) -> 
     """Extract every sample, compare every pair."""
     # Tables that a process builds once are no part of the time per image.
     enhance.bank()
-    start = time.perf_counter()
+    # Time of one core, whatever else the machine does.
+    start = time.thread_time()
     templates = [matcher.extract(sample) for sample in samples]
-    extracted = time.perf_counter()
+    extracted = time.thread_time()
+    numbers = {finger: k for k, finger in enumerate(dict.fromkeys(s.finger for s in samples))}
     rows: list[tuple[str, str, bool, float]] = []
+    fingers: list[tuple[int, int]] = []
     compared = 0
     for (a, first), (b, second) in itertools.combinations(zip(samples, templates, strict=True), 2):
         genuine = a.finger == b.finger
@@ -114,10 +123,12 @@ def measure(name: str, samples: Sequence[datasets.Sample], matcher: Matcher) -> 
             value = matcher.compare(first, second)
             compared += 1
         rows.append((a.name, b.name, genuine, value))
-    finished = time.perf_counter()
+        fingers.append((numbers[a.finger], numbers[b.finger]))
+    finished = time.thread_time()
     return Outcome(
         name,
         rows,
+        fingers,
         sum(template is None for template in templates),
         1000 * (extracted - start) / max(len(samples), 1),
         compared / max(finished - extracted, 1e-9),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -65,6 +66,46 @@ def fingerprint(
                 f"{row['comparisons_per_second']:,.0f}",
             )
         table.add_section()
+    Console().print(table)
+    for count in (2, 4):
+        together = report[f"fused_{count}"]
+        if together["eer"] is not None:
+            Console().print(
+                f"{count} fingers of virtual people fused: EER {together['eer']:.3%}, FNMR at FMR 0.1 % "
+                f"{together['fnmr_at_fmr_1e-3']:.3%} (fingers taken as independent)."
+            )
+
+
+@app.command()
+@readable
+def calibrate(
+    directories: Annotated[
+        list[Path], typer.Argument(metavar="DIR...", help="Sets, each with manifest.csv and its images.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Gets the calibration, as JSON.")],
+    made_on: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day to write into it. Left out: today.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of what is drawn for the intervals.")] = 1,
+) -> None:
+    """Compute what scores mean, and the thresholds for a requested share of false alarms."""
+    from bench import calibrate as computed
+
+    _make_room(out)
+    day = (made_on or datetime.now(UTC)).date().isoformat()
+    made = _told(lambda: computed.run(directories, day, seed))
+    out.write_text(made.to_json(), encoding="utf-8")
+    table = Table(
+        title="Score for one false alarm in 1,000 searches (95 % interval)",
+        header_style="bold",
+        title_justify="left",
+    )
+    table.add_column("People", justify="right")
+    for fingers in (1, 2, 4, 10):
+        table.add_column(f"{fingers} finger{'s' if fingers > 1 else ''}", justify="right")
+    for persons in (100, 10_000, 1_000_000):
+        found = [made.threshold(1e-3, persons, fingers) for fingers in (1, 2, 4, 10)]
+        table.add_row(f"{persons:,}", *(f"{t.score:.1f} ({t.low:.1f} to {t.high:.1f})" for t in found))
     Console().print(table)
 
 

@@ -9,8 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+from typer.testing import CliRunner
 
 from bench import accuracy, datasets, fingerprint, logistic
+from cli.main import app
+from services.abis.kernels import U8
 
 KEYS = {
     "set",
@@ -78,6 +82,10 @@ def test_a_run_writes_figures_scores_and_a_plot(small_set: Path, tmp_path: Path)
     assert measured["fnmr_at_zero_fmr"] == pytest.approx(2 / 5)
     assert set(report["mean"]) == KEYS - {"set"}
     assert set(report["peers"]["nbis"]["sets"][0]) == KEYS
+    for low, high in report["intervals"]["mean"].values():
+        assert 0.0 <= low <= high <= 1.0
+    assert report["fused_2"]["fnmr_at_fmr_1e-3"] <= measured["fnmr_at_fmr_1e-3"]
+    assert report["fused_4"]["eer"] is None  # three fingers are not enough
     with scores.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["set", "probe", "reference", "genuine", "score"]
@@ -94,3 +102,42 @@ def test_a_folder_that_is_no_set_is_named(tmp_path: Path) -> None:
         datasets.read(tmp_path)
     with pytest.raises(ValueError, match="peer"):
         fingerprint.run([], peer="nobody")
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ("gone.png,1,unknown,1,500", r"line 3.*gone\.png does not exist"),
+        ("0_0.png,0,unknown,1,500", "line 3.*twice"),
+        ("0_1.png,0,unknown,1,many", "line 3.*dpi is 'many'"),
+        ("0_1.png,0,unknown,1,-5", "line 3.*dpi is -5"),
+        ("0_1.png,,unknown,1,500", "line 3.*subject"),
+    ],
+)
+def test_a_wrong_line_of_a_manifest_is_named(row: str, told: str, small_set: Path) -> None:
+    lines = ["path,subject,position,impression,dpi", "0_0.png,0,unknown,0,500", row]
+    (small_set / "manifest.csv").write_text("\n".join(lines) + "\n")
+    with pytest.raises(ValueError, match=told):
+        datasets.read(small_set)
+
+
+def test_a_declared_resolution_is_used(small_set: Path, tmp_path: Path, prints: list[list[U8]]) -> None:
+    halved = Image.fromarray(prints[0][1]).resize(tuple(2 * side for side in prints[0][1].shape[::-1]))
+    halved.save(small_set / "fine.png")
+    manifest = small_set / "manifest.csv"
+    manifest.write_text(manifest.read_text() + "fine.png,0,unknown,5,1000\n")
+    scores = tmp_path / "s.csv"
+    fingerprint.run([small_set], scores)
+    with scores.open(newline="") as file:
+        found = [row for row in csv.DictReader(file) if "fine.png" in (row["probe"], row["reference"])]
+    mates = [float(row["score"]) for row in found if row["genuine"] == "1" and row["score"] != "-inf"]
+    others = [float(row["score"]) for row in found if row["genuine"] == "0"]
+    assert min(mates) > max(others)
+
+
+def test_the_command_calibrates_and_refuses_too_little(small_set: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "calibration.json"
+    told = CliRunner().invoke(app, ["bench", "calibrate", str(small_set), "--out", str(out)])
+    assert told.exit_code != 0
+    assert "more sets" in told.output
+    assert not out.exists()
