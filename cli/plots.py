@@ -57,8 +57,12 @@ def forecast(answer: planning_pb2.GetForecastResponse, path: Path) -> None:
             _path(axes, each, start)
         for axes in list(grid.flat)[len(found) :]:
             axes.set_visible(False)
-        handles, labels = grid.flat[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="lower center", ncol=len(labels), frameon=False)
+        legend = {
+            label: handle
+            for axes in grid.flat
+            for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+        }
+        figure.legend(legend.values(), legend.keys(), loc="lower center", ncol=len(legend), frameon=False)
         figure.tight_layout(rect=(0, 0.08 if rows == 1 else 0.04, 1, 1))
         _save(figure, path)
 
@@ -150,15 +154,7 @@ def _path(axes: Any, each: planning_pb2.LocationForecast, start: date) -> None:
             date.fromisoformat(span.first_day),
             date.fromisoformat(span.last_day) + timedelta(days=1),
         )
-        axes.axvspan(left, right, ymin=0, ymax=0.035, color=colour)
-        if (right - left).days > len(days) / 12:
-            axes.annotate(
-                f"held back by {name}",
-                (_dates.date2num(left), 0.045 * top),
-                (3, 3),
-                textcoords="offset points",
-                fontsize=8,
-            )
+        axes.axvspan(left, right, ymin=0, ymax=0.035, color=colour, label=f"held back by {name}")
     if each.run_dry:
         axes.axvline(_dates.date2num(date.fromisoformat(each.run_dry)), color=_RED, linewidth=1.2)
         axes.annotate(
