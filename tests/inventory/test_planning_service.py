@@ -20,6 +20,8 @@ from services.common.errors import (
     NotFound,
     PermissionDenied,
 )
+from services.inventory.contract import Contract, ContractKind, ContractState
+from services.inventory.contract_store import ContractStore
 from services.inventory.planning.calendar import DayKind, indonesia
 from tests.inventory.inventory_office import BEKASI, new_id
 from tests.inventory.planning_books import Books
@@ -168,6 +170,65 @@ def test_printers_bind_where_more_wait_than_they_can_print(desk: Books) -> None:
     assert bekasi.spans[0].first_day == "2026-03-02"
     assert bekasi.lead_days == 7
     assert bekasi.served > "2026-04-01"
+
+
+def put_on_file(desk: Books, kind: ContractKind, number: str, until: date, **more: Any) -> None:
+    """A contract that was signed and activated long ago."""
+    contract = Contract(
+        contract_id=number,
+        supplier="PT Sidik Jari",
+        quantity=0,
+        outstanding=0,
+        create_time=desk.clock.now(),
+        kind=kind,
+        state=ContractState.ACTIVE,
+        item=None,
+        valid_from=date(2015, 1, 1),
+        valid_until=until,
+        **more,
+    )
+    with desk.database.transaction() as connection:
+        assert ContractStore(connection).add(contract)
+
+
+def test_without_maintenance_nobody_is_deduplicated_whatever_blanks_there_are(desk: Books) -> None:
+    """ATS ended on 31 December 2015: 4.5 M in SFE, and 2.7 M blanks at the centre do not help."""
+    desk.stock_up(2_700_000)
+    desk.ship(BEKASI, 100_000)
+    waiting = pb.Demand(location=BEKASI, undeduplicated=45_000)
+    desk.send(pb.ReportDemandRequest(request_id=new_id(), demands=[waiting]))
+    # Nothing on file shuts no gate.
+    assert forecast(desk)[BEKASI].served == "2026-03-02"
+    put_on_file(desk, ContractKind.ABIS_LICENCE, "ABIS-1", date(2030, 12, 31))
+    put_on_file(desk, ContractKind.MAINTENANCE, "ATS-1", date(2015, 12, 31))
+    shut = forecast(desk)[BEKASI]
+    assert [span.constraint for span in shut.spans] == [pb.CONSTRAINT_MAINTENANCE]
+    assert shut.spans[0].first_day == "2026-03-02"
+    assert (shut.spans[0].held, shut.served, shut.run_dry) == (45_000, "", "")
+    put_on_file(desk, ContractKind.MAINTENANCE, "ATS-2", date(2030, 12, 31))
+    assert forecast(desk)[BEKASI].served == "2026-03-02"
+
+
+def test_a_licence_that_ends_binds_from_the_day_after(desk: Books) -> None:
+    desk.live_through({BEKASI: steady(100)}, YESTERDAY)
+    desk.stock_up(100_000)
+    desk.ship(BEKASI, 50_000)
+    put_on_file(desk, ContractKind.ABIS_LICENCE, "ABIS-1", date(2026, 4, 30))
+    (span,) = forecast(desk)[BEKASI].spans
+    # 1 May is a holiday, and a Friday.
+    assert (span.constraint, span.first_day) == (pb.CONSTRAINT_LICENCE, "2026-05-04")
+
+
+def test_searches_a_day_are_a_ceiling_of_the_licence(desk: Books) -> None:
+    desk.stock_up(100_000)
+    desk.ship(BEKASI, 50_000)
+    waiting = pb.Demand(location=BEKASI, undeduplicated=10_000)
+    desk.send(pb.ReportDemandRequest(request_id=new_id(), demands=[waiting]))
+    put_on_file(desk, ContractKind.ABIS_LICENCE, "ABIS-1", date(2030, 12, 31), max_searches_per_day=500)
+    bekasi = forecast(desk)[BEKASI]
+    assert bekasi.spans[0].constraint == pb.CONSTRAINT_LICENCE
+    # Twenty days of 500 end on 21 March, in the holidays of Lebaran; the last cards are printed after them.
+    assert bekasi.served == "2026-03-25"
 
 
 def test_what_is_under_way_arrives_after_the_lead_time(books: Books) -> None:
