@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cli import abis, bench, card, contract, exchange, keys, plan, statement
+from cli import abis, bench, card, contract, exchange, keys, plan, production, statement
 from cli.books import books
 from cli.certificate import certificate
 from cli.demo.command import demo
@@ -41,6 +41,8 @@ app.add_typer(plan.app, name="plan", rich_help_panel="Ask")
 app.add_typer(statement.app, name="statement", rich_help_panel="Publish")
 app.add_typer(exchange.export_app, name="export", rich_help_panel="Publish")
 app.add_typer(exchange.import_app, name="import", rich_help_panel="Publish")
+app.add_typer(production.station, name="station", rich_help_panel="Make cards")
+app.add_typer(production.batch, name="batch", rich_help_panel="Make cards")
 app.add_typer(keys.app, name="keys", rich_help_panel="Services")
 app.add_typer(bench.app, name="bench", rich_help_panel="Measure")
 

@@ -55,6 +55,10 @@ class Station:
             seen = self._bell.rings
             try:
                 self._floor.take()
+            except TunggalError as error:
+                # Without PC/SC no card is begun; what was begun may have bookings left.
+                _log.warning("stations_idle", reason=error.reason, detail=error.message)
+            try:
                 readers = {job.reader for job in self._to_do()}
                 self._keep()
             except (TunggalError, LostJobError) as error:

@@ -7,11 +7,11 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 import sqlalchemy as sa
-from google.protobuf.message import Message
 from tunggal.cardperso.v1 import (
     cardperso_pb2,
     cardperso_pb2_grpc,
@@ -93,8 +93,10 @@ def jobs(station: Station) -> list[cardperso_pb2.CardJob]:
     return list(station.stub.ListCardJobs(cardperso_pb2.ListCardJobsRequest()).jobs)
 
 
-def ended(call: Callable[[], Message], field: str, state: int) -> None:
-    eventually(lambda: getattr(call(), field) == state, seconds=PATIENCE)
+def told(printed: str, opening: str) -> Any:
+    """The JSON that a command printed; the service logs to the same place."""
+    plain, _ = json.JSONDecoder().raw_decode(printed[printed.index(f"{opening}\n") :])
+    return plain
 
 
 @BOTH_DATABASES
@@ -264,9 +266,7 @@ def test_the_journal_is_read_over_the_wire_and_a_change_is_found(
     command += ["--cardperso", f"127.0.0.1:{station.server.port}", "--tls-dir", str(station.settings.tls_dir)]
     shown = CliRunner().invoke(app, command)
     assert shown.exit_code == 0
-    # The service logs to the same place.
-    plain, _ = json.JSONDecoder().raw_decode(shown.stdout[shown.stdout.index('{\n  "sessions"') :])
-    assert len(plain["sessions"][0]["exchanges"]) == card.apdus
+    assert len(told(shown.stdout, "{")["sessions"][0]["exchanges"]) == card.apdus
     stored = Database(station.settings.database_url)
     with stored.transaction() as conn:
         if conn.dialect.name == "postgresql":
@@ -328,3 +328,32 @@ def test_a_card_that_was_begun_at_a_dead_station_is_finished_at_another_one(
     finally:
         line.close()
         second.stop(grace=2)
+
+
+def test_an_operator_makes_a_batch_from_a_shell(
+    station: Station, make_blank: MakeBlank, reader: VirtualReader
+) -> None:
+    def run(*command: str) -> Any:
+        where = [
+            "--cardperso",
+            f"127.0.0.1:{station.server.port}",
+            "--tls-dir",
+            str(station.settings.tls_dir),
+        ]
+        done = CliRunner().invoke(app, [*command, *where, "--json"])
+        assert done.exit_code == 0, done.output
+        return told(done.stdout, "[")[0]
+
+    run("station", "register", "encoder-9", "--location", "32.16", "--reader", reader.name)
+    paused = run("station", "pause", "encoder-9", "--reason", "lunch")
+    assert (paused["state"], paused["reason"]) == ("STATION_STATE_PAUSED", "lunch")
+    made = run("batch", "create", "32.16", "1")
+    assert (made["quantity"], made["state"]) == (1, "BATCH_STATE_OPEN")
+    assert run("batch", "pause", made["batch_id"], "--reason", "colour")["state"] == "BATCH_STATE_PAUSED"
+    run("batch", "resume", made["batch_id"])
+    run("station", "resume", "encoder-9")
+    make_blank().insert()
+    eventually(lambda: run("batch", "list")["state"] == "BATCH_STATE_DONE", seconds=PATIENCE)
+    assert run("station", "list")["state"] == "STATION_STATE_ACTIVE"
+    other = run("batch", "create", "32.16", "5")
+    assert run("batch", "cancel", other["batch_id"], "--reason", "enough")["state"] == "BATCH_STATE_CANCELLED"
