@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -244,25 +241,11 @@ class InventoryHistory(RuleBasedStateMachine):
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def history(
-    request: pytest.FixtureRequest, tmp_path: Path, clock: FixedClock, as_operator: None
-) -> Iterator[tuple[Callable[[], Office], int]]:
+    request: pytest.FixtureRequest, new_database: Callable[[str], str], clock: FixedClock, as_operator: None
+) -> tuple[Callable[[], Office], int]:
     """A way to open a new, empty office, and how many histories are worth the time on its database."""
-    numbers = itertools.count()
-    if request.param == "sqlite":
-        yield lambda: Office(f"sqlite:///{tmp_path}/{next(numbers)}.db", clock), 20
-        return
-    server = request.getfixturevalue("postgres_server")
-    names: list[str] = []
-    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-
-        def open_office() -> Office:
-            names.append(f"history_{new_id().replace('-', '')}")
-            connection.execute(f"CREATE DATABASE {names[-1]} TEMPLATE template0".encode())
-            return Office(server.get_uri(database=names[-1], driver="psycopg"), clock)
-
-        yield open_office, 8
-        for name in names:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    examples = {"sqlite": 20, "postgresql": 8}[request.param]
+    return lambda: Office(new_database(request.param), clock), examples
 
 
 def test_random_histories_conserve_every_blank(history: tuple[Callable[[], Office], int]) -> None:
