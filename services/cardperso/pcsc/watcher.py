@@ -19,6 +19,7 @@ from services.common.logs import get_logger
 
 _SLICE = 0.5
 """Seconds after which a wait looks whether it is to stop, and the list of readers is taken anew."""
+_PAUSE = 0.02
 _RETRY = 0.5
 
 _log = get_logger()
@@ -71,6 +72,8 @@ class ReaderWatcher:
                     states = port.states()
                     self._see(instance, states)
                     port.wait(states, _SLICE)
+                    # Where PC/SC says at once that something changed, and nothing did, nobody must spin.
+                    stop.wait(_PAUSE)
             except (PcscFault, CallTimeoutError):
                 self._see(instance, None)
                 stop.wait(_RETRY)
