@@ -15,6 +15,7 @@ from services.cardperso.attempts import Attempts
 from services.cardperso.chip.plan import encode
 from services.cardperso.chip.profile import find
 from services.cardperso.encoder import Encoder
+from services.cardperso.face.render import Faces
 from services.cardperso.globalplatform import AttemptGuard
 from services.cardperso.issuer import Issuer
 from services.cardperso.job import Job, State
@@ -29,7 +30,18 @@ from services.common.clock import FixedClock
 from services.common.db import Database
 from tests.cardperso.card_neighbours import Neighbours
 
-POLICY = Policy(card_wait=1.5, resume_wait=0.8, mark="SPESIMEN")
+PATIENCE = 60.0
+"""Seconds: long enough for any machine, for a test that waits for something says when to give up."""
+
+
+@dataclass
+class Patience:
+    """A policy whose patience can end."""
+
+    card_wait: float = PATIENCE
+    resume_wait: float = PATIENCE
+    mark: str = "SPESIMEN"
+    quality_check: bool = False
 
 
 class CrashError(BaseException):
@@ -48,12 +60,24 @@ class Bench:
     world: Neighbours
     issuer: Issuer
     journal: Journal
-    policy: Policy = POLICY
+    apdu_seconds: float = 10.0
     printer: CardPrinter | None = None
 
-    def personalizer(self) -> Personalizer:
+    def personalizer(self, give_up_at: str = "", waits: Patience | None = None) -> Personalizer:
+        """A personalizer that loses its patience when a job waits for a certain reason."""
+        patience = waits or Patience()
+        save = Jobs.save.__get__(self.jobs)
+
+        def save_and_look(job: Job, faces: Faces | None = None) -> Job:
+            saved: Job = save(job, faces)
+            if give_up_at and saved.reason.startswith(give_up_at):
+                patience.card_wait = patience.resume_wait = 0.0
+            return saved
+
+        self.jobs.save = save_and_look  # type: ignore[method-assign]
+        policy: Policy = patience  # type: ignore[assignment]
         guard = AttemptGuard(3, Attempts(self.database, self.clock))
-        encoder = Encoder(self.issuer, guard, self.journal, apdu_seconds=1.0)
+        encoder = Encoder(self.issuer, guard, self.journal, self.apdu_seconds)
         profile = find("ktp-el")
         meter = ChipMeter(CollectorRegistry())
         neighbours = (self.world.enroll, self.world.inventory)
@@ -63,7 +87,7 @@ class Bench:
             lambda holder: encode(profile, holder, self.issuer.signer()),
             *neighbours,
             meter,
-            self.policy,
+            policy,
             self.printer,
         )
 
@@ -84,14 +108,14 @@ class Bench:
         self.database.run(lambda conn: self.store.add(conn, job))
         return job
 
-    def run(self, job: Job | None = None) -> Job:
+    def run(self, job: Job | None = None, *, give_up_at: str = "", waits: Patience | None = None) -> Job:
         """Run a job to its end, as a process that was just started would."""
         stored = self.jobs.reload(job or self.new_job())
-        return self.personalizer().run(stored, threading.Event())
+        return self.personalizer(give_up_at, waits).run(stored, threading.Event())
 
-    def crash(self, job: Job) -> None:
+    def crash(self, job: Job, *, give_up_at: str = "") -> None:
         with pytest.raises(CrashError):
-            self.run(job)
+            self.run(job, give_up_at=give_up_at)
 
     def check_books(self) -> None:
         """No blank is held or lost, no card stands for two records, no consumed blank has no card."""

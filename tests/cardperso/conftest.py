@@ -111,7 +111,7 @@ def settings(tmp_path: Path, tls_dir: Path, database: str, request: pytest.Fixtu
         database_url=url,
         tls_dir=tls_dir,
         station="here",
-        card_wait_seconds=20,
+        card_wait_seconds=60,
         drain_seconds=5,
     )
 

@@ -122,7 +122,7 @@ def test_without_blanks_the_record_goes_back(bench: Bench) -> None:
 
 
 def test_without_a_card_blank_and_record_go_back(bench: Bench) -> None:
-    job = bench.run()
+    job = bench.run(give_up_at="CARD_AWAITED")
     assert (job.state, job.reason.split(":")[0]) == (State.FAILED, "CARD_AWAITED")
     assert bench.world.free[0] == 1001
     assert len(bench.world.queue) == 2
@@ -148,8 +148,10 @@ def test_a_card_that_fails_spoils_its_blank_and_the_next_one_gets_the_same_recor
     options: dict[str, int],
     reason: str,
 ) -> None:
+    bench.apdu_seconds = 1.0 if faults.slow else 10.0
     bad = make_blank("bad", faults=faults, **options).insert()
-    job = bench.run()
+    job = bench.run(give_up_at=reason)
+    bench.apdu_seconds = 10.0
     assert (job.state, job.reason.split(":")[0]) == (State.SPOILED, reason)
     assert job.chip_uid == bad.uid
     assert bench.world.spoiled == {1001: job.reason}
@@ -166,7 +168,7 @@ def test_a_card_that_fails_spoils_its_blank_and_the_next_one_gets_the_same_recor
 def test_a_chip_that_was_used_is_refused_and_named(bench: Bench, make_blank: MakeBlank) -> None:
     make_blank().insert()
     first = bench.run()
-    second = bench.run()
+    second = bench.run(give_up_at="CHIP_ALREADY_USED")
     assert first.state is State.PRINTED
     assert second.state is State.FAILED
     assert second.reason == f"CHIP_ALREADY_USED: chip {first.chip_uid} belongs to job {first.job_id}."
@@ -203,7 +205,7 @@ def test_a_foreign_card_is_refused_untouched(bench: Bench, make_blank: MakeBlank
     bench.world.consumed = dict.fromkeys(bench.world.consumed, "FFFFFFFF")
     system: Any = foreign.card
     before = system.persistent.registry
-    job = bench.run()
+    job = bench.run(give_up_at="CARD_NOT_BLANK")
     assert (job.state, job.reason.split(":")[0]) == (State.FAILED, "CARD_NOT_BLANK")
     assert replace(system.persistent.registry, sequence=before.sequence) == before
     assert foreign.on_reader
@@ -234,9 +236,9 @@ def test_a_crash_while_giving_up_loses_and_doubles_nothing(
     make_blank(faults=Faults(die_at=12)).insert()
     job = bench.new_job()
     setattr(bench.world, moment, crash_at(call))
-    bench.crash(job)
+    bench.crash(job, give_up_at="CARD_REMOVED")
     setattr(bench.world, moment, lambda _: None)
-    ended = bench.run(job)
+    ended = bench.run(job, give_up_at="CARD_REMOVED")
     assert (ended.state, ended.reason.split(":")[0]) == (State.SPOILED, "CARD_REMOVED")
     assert list(bench.world.spoiled) == [1001]
     assert len(bench.world.queue) == 2
@@ -271,7 +273,7 @@ def test_after_a_crash_any_other_card_spoils_the_blank(
     eventually(lambda: not present(reader.name))
     if other:
         make_blank("other").insert()
-    ended = bench.run(job)
+    ended = bench.run(job, give_up_at="CARD_CHANGED" if other else "CARD_TIMEOUT")
     assert (ended.state, ended.chip_uid) == (State.SPOILED, begun.uid)
     assert ended.reason.split(":")[0] == ("CARD_CHANGED" if other else "CARD_TIMEOUT")
     assert list(bench.world.spoiled) == [1001]

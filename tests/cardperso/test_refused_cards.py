@@ -35,11 +35,10 @@ def test_a_card_with_other_keys_is_left_alone_before_it_locks_itself(
     stranger = make_blank(settings=CardSettings(keys=replace(FACTORY_KEYS, mac=bytes(16)), tries=3))
     for number in range(4):
         stranger.insert()
-        job = bench.run()
+        reason = "AUTHENTICATION_SUSPENDED" if number == 3 else "WRONG_KEYS"
+        job = bench.run(give_up_at=reason)
         stranger.remove()
         eventually(lambda: not present(reader.name))
-        suspended = number == 3
-        reason = "AUTHENTICATION_SUSPENDED" if suspended else "WRONG_KEYS"
         assert (job.state, job.reason.split(":")[0]) == (State.FAILED, reason)
     system: Any = stranger.card
     assert system.persistent.registry.tries == 3
@@ -49,14 +48,14 @@ def test_a_card_with_other_keys_is_left_alone_before_it_locks_itself(
     assert dict(attempts) == {stranger.uid: 3}
     del attempts[stranger.uid]
     stranger.insert()
-    assert bench.run().reason.startswith("WRONG_KEYS")
+    assert bench.run(give_up_at="WRONG_KEYS").reason.startswith("WRONG_KEYS")
 
 
 def test_a_card_that_refuses_us_is_counted_and_its_tries_are_not_used_up(
     bench: Bench, make_blank: MakeBlank
 ) -> None:
     card = make_blank(settings=CardSettings(tries=5), channel_faults=ChannelFaults(refuse_host=True)).insert()
-    job = bench.run()
+    job = bench.run(give_up_at="AUTHENTICATION_REFUSED")
     assert (job.state, job.reason.split(":")[0]) == (State.FAILED, "AUTHENTICATION_REFUSED")
     # It lay there for long, and was asked once only.
     system: Any = card.card
@@ -80,7 +79,7 @@ def test_a_card_of_another_type_is_refused_as_it_was(
     named = {"card_load_file": "load_file", "card_isd": "isd"}
     given: dict[str, Any] = {named[name]: bytes.fromhex(value) for name, value in changes.items()}
     bench.issuer.card_type = replace(bench.issuer.card_type, **given)
-    job = bench.run()
+    job = bench.run(give_up_at=reason)
     assert (job.state, job.reason.split(":")[0], job.chip_uid) == (State.FAILED, reason, "")
     assert registry(card) == before
     bench.check_books()
@@ -97,7 +96,7 @@ def test_a_chip_that_the_inventory_does_not_want_is_refused_before_it_is_spoken_
         bench.world.foreign.add(card.uid)
     else:
         bench.world.consumed[77] = card.uid
-    job = bench.run()
+    job = bench.run(give_up_at=kind)
     assert (job.state, job.reason.split(":")[0], job.chip_uid) == (State.FAILED, kind, "")
     assert system.persistent.registry == before
     assert len(bench.world.free) == 10
@@ -106,7 +105,7 @@ def test_a_chip_that_the_inventory_does_not_want_is_refused_before_it_is_spoken_
 def test_a_card_with_older_options_is_refused_as_it_was(bench: Bench, make_blank: MakeBlank) -> None:
     card = make_blank(settings=CardSettings(i=0x10)).insert()
     before = registry(card)
-    job = bench.run()
+    job = bench.run(give_up_at="PROTOCOL_MISMATCH")
     assert (job.state, job.reason.split(":")[0]) == (State.FAILED, "PROTOCOL_MISMATCH")
     assert registry(card) == before
 
@@ -142,7 +141,7 @@ def test_blanks_prove_keys_that_follow_from_the_transport_master_for_their_chip(
     record = KeyRecord(0x51, "AES", keys.enc.value, keys.mac.value, keys.dek.value)
     clone = CardSettings(keys=record, diversification_data=bytes(10))
     foreign = make_blank("clone", settings=clone).insert()
-    assert bench.run().reason.startswith("WRONG_KEYS")
+    assert bench.run(give_up_at="WRONG_KEYS").reason.startswith("WRONG_KEYS")
     foreign.remove()
     eventually(lambda: not present(reader.name))
     make_blank("ours", settings=CardSettings(keys=record, diversification_data=named)).insert()

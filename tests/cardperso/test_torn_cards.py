@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ import pytest
 from services.cardperso.job import Job, State
 from sim.card import Faults, VirtualReader
 from sim.demo.eeprom import read_eeprom
-from tests.cardperso.card_bench import Bench
+from tests.cardperso.card_bench import Bench, Patience
 from tests.cardperso.card_makers import eventually, make_holder, present
 from tests.cardperso.card_neighbours import Neighbours
 from tests.cardperso.conftest import MakeBlank
@@ -24,6 +23,7 @@ from tests.cardperso.conftest import MakeBlank
 APPLICATION = b"\xf0TUNGGAL\x02"
 TABLE = Path(__file__).parent / "torn_cards.txt"
 COMMANDS = 31
+MET = 2
 SAMPLE = (6, 9, 13, 18, 24)
 
 
@@ -33,7 +33,6 @@ def tear(bench: Bench, make_blank: MakeBlank, reader: VirtualReader) -> Callable
 
     def run(at: int, *, back: bool) -> str:
         bench.world = Neighbours([make_holder()])
-        bench.policy = replace(bench.policy, card_wait=60 if back else 0.5, resume_wait=60 if back else 0.5)
         card = make_blank(f"card-{at}-{back}", faults=Faults(die_at=at)).insert()
         image = card.memory.path
         job = bench.new_job()
@@ -47,7 +46,9 @@ def tear(bench: Bench, make_blank: MakeBlank, reader: VirtualReader) -> Callable
 
         hand = threading.Thread(target=lay_back)
         hand.start()
-        ended = bench.run(job)
+        # A card that dies before it is met is one that never came: nobody can say when to give up.
+        waits = Patience(card_wait=5.0) if at <= MET and not back else None
+        ended = bench.run(job, give_up_at="" if back else "CARD_REMOVED", waits=waits)
         hand.join()
         card.remove()
         eventually(lambda: not present(reader.name), seconds=60)
