@@ -105,8 +105,5 @@ def from_record(fingers: Sequence[FingerMinutiae], *, field: str = "record") -> 
 
 
 def quality_of(template: Template) -> int:
-    """Quality of a sample from 0 to 100: how many minutiae there are, weighted by their clarity.
-
-    Twelve clear minutiae identify a finger in court; with forty, half of the finger may be missing next time.
-    """
-    return min(100, round(100 * float(template.points[:, 3].sum()) / 20.0))
+    """Quality of a sample from 0 to 100: that of its image, and where there was none that of its minutiae."""
+    return template.quality or min(100, round(100 * float(template.points[:, 3].sum()) / 20.0))

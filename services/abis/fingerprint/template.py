@@ -1,6 +1,7 @@
 """The template of one finger: what is kept of an image, and its own binary form for the store.
 
-Layout of the binary form (big-endian): magic "TFT1", flags (bit 0: fields from an image), width and height in
+Layout of the binary form (big-endian): magic "TFT1", flags (bit 0: fields from an image; the other seven:
+quality), width and height in
 pixels (uint16 each), n (uint8), n minutiae of x, y (uint16, 1/16 px), angle (uint16, 2 pi / 65536), kind and
 quality (uint8 each), then per 16 px cell one byte orientation (pi / 256) and one byte ridge frequency (0
 outside of the ridge area), and a CRC-32 of everything before it. Cylinders are not stored: they follow from
@@ -55,6 +56,7 @@ class Template:
     frequency: U8
     texture: U8
     from_image: bool
+    quality: int = 0
 
     def __len__(self) -> int:
         return int(self.points.shape[0])
@@ -81,7 +83,7 @@ class Template:
         )
         records["kind"] = self.kind
         records["quality"] = np.round(self.points[:, 3] * 255)
-        head = _HEAD.pack(_MAGIC, int(self.from_image), self.width, self.height, n)
+        head = _HEAD.pack(_MAGIC, int(self.from_image) | self.quality << 1, self.width, self.height, n)
         body = head + records.tobytes() + self.orientation.tobytes() + self.frequency.tobytes()
         body += zlib.compress(self.texture.tobytes(), 9) if self.from_image else b""
         return body + zlib.crc32(body).to_bytes(4, "big")
@@ -108,7 +110,7 @@ class Template:
         if flags & 1:
             texture = np.frombuffer(zlib.decompress(data[fixed:-4]), np.uint8).reshape(height // 2, -1).copy()
         kind = records["kind"].copy()
-        return cls(width, height, points, kind, orientation, frequency, texture, bool(flags & 1))
+        return cls(width, height, points, kind, orientation, frequency, texture, bool(flags & 1), flags >> 1)
 
 
 def from_minutiae(minutiae: Minutiae, width: int, height: int) -> Template:
