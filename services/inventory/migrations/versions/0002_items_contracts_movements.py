@@ -235,12 +235,10 @@ def _contracts() -> None:
 
 
 def _movements() -> None:
-    for column in (
-        sa.Column("item", _ITEM, nullable=False, server_default="blank"),
-        *(sa.Column(name, sa.BigInteger, nullable=False, server_default="0") for name in _DIFFERENCES),
-        sa.Column("loan_id", _ID),
-    ):
-        op.add_column("allocation", column)
+    op.add_column("allocation", sa.Column("item", _ITEM, nullable=False, server_default="blank"))
+    for name in ("missing", "damaged", "surplus"):
+        op.add_column("allocation", sa.Column(name, sa.BigInteger, nullable=False, server_default="0"))
+    op.add_column("allocation", sa.Column("loan_id", _ID))
     op.create_index("ix_allocation_loan_id", "allocation", ["loan_id"])
     op.create_table(
         "requisition",
@@ -303,9 +301,6 @@ def _movements() -> None:
         sa.Column("on_hand", sa.BigInteger, nullable=False),
         sa.Index("refusal_of_place", "location", "event_time"),
     )
-
-
-_DIFFERENCES = ("missing", "damaged", "surplus")
 
 
 def _counts_and_spoilage() -> None:
