@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from itertools import chain, cycle
 from threading import Barrier
 from typing import Any, TypeVar
 
 import pytest
+from tunggal.inventory.v1 import contracts_pb2, ledger_pb2, stock_pb2
 from tunggal.inventory.v1 import inventory_pb2 as pb
-from tunggal.inventory.v1 import stock_pb2
 
 from services.common import db
 from services.common.clock import FixedClock
@@ -174,4 +175,85 @@ def test_locations_seen_for_the_first_time_by_all_at_once(replicas: list[Office]
 
     all_at_once(replicas, first_receipts)
     assert replicas[0].level(DKI) == replicas[0].level(BEKASI) == {"on_hand": THREADS * 5}
+    replicas[0].check_books()
+
+
+def test_a_two_phase_transfer_ends_once_however_many_decide(
+    replicas: list[Office], clock: FixedClock
+) -> None:
+    replicas[0].sign(100)
+    replicas[0].deliver(1, 100)
+    order = ledger_pb2.NewTransfer(
+        item="blank", quantity=10, from_location=CENTRE, to_location=DKI, reason="perhaps"
+    )
+    order.pending_until.FromDatetime(clock.now() + timedelta(hours=1))
+    opened = replicas[0].do(ledger_pb2.PostTransfersRequest, transfers=[order]).transfers[0].transfer_id
+
+    def decide(office: Office, number: int) -> str:
+        if number % 2:
+            return outcome(lambda: office.do(ledger_pb2.PostPendingRequest, transfer_id=opened))
+        return outcome(lambda: office.do(ledger_pb2.VoidPendingRequest, transfer_id=opened, reason="no"))
+
+    outcomes = Counter(all_at_once(replicas, decide))
+    assert outcomes["done"] == 1
+    assert outcomes["PENDING_POSTED"] + outcomes["PENDING_VOIDED"] == THREADS - 1
+    assert replicas[0].stock().total.on_hand == 100
+    replicas[0].check_books()
+
+
+def test_a_step_of_a_contract_is_approved_once(replicas: list[Office]) -> None:
+    terms = contracts_pb2.ContractTerms(
+        kind=contracts_pb2.CONTRACT_KIND_BLANKS,
+        supplier="PT Kartu",
+        item="blank",
+        quantity=50,
+        currency="IDR",
+    )
+    replicas[0].draft("KTP-2018", terms)
+    replicas[0].step("KTP-2018", "SIGN")
+    change = (
+        replicas[0]
+        .do(
+            contracts_pb2.ProposeChangeRequest,
+            contract_id="KTP-2018",
+            kind=contracts_pb2.CHANGE_KIND_ACTIVATE,
+            reason="deposit paid",
+            operator="ani",
+        )
+        .change
+    )
+    outcomes = all_at_once(
+        replicas,
+        lambda office, number: outcome(
+            lambda: office.do(
+                contracts_pb2.ApproveChangeRequest, change_id=change.change_id, operator=f"op-{number}"
+            )
+        ),
+    )
+    assert Counter(outcomes) == {"done": 1, "CHANGE_DECIDED": THREADS - 1}
+    assert replicas[0].stock().contracted == 50
+    replicas[0].check_books()
+
+
+def test_days_are_closed_while_everybody_books(replicas: list[Office], clock: FixedClock) -> None:
+    replicas[0].sign(10_000)
+    replicas[0].deliver(1, 10_000)
+    clock.advance(timedelta(days=3))
+
+    def work(office: Office, number: int) -> list[str]:
+        if number == 0:
+            return office.upkeep.catch_up()
+        pair = [
+            ledger_pb2.NewTransfer(
+                item="blank", quantity=1, from_location=CENTRE, to_location=place, reason="need"
+            )
+            for place in (DKI, BEKASI)
+        ]
+        return [outcome(lambda: office.do(ledger_pb2.PostTransfersRequest, transfers=pair)) for _ in range(5)]
+
+    results = all_at_once(replicas, work)
+    assert results[0] == ["days/2026-03-02", "days/2026-03-03", "days/2026-03-04"]
+    assert Counter(chain.from_iterable(results[1:])) == {"done": 5 * (THREADS - 1)}
+    assert replicas[0].balances(at=clock.now() - timedelta(days=1))["ID/blank/on-hand"] == 10_000
+    assert replicas[0].level(DKI) == replicas[0].level(BEKASI) == {"on_hand": 5 * (THREADS - 1)}
     replicas[0].check_books()
