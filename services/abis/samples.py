@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from tunggal.abis.v1 import abis_pb2 as pb
 
 from services.abis.finger import UNKNOWN, Finger, require_distinct
-from services.abis.fingerprint import image
+from services.abis.fingerprint import image, nfiq2
 from services.abis.fingerprint.extract import extract
 from services.abis.fingerprint.interchange import from_record
 from services.abis.fingerprint.template import Template
@@ -72,6 +72,10 @@ class Reader:
         jobs = [self._pool.submit(self._read, m, f"{field}[{k}]") for k, m in enumerate(messages)]
         return [job.result() for job in jobs]
 
+    def nfiq2(self, messages: Sequence[pb.FingerSample]) -> list[int | None]:
+        """NFIQ 2 scores of samples that could be read; None for those without an image or without a score."""
+        return [job.result() for job in [self._pool.submit(_nfiq2, m) for m in messages]]
+
     def _read(self, message: pb.FingerSample, field: str) -> Sample:
         if message.WhichOneof("data") != "image":
             return _read_record(message, field)
@@ -94,6 +98,12 @@ class Reader:
             if len(self._recent) > _RECENT:
                 self._recent.popitem(last=False)
         return template
+
+
+def _nfiq2(message: pb.FingerSample) -> int | None:
+    if message.WhichOneof("data") != "image":
+        return None
+    return nfiq2.score(image.decode(message.image.content, float(message.image.dpi)))
 
 
 def _read_record(message: pb.FingerSample, field: str) -> Sample:

@@ -144,9 +144,12 @@ class AbisService(abis_pb2_grpc.AbisServiceServicer):
     ) -> pb.ExtractTemplatesResponse:
         """Turns samples into interchange records and stores nothing."""
         fingers = [sample.finger for sample in self._reader.samples(request.fingers)]
-        return pb.ExtractTemplatesResponse(
-            templates=[messages.finger_template(finger, request.max_minutiae) for finger in fingers]
-        )
+        templates = [messages.finger_template(finger, request.max_minutiae) for finger in fingers]
+        if request.with_nfiq2:
+            for template, score in zip(templates, self._reader.nfiq2(request.fingers), strict=True):
+                if score is not None:
+                    template.nfiq2 = score
+        return pb.ExtractTemplatesResponse(templates=templates)
 
     def GetSubject(
         self, request: pb.GetSubjectRequest, context: grpc.ServicerContext

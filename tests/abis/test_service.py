@@ -182,6 +182,23 @@ def test_a_template_can_be_cut_to_what_fits_a_chip(office: Office, images: list[
     assert len(view.minutiae) == 12
 
 
+def test_nfiq_2_is_computed_where_it_is_asked_for_and_there_is_an_image(
+    office: Office, images: list[list[bytes]]
+) -> None:
+    finger = sample(images[0][0])
+    iso = template_of(office, images[0][0]).iso19794_2_record
+    asked = pb.ExtractTemplatesRequest(fingers=[finger, record(iso)], with_nfiq2=True)
+    graded, of_minutiae = office.stub.ExtractTemplates(asked).templates
+    assert 0 < graded.nfiq2 <= 100
+    assert 0 < graded.quality <= 100
+    assert not of_minutiae.HasField("nfiq2")
+    assert (
+        not office.stub.ExtractTemplates(pb.ExtractTemplatesRequest(fingers=[finger]))
+        .templates[0]
+        .HasField("nfiq2")
+    )
+
+
 def test_verify_says_yes_to_the_subject_and_no_to_others(office: Office, images: list[list[bytes]]) -> None:
     office.enrol("a", [sample(images[0][0])])
     yes = office.stub.Verify(pb.VerifyRequest(subject_id="a", fingers=[sample(images[0][1])]))

@@ -613,8 +613,11 @@ class ExtractTemplatesRequest(_message.Message):
 
     FINGERS_FIELD_NUMBER: _builtins.int
     MAX_MINUTIAE_FIELD_NUMBER: _builtins.int
+    WITH_NFIQ2_FIELD_NUMBER: _builtins.int
     max_minutiae: _builtins.int
     """Keep at most this many minutiae a finger, the best ones; 0 keeps all. A chip has room for about 60."""
+    with_nfiq2: _builtins.bool
+    """Grade images by NFIQ 2 as well, which takes longer than all the rest: about 0.1 s each."""
     @_builtins.property
     def fingers(self) -> _containers.RepeatedCompositeFieldContainer[Global___FingerSample]:
         """The samples."""
@@ -624,10 +627,11 @@ class ExtractTemplatesRequest(_message.Message):
         *,
         fingers: _abc.Iterable[Global___FingerSample] | None = ...,
         max_minutiae: _builtins.int = ...,
+        with_nfiq2: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fingers", b"fingers", "max_minutiae", b"max_minutiae"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fingers", b"fingers", "max_minutiae", b"max_minutiae", "with_nfiq2", b"with_nfiq2"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -666,24 +670,32 @@ class FingerTemplate(_message.Message):
     POSITION_FIELD_NUMBER: _builtins.int
     ISO19794_2_RECORD_FIELD_NUMBER: _builtins.int
     QUALITY_FIELD_NUMBER: _builtins.int
+    NFIQ2_FIELD_NUMBER: _builtins.int
     position: _biometric_pb2.FingerPosition.ValueType
     """Which finger it is."""
     iso19794_2_record: _builtins.bytes
     """ISO/IEC 19794-2:2005 finger minutiae record."""
     quality: _builtins.int
     """Quality of the sample from 0 (useless) to 100."""
+    nfiq2: _builtins.int
+    """NFIQ 2 score of the image from 0 to 100. Absent where it was not asked for, where the sample is a record of
+    minutiae, and where NFIQ 2 cannot grade the image.
+    """
     def __init__(
         self,
         *,
         position: _biometric_pb2.FingerPosition.ValueType = ...,
         iso19794_2_record: _builtins.bytes = ...,
         quality: _builtins.int = ...,
+        nfiq2: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_nfiq2", b"_nfiq2", "nfiq2", b"nfiq2"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["iso19794_2_record", b"iso19794_2_record", "position", b"position", "quality", b"quality"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_nfiq2", b"_nfiq2", "iso19794_2_record", b"iso19794_2_record", "nfiq2", b"nfiq2", "position", b"position", "quality", b"quality"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__nfiq2: _TypeAlias = _typing.Literal["nfiq2"]  # noqa: Y015
+    _WhichOneofArgType__nfiq2: _TypeAlias = _typing.Literal["_nfiq2", b"_nfiq2"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__nfiq2) -> _WhichOneofReturnType__nfiq2 | None: ...
 
 Global___FingerTemplate: _TypeAlias = FingerTemplate  # noqa: Y015
 
