@@ -19,7 +19,6 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import lfilter
 
 from services.inventory.planning.calendar import KINDS, SEASONS, DayKind, Days
 
@@ -182,7 +181,13 @@ def _level(use: Array, base: Array, half_life: float) -> Array:
 
 
 def _running(values: Array, keep: float) -> Array:
-    return np.asarray(lfilter([1.0], [1.0, -keep], values, axis=1), float)
+    """Sums up to each day that keep the share ``keep`` of themselves from day to day."""
+    # One day of all series after the other: scipy.signal would do it, and take longer to import than a
+    # forecast.
+    by_day = np.array(values.T, order="C")
+    for day in range(1, len(by_day)):
+        by_day[day] += keep * by_day[day - 1]
+    return by_day.T
 
 
 def _origins(days: int) -> npt.NDArray[np.int64]:

@@ -14,8 +14,6 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import Bounds, LinearConstraint, linprog, milp
-from scipy.sparse import block_array, coo_array, diags_array, eye_array
 
 from services.common.errors import InvalidArgument
 
@@ -132,6 +130,9 @@ class _Program:
     """
 
     def __init__(self, needs: Sequence[Need], terms: Terms) -> None:
+        # Imported by the first plan and not at the start of the service, which would wait for it.
+        from scipy.sparse import block_array, coo_array, diags_array, eye_array
+
         count = len(needs)
         self._lot, self._lots = terms.lot, terms.available // terms.lot
         self._per_day = np.array([need.per_day for need in needs])
@@ -152,6 +153,9 @@ class _Program:
 
     def bound(self) -> float:
         """The latest earliest run-out, in working days, that lots which can be cut would reach."""
+        from scipy.optimize import linprog
+        from scipy.sparse import block_array, diags_array
+
         count = len(self._net)
         # Rows are in days of use, so that large and small locations weigh alike; the last unknown is the
         # run-out.
@@ -170,6 +174,8 @@ class _Program:
         """The fewest lots with which nobody runs dry before ``run_out`` working days; ``None`` if none will
         do.
         """
+        from scipy.optimize import Bounds, LinearConstraint, milp
+
         count = len(self._net)
         needed = np.ceil((self._per_day * run_out - self._net) / self._lot - 1e-9)
         least = np.concatenate([needed, [-np.inf], self._least])
