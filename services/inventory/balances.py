@@ -61,10 +61,11 @@ class Balances:
         )
         query = sa.select(_account, opening.label("opening")).where(*wanted)
         found = {_to_account(row): row.opening or 0 for row in self.connection.execute(query)}
-        limits = [_line.c.entry > floor, _transfer.c.book_time <= moment, *after]
+        # Said of both tables: PostgreSQL does not conclude it for the other, and would read all of it.
+        limits = [_line.c.entry > floor, _transfer.c.entry > floor, _transfer.c.book_time <= moment, *after]
         last = self.connection.scalar(sa.select(_day.c.last_entry).where(_day.c.day == days.day_of(moment)))
         if last is not None:
-            limits.append(_line.c.entry <= last)
+            limits += [_line.c.entry <= last, _transfer.c.entry <= last]
         self._add_lines(found, region, item, limits)
         return _sorted({account: balance for account, balance in found.items() if balance})
 

@@ -64,8 +64,7 @@ _HOLDING = (
     sa.select(_holding).where(_holding.c.first <= _given("serial")).order_by(_holding.c.first.desc()).limit(1)
 )
 _CUSTODY = (
-    sa.select(_transfer, _line.c.source, _line.c.target)
-    .join_from(_line, _transfer)
+    sa.select(_line.c.entry, _line.c.source, _line.c.target)
     .where(
         sa.or_(
             *(
@@ -281,18 +280,21 @@ class Books:
 
     def custody(self, serial: int) -> list[CustodyStep]:
         """Every transfer that moved ``serial``, oldest first."""
-        rows = self.connection.execute(_CUSTODY, {"serial": serial})
+        lines = self.connection.execute(_CUSTODY, {"serial": serial}).all()
+        # Looked up by number: PostgreSQL expects many more lines than there are and would read all transfers.
+        query = sa.select(_transfer).where(_transfer.c.entry.in_([line.entry for line in lines]))
+        transfers = {row.entry: row for row in self.connection.execute(query)}
         return [
             CustodyStep(
-                row.transfer_id,
-                Kind(row.kind),
-                Account.parse(row.source),
-                Account.parse(row.target),
-                row.actor,
-                row.reason,
-                row.book_time,
+                transfers[line.entry].transfer_id,
+                Kind(transfers[line.entry].kind),
+                Account.parse(line.source),
+                Account.parse(line.target),
+                transfers[line.entry].actor,
+                transfers[line.entry].reason,
+                transfers[line.entry].book_time,
             )
-            for row in rows
+            for line in lines
         ]
 
     def _add(self, account: Account, change: int) -> None:
