@@ -47,6 +47,9 @@ class Card(StrEnum):
 OPEN = (State.PENDING, State.CLAIMED, State.WRITING, State.VERIFIED)
 """States in which a worker has something to do."""
 
+TAKEN_OVER = "CARD_TAKEN_OVER"
+"""Begins the reason of a job that waits for a card that another station has begun."""
+
 _NAMESPACE = uuid.UUID("2f0c5f0e-6a5b-5c43-9a3e-0d2d3a7d1c55")
 
 

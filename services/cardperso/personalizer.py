@@ -18,7 +18,7 @@ from services.cardperso.chip.refusal import ChipRefusal
 from services.cardperso.encoder import Encoder, RefusedCardError, RuinedError, TornError
 from services.cardperso.face.render import Faces
 from services.cardperso.holder import Holder
-from services.cardperso.job import Job, State
+from services.cardperso.job import TAKEN_OVER, Job, State
 from services.cardperso.jobs import Jobs
 from services.cardperso.metrics import ChipMeter
 from services.cardperso.pcsc import CardTimeout, PcscFault
@@ -219,7 +219,8 @@ class Personalizer:
         return self._jobs.note(job, _obstacle(job, obstacle))
 
     def _patience(self, job: Job) -> float:
-        return self._policy.resume_wait if job.chip_uid else self._policy.card_wait
+        carried = job.reason.startswith(TAKEN_OVER)
+        return self._policy.resume_wait if job.chip_uid and not carried else self._policy.card_wait
 
     def _again(self, job: Job) -> _Work:
         """The same claim once more, after a restart."""

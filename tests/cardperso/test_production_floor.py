@@ -159,6 +159,23 @@ def test_what_a_dead_station_has_begun_is_taken_over_and_the_dead_one_changes_no
         dead.jobs.save(begun.claimed("claim", "record"))
 
 
+def test_a_card_that_was_begun_elsewhere_is_asked_for_by_its_chip(
+    make_host: MakeHost, clock: FixedClock
+) -> None:
+    dead, alive = make_host("dead"), make_host("alive")
+    dead.register("left", READERS[0])
+    order(dead, clock, 1)
+    dead.floor.take()
+    begun = replace(dead.open_jobs()[0], state=State.WRITING, chip_uid="04A1B2C3D4E5F6")
+    dead.jobs.save(begun)
+    clock.advance(LEASE * 2)
+    alive.register("right", READERS[1])
+    assert alive.floor.take()
+    assert alive.open_jobs()[0].reason == (
+        "CARD_TAKEN_OVER: chip 04A1B2C3D4E5F6 was begun at left; lay it on reader 1."
+    )
+
+
 def test_a_host_that_beats_keeps_its_cards(make_host: MakeHost, clock: FixedClock) -> None:
     host, other = make_host("a"), make_host("b")
     host.register("left", READERS[0])

@@ -314,6 +314,7 @@ def test_a_card_that_was_begun_at_a_dead_station_is_finished_at_another_one(
             return stub.ListCardJobs(cardperso_pb2.ListCardJobsRequest()).jobs[0]
 
         eventually(lambda: the_job().station == "right", seconds=PATIENCE)
+        assert the_job().reason.startswith("CARD_TAKEN_OVER")
         card.insert(other_reader.port)
         eventually(lambda: the_job().state == cardperso_pb2.CARD_JOB_STATE_PRINTED, seconds=PATIENCE)
         made = the_job()

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
-from services.cardperso.job import Job, State
+from services.cardperso.job import TAKEN_OVER, Job, State
 from services.cardperso.localtime import local_day
 from services.cardperso.production import store as shelves
 from services.cardperso.production.batch import Batch, BatchState
@@ -112,6 +112,9 @@ class Floor:
         if orphan:
             job = self._store.job(conn, orphan)
             moved = replace(job, station=self.host, station_name=station.name, reader=station.reader)
+            if job.chip_uid and job.state is State.WRITING:
+                begun = f"chip {job.chip_uid} was begun at {job.station_name}"
+                moved = moved.waiting(f"{TAKEN_OVER}: {begun}; lay it on {moved.reader}.")
             self._store.save(conn, moved, now)
             return True
         for batch in shelves.batches(conn, state=BatchState.OPEN, location=station.location, limit=100):
