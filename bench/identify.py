@@ -116,6 +116,7 @@ def run(
         # The first of the same people, so that nothing else changes.
         smaller = [replace(people, owned=people.owned[:size]) for size in sizes]
         curve = [_measured(some, book, score.held_out(name), kernel) for some in smaller]
+        report["scaling"] = [_point(one) for one in (*curve, report)]
         _plot(plot, [*curve, report])
     if json_path is not None:
         json_path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
@@ -370,6 +371,17 @@ def _inserts(folder: Path, keys: KeyRing, people: Population, book: Codebook) ->
     seconds = time.process_time() - start
     index.close()
     return len(fresh) / seconds
+
+
+def _point(report: dict[str, Any]) -> dict[str, Any]:
+    """What the scaling curve shows of one size."""
+    point = {key: report[key] for key in ("persons", "p50_ms", "p99_ms", "persons_per_second_per_core")}
+    point["first_pass"] = {key: report["stages"][0][key] for key in ("core_ms", "loss")}
+    if "with_index" in report:
+        indexed = report["with_index"]
+        point["with_index"] = {key: indexed[key] for key in ("p50_ms", "persons_per_second_per_core")}
+        point["with_index"]["core_ms"] = indexed["stages"][0]["core_ms"]
+    return point
 
 
 def _plot(path: Path, reports: Sequence[dict[str, Any]]) -> None:

@@ -46,6 +46,7 @@ def test_the_scaling_curve_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     plot = tmp_path / "scaling.svg"
     report = identify.run(300, 2, 3, plot=plot)
     assert b"</svg>" in plot.read_bytes()
+    assert [point["persons"] for point in report["scaling"]] == [100, 200, 300]
     assert "lssr" in [stage["stage"] for stage in report["stages"]]
 
 
