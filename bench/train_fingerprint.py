@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench import accuracy, datasets, logistic
+from services.abis.fingerprint import texture
 from services.abis.fingerprint import weights as current
 from services.abis.fingerprint.agreement import FEATURES
 from services.abis.fingerprint.compare import arrays
@@ -57,20 +58,21 @@ class Pairs:
         packed = [arrays(template) for template in self.templates]
         order = [template.digest for template in self.templates]
         out = np.full((len(self.index), ALIGNMENTS, len(FEATURES)), np.nan)
-        nothing = np.zeros(len(FEATURES) + 1)
         for row, (i, j) in enumerate(self.index):
             a, b = (packed[i], packed[j]) if order[i] <= order[j] else (packed[j], packed[i])
             local, motions, sorted_b, start = propose(*a, *b)
             for k, motion in enumerate(motions):
-                out[row, k] = evidence(*a, *b, local, motion, sorted_b, start, nothing, -np.inf)[0]
+                found, field, _, _ = evidence(*a, *b, local, motion, sorted_b, start)
+                found[-1] = texture.agreement(a[6], a[5], b[6], b[5], motion, field)
+                out[row, k] = found
         return out
 
 
 def best(features: F64, weights: F64) -> F64:
-    """Features of the alignment of each pair that these weights prefer, (pairs, features); 0 where there is
-    none.
+    """Features of the alignment of each pair that these weights prefer before the texture is known, (pairs,
+    features); 0 where there is none.
     """
-    score = weights[0] + np.nan_to_num(features) @ weights[1:]
+    score = np.nan_to_num(features[..., :-1]) @ weights[1:-1]
     score[np.isnan(features[..., 0])] = -np.inf
     return np.asarray(np.nan_to_num(features[np.arange(len(features)), score.argmax(axis=1)]))
 

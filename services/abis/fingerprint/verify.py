@@ -1,8 +1,8 @@
 """One comparison of two fingers from packed arrays: the recipe of the matcher, compiled as one kernel.
 
 LSSR finds corresponding minutiae and votes of all pairs find how the one finger may lie on the other; the two
-most promising motions are turned into alignments, and the features of each into a score; the greater one
-counts.
+most promising motions are turned into alignments; the ridges themselves are compared under the better one,
+and its features become the score.
 """
 
 from __future__ import annotations
@@ -101,8 +101,7 @@ def propose(
 
 @kernel(
     "Tuple((float64[::1], float64[:,::1], int32[:,::1], float64[::1]))"
-    f"({_FINGER}, {_FINGER}, float64, float64[::1], int64[::1],"
-    " int64[::1], float64[::1], float64)"
+    f"({_FINGER}, {_FINGER}, float64, float64[::1], int64[::1], int64[::1])"
 )
 def evidence(
     a: F32,
@@ -111,35 +110,30 @@ def evidence(
     _usable_a: U8,
     orientation_a: U8,
     frequency_a: U8,
-    texture_a: U8,
+    _texture_a: U8,
     b: F32,
     _bits_b: U64,
     _valid_b: U64,
     _usable_b: U8,
     orientation_b: U8,
     frequency_b: U8,
-    texture_b: U8,
+    _texture_b: U8,
     local: float,
     motion: F64,
     order: I64,
     start: I64,
-    weights: F64,
-    floor: float,
 ) -> tuple[F64, F64, I32, F64]:
     """Align finger a with finger b by a motion of `propose`, and see what they have in common then.
 
     Returns
     -------
-    Features, displacement field, pairs (k, 2) and their closeness (k).
+    Features (the texture left at 0), displacement field, pairs (k, 2) and their closeness (k).
     """
     height, width = float(frequency_b.shape[0] * CELL), float(frequency_b.shape[1] * CELL)
     field, pairs, closeness = align(a, b, order, start, motion, width, height)
     found = features(
         a, orientation_a, frequency_a, b, orientation_b, frequency_b, motion, field, pairs, closeness, local
     )
-    # The costliest feature comes last, and only where it can lift the score above the floor.
-    if linear(found, weights) + weights[COUNT] * TEXTURE_MOST > floor:
-        found[COUNT - 1] = texture.agreement(texture_a, frequency_a, texture_b, frequency_b, motion, field)
     return found, field, pairs, closeness
 
 
@@ -222,11 +216,16 @@ def verify(
             motions[k],
             order,
             start,
-            weights,
-            floor,
         )
-        value = max(linear(found, weights), IMPOSSIBLE)
+        value = linear(found, weights)
         if k == 0 or value > score:
             score, best, best_motion, best_field = value, found, motions[k].copy(), field
             best_pairs, best_closeness = pairs, closeness
-    return score, best, best_motion, best_field, best_pairs, best_closeness
+    # The costliest feature comes last, of the better alignment only, where it can lift the score above the
+    # floor.
+    if motions.shape[0] > 0 and score + weights[COUNT] * TEXTURE_MOST > floor:
+        best[COUNT - 1] = texture.agreement(
+            texture_a, frequency_a, texture_b, frequency_b, best_motion, best_field
+        )
+        score = linear(best, weights)
+    return max(score, IMPOSSIBLE), best, best_motion, best_field, best_pairs, best_closeness
