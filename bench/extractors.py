@@ -9,6 +9,7 @@ so well that they tell extractors hardly apart. Intervals come from drawing fing
 from __future__ import annotations
 
 import argparse
+import functools
 import io
 import itertools
 import json
@@ -206,14 +207,20 @@ def _with(template: Template, found: Minutiae) -> Template:
     return quantised(replace(template, points=points, kind=found.kind.copy()))
 
 
+@functools.cache
+def _extractor() -> nbis.NbisExtractor:
+    return nbis.new_nbis_extractor(
+        nbis.NbisExtractorSettings(
+            min_quality=0.0, get_center=False, check_fingerprint=False, compute_nfiq2=False, ppi=float(p.DPI)
+        )
+    )
+
+
 def _mindtct(grey: U8) -> Minutiae:
     """mindtct's minutiae of grey values, with its own angles (steps of 11.25°) and no quality."""
     encoded = io.BytesIO()
     Image.fromarray(grey).save(encoded, "PNG", compress_level=0)
-    settings = nbis.NbisExtractorSettings(
-        min_quality=0.0, get_center=False, check_fingerprint=False, compute_nfiq2=False, ppi=float(p.DPI)
-    )
-    found = nbis.new_nbis_extractor(settings).extract_minutiae(encoded.getvalue()).get()
+    found = _extractor().extract_minutiae(encoded.getvalue()).get()
     x, y, angle = (
         np.array(values, np.float32)
         for values in (
