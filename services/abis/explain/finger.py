@@ -39,13 +39,13 @@ def panels(steps: Steps) -> list[Panel]:
             drawing.picture(captured, width, height, drawing.outline(area, BLOCK)),
         ),
         panel(
-            "Ridge clarity",
-            "How much each place answers to the ridge filter: yellow is clear, dark is not. Minutiae are "
-            "ranked by it.",
+            "Quality",
+            f"How clear the ridges are: yellow is clear, dark is not. The finger has a quality of "
+            f"{template.quality} of 100.",
             drawing.picture(
-                pictures.heat(np.where(steps.area, steps.power, 0.0).astype(np.float32), 0.0, 0.6),
-                steps.power.shape[1] * BLOCK,
-                steps.power.shape[0] * BLOCK,
+                pictures.heat(steps.clarity, 0.0, 1.0),
+                steps.clarity.shape[1] * BLOCK,
+                steps.clarity.shape[0] * BLOCK,
                 blocky=True,
             ),
         ),

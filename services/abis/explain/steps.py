@@ -14,14 +14,14 @@ from services.abis.kernels import F32, U8
 class Steps:
     """What the extractor saw of one finger.
 
-    pixels: (height, width) at 500 dpi. area, power, wave: grids of 8 px blocks: ridge area, answer of the
-    ridge filter, ridge frequency in cycles per pixel. enhanced: (height, width), ridges negative, RMS 1.
-    skeleton: (height, width), non-zero on ridges, None where the detector works without one.
+    pixels: (height, width) at 500 dpi. area, clarity, wave: grids of 8 px blocks: ridge area, clarity of
+    its ridges from 0 to 1, ridge frequency in cycles per pixel. enhanced: (height, width), ridges negative,
+    RMS 1. skeleton: (height, width), non-zero on ridges, None where the detector works without one.
     """
 
     pixels: U8
     area: Mask
-    power: F32
+    clarity: F32
     wave: F32
     enhanced: F32
     skeleton: U8 | None
@@ -34,5 +34,5 @@ def trace(data: bytes, dpi: float | None = None, *, field: str = "image") -> Ste
     seen: extract.Trace = {}
     template = extract.extract_pixels(pixels, field=field, trace=seen)
     return Steps(
-        pixels, seen["area"], seen["power"], seen["wave"], seen["enhanced"], seen.get("skeleton"), template
+        pixels, seen["area"], seen["quality"], seen["wave"], seen["enhanced"], seen.get("skeleton"), template
     )
