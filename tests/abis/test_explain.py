@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from services.abis.explain.matching import Match, brought_back, match
-from services.abis.explain.page import Sheet, explain, in_words
+from services.abis.explain.page import Sheet, explain, in_words, stages
 from services.abis.explain.steps import Steps, trace
 from services.abis.fingerprint.align import place
 from services.abis.fingerprint.compare import compare
@@ -50,6 +50,15 @@ def test_the_score_is_the_one_that_the_matcher_gives(steps: list[Steps]) -> None
 
 def test_bias_and_contributions_add_up_to_the_score(mates: Match) -> None:
     assert mates.bias + sum(e.contribution for e in mates.evidence) == pytest.approx(mates.score)
+
+
+def test_every_stage_speaks_for_mates_and_against_strangers(steps: list[Steps], mates: Match) -> None:
+    strangers = match(steps[0].template, steps[2].template)
+    assert all(llr > 0 for _, _, llr in stages(mates))
+    assert all(llr < 0 for _, _, llr in stages(strangers))
+    page = explain(Sheet("probe", steps[0]), Sheet("reference", steps[1]))
+    for name, _, llr in stages(mates):
+        assert re.search(rf"<td>{name}</td>.*{llr:+.1f}".replace("+", r"\+"), page)
 
 
 def test_pairs_are_told_as_probe_and_reference_in_either_order(steps: list[Steps], mates: Match) -> None:

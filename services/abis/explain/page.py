@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from services.abis.calibration import PACKAGED, Calibration
 from services.abis.explain import comparison
 from services.abis.explain.finger import panels
 from services.abis.explain.matching import Match, match
@@ -45,12 +47,27 @@ def _comparison(probe: Sheet, reference: Sheet, weights: Weights) -> dict[str, o
     return {
         "score": found.score,
         "words": in_words(found),
+        "stages": stages(found),
         "bias": found.bias,
         "rows": comparison.rows(found),
         "pairs": comparison.correspondences(found, probe.steps, reference.steps),
         "cylinders": comparison.best_cylinders(found),
         "overlay": comparison.overlay(found, probe.steps, reference.steps) if found.aligned else None,
     }
+
+
+@functools.cache
+def _calibration() -> Calibration:
+    return Calibration.load(PACKAGED)
+
+
+def stages(found: Match) -> list[tuple[str, str, float]]:
+    """The stages of the comparison, what each looks at, and its own calibrated log-likelihood ratio."""
+    calibrated = _calibration().stages
+    return [
+        ("local", "surroundings of the minutiae alone (LSSR)", calibrated["lssr"].llr(found.local)),
+        ("full", "everything, after alignment", calibrated["verification"].llr(found.score)),
+    ]
 
 
 def in_words(found: Match) -> str:
