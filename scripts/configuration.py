@@ -58,7 +58,8 @@ def _default(name: str, field: FieldInfo) -> str:
     if name in BY_SERVICE:
         return BY_SERVICE[name]
     value: Any = field.default
-    if value is PydanticUndefined:
+    # An absolute path is that of this checkout: somebody else's default is another one.
+    if value is PydanticUndefined or (isinstance(value, Path) and value.is_absolute()):
         return "see right"
     if value in (None, ""):
         return "none"
