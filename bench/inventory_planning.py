@@ -22,6 +22,7 @@ from tunggal.inventory.v1 import planning_pb2 as pb
 from tunggal.inventory.v1.planning_pb2_grpc import PlanningServiceStub
 
 from bench.inventory_history import History, synthetic
+from services.common import logs
 from services.common.client import channel
 from services.common.db import Database
 from services.inventory import app, tables
@@ -116,6 +117,7 @@ def _served(url: str, directory: Path) -> Iterator[PlanningServiceStub]:
             "log_level": "error",
         }
     )
+    logs.configure(settings)
     builder = app.build(settings)
     # Statements of three years of days are not what is measured here.
     builder._background.clear()
