@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from services.cardperso.booking import DECISIONS, Booking, told
 from services.cardperso.chip.plan import ChipPlan
 from services.cardperso.chip.refusal import ChipRefusal
 from services.cardperso.encoder import Encoder, RefusedCardError, RuinedError, TornError
@@ -24,17 +25,8 @@ from services.cardperso.metrics import ChipMeter
 from services.cardperso.pcsc import CardTimeout, PcscFault
 from services.cardperso.ports import Enroll, Inventory
 from services.cardperso.printing.printer import CardPrinter, NoPrinter, PrinterFault, PrintFailed
-from services.common.errors import (
-    AlreadyExists,
-    FailedPrecondition,
-    InvalidArgument,
-    NotFound,
-    TunggalError,
-)
+from services.common.errors import TunggalError
 from services.common.logs import get_logger
-
-DECISIONS = (NotFound, FailedPrecondition, AlreadyExists, InvalidArgument)
-"""Answers that another attempt would get again."""
 
 _FIRST_DELAY, _LONGEST_DELAY = 0.1, 5.0
 _RENEW_SECONDS = 20.0
@@ -92,6 +84,7 @@ class Personalizer:
         self._meter = meter
         self._policy = policy
         self._printer = printer or NoPrinter()
+        self._booking = Booking(jobs, enroll, inventory)
         self._sent: set[str] = set()
         self._work: dict[str, _Work] = {}
 
@@ -107,7 +100,7 @@ class Personalizer:
                     _log.warning(
                         "card_job_waits", job_id=job.job_id, reason=error.reason, detail=error.message
                     )
-                    job = self._jobs.note(self._mine(job), _told(error))
+                    job = self._jobs.note(self._mine(job), told(error))
                     stop.wait(delay)
                     delay = min(2 * delay, _LONGEST_DELAY)
         except LostJobError:
@@ -126,7 +119,7 @@ class Personalizer:
         try:
             self._enroll.renew(job.claim_id)
         except DECISIONS as error:
-            self._jobs.save(self._mine(job).ending(State.SPOILED, _told(error)))
+            self._jobs.save(self._mine(job).ending(State.SPOILED, told(error)))
 
     def _mine(self, job: Job) -> Job:
         """The job as it is stored.
@@ -141,7 +134,7 @@ class Personalizer:
 
     def _step(self, job: Job, stop: threading.Event) -> Job:
         if job.outcome is not None:
-            return self._undo(job)
+            return self._booking.undo(job)
         match job.state:
             case State.PENDING:
                 return self._claim(job)
@@ -157,12 +150,12 @@ class Personalizer:
         try:
             claim = self._enroll.claim(job.request_id("claim"), job.region, job.job_id, job.issue_date)
         except DECISIONS as error:
-            return self._jobs.save(job.ending(State.FAILED, _told(error)).ended())
+            return self._jobs.save(job.ending(State.FAILED, told(error)).ended())
         try:
             self._work[job.job_id] = _Work(claim.holder, self._encode(claim.holder))
         except ChipRefusal as refusal:
             held = job.holds(claim.claim_id, claim.holder.record_id)
-            return self._jobs.save(held.ending(State.FAILED, _told(refusal)))
+            return self._jobs.save(held.ending(State.FAILED, told(refusal)))
         return self._jobs.save(job.claimed(claim.claim_id, claim.holder.record_id))
 
     def _reserve(self, job: Job) -> Job:
@@ -171,7 +164,7 @@ class Personalizer:
         try:
             held = self._inventory.reserve(job.request_id("reserve"), job.location, f"card-job/{job.job_id}")
         except DECISIONS as error:
-            return self._jobs.save(job.ending(State.FAILED, _told(error)))
+            return self._jobs.save(job.ending(State.FAILED, told(error)))
         return self._jobs.save(job.reserved(held.reservation_id, held.serial))
 
     def _make(self, job: Job, stop: threading.Event) -> Job:
@@ -197,7 +190,7 @@ class Personalizer:
                 stop.wait(_LOOK_SECONDS)
         except DECISIONS as error:
             job = self._mine(job)
-            return self._jobs.save(job.ending(_unmade(job), _told(error)))
+            return self._jobs.save(job.ending(_unmade(job), told(error)))
         return job
 
     def _faced(
@@ -270,9 +263,9 @@ class Personalizer:
             try:
                 self._printer.print(job.job_id, faces)
             except PrintFailed as failed:
-                return self._jobs.save(self._mine(job).ending(State.SPOILED, _told(failed)))
+                return self._jobs.save(self._mine(job).ending(State.SPOILED, told(failed)))
             except PrinterFault as fault:
-                job = self._jobs.note(self._mine(job), _told(fault))
+                job = self._jobs.note(self._mine(job), told(fault))
             else:
                 self._sent.add(job.job_id)
                 return job
@@ -300,52 +293,7 @@ class Personalizer:
             job = self._print(job, self._jobs.faces(job), stop)
             if job.outcome is not None or job.job_id not in self._sent:
                 return job
-        try:
-            if not job.consumed:
-                # Whoever lost the claim must not make a card of the blank: the record may be on another one.
-                self._enroll.renew(job.claim_id)
-                self._inventory.consume(job.request_id("consume"), job.reservation_id, job.chip_uid)
-                job = self._jobs.save(job.booked())
-            self._enroll.report_printed(job.request_id("printed"), job.claim_id, job.chip_uid)
-        except DECISIONS as error:
-            return self._jobs.save(job.ending(State.SPOILED, _told(error)))
-        return self._jobs.save(job.printed())
-
-    def _undo(self, job: Job) -> Job:
-        """Give back what the job holds, then end it."""
-        reason = job.reason or "UNKNOWN"
-        if job.reservation_id:
-            reason = self._give_up_blank(job, reason)
-        if job.claim_id:
-            try:
-                self._enroll.release(job.request_id("release"), job.claim_id, reason)
-            except DECISIONS as error:
-                _log.info("claim_had_ended", job_id=job.job_id, reason=error.reason)
-        return self._jobs.save(job.waiting(reason).ended())
-
-    def _give_up_blank(self, job: Job, reason: str) -> str:
-        """Release or spoil the blank; the reason, with a word on a blank that can no longer be spoiled."""
-        try:
-            if job.outcome is State.FAILED:
-                self._inventory.release(job.request_id("unreserve"), job.reservation_id, reason)
-            else:
-                self._spoil(job, reason)
-        except DECISIONS as error:
-            if error.reason == "RESERVATION_CONSUMED":
-                return (
-                    f"CARD_VOID: destroy the card of blank {job.blank_serial}, booked as consumed. {reason}"[
-                        :500
-                    ]
-                )
-            _log.warning("blank_had_ended", job_id=job.job_id, reason=error.reason)
-        return reason
-
-    def _spoil(self, job: Job, reason: str) -> None:
-        try:
-            self._inventory.spoil(job.request_id("spoil"), job.reservation_id, reason, job.chip_uid)
-        except AlreadyExists:
-            # The UID is bound to another blank: a cloned chip. The blank is ruined all the same.
-            self._inventory.spoil(job.request_id("spoil-without-uid"), job.reservation_id, reason, "")
+        return self._booking.book(job)
 
 
 def _unmade(job: Job) -> State:
@@ -353,12 +301,8 @@ def _unmade(job: Job) -> State:
     return State.SPOILED if job.chip_uid else State.FAILED
 
 
-def _told(error: TunggalError) -> str:
-    return f"{error.reason}: {error.message}"
-
-
 def _obstacle(job: Job, obstacle: PcscFault) -> str:
     """What the operator is to do about a reader that has no card to write."""
     if isinstance(obstacle, CardTimeout) and not job.chip_uid:
         return f"CARD_AWAITED: lay blank {job.blank_serial} on {job.reader}."
-    return _told(obstacle)
+    return told(obstacle)
