@@ -37,17 +37,17 @@ def require_evidence(fingers: Sequence[Finger], *, field: str = "fingers") -> No
         )
 
 
-def require_distinct(positions: Sequence[int], *, field: str = "fingers") -> None:
+def require_distinct(positions: Sequence[int], fields: Sequence[str]) -> None:
     """Refuse a known position that occurs twice: InvalidArgument, POSITION_REPEATED, naming the second
-    finger.
+    finger's sample by its path in the request.
     """
     seen: set[int] = set()
-    for index, position in enumerate(positions):
+    for position, field in zip(positions, fields, strict=True):
         if position != UNKNOWN and position in seen:
             raise InvalidArgument(
                 "POSITION_REPEATED",
                 f"Two samples claim finger position {position}.",
-                field=f"{field}[{index}].position",
+                field=f"{field}.position",
                 remedy="Send each finger once, or mark fingers of unknown position as unknown.",
             )
         seen.add(position)

@@ -14,9 +14,10 @@ from services.abis.fingerprint.interchange import quality_of, to_record
 from services.abis.fingerprint.minutiae import BIFURCATION, ENDING
 from services.abis.formats import iso19794_2
 from services.abis.fusion import Decision
-from services.abis.samples import Sample, position_value
+from services.abis.samples import Sample
 from services.abis.search.cascade import Found
 from services.abis.store import Subject
+from services.abis.views import position_value
 from services.common import paging
 from services.common.errors import InvalidArgument
 

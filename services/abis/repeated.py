@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from services.abis.finger import Finger
+from services.abis.finger import UNKNOWN, Finger
 from services.abis.fingerprint.compare import compare
 from services.abis.search import codes, crossed
 from services.common.errors import FieldViolation, InvalidArgument
@@ -19,20 +19,28 @@ score of two different fingers is 1.2; 9 of 10 pairs of prints of one finger rea
 """
 
 
-def require_different(fingers: Sequence[Finger], *, field: str = "fingers") -> None:
-    """Refuse a submission that holds one finger twice: InvalidArgument, FINGER_REPEATED, naming both."""
+def require_different(fingers: Sequence[Finger], fields: Sequence[str]) -> None:
+    """Refuse a submission that holds one finger twice: InvalidArgument, FINGER_REPEATED, naming both by the
+    paths of their samples in the request.
+    """
     book = codes.default()
     own = [codes.encode(finger.template, book) for finger in fingers]
     likely = crossed.code_scores(fingers, own, book) >= crossed.LIKELY
     for i, j in np.argwhere(np.triu(likely | likely.T, 1)).tolist():
         if compare(fingers[i].template, fingers[j].template).score < SAME:
             continue
-        first, second = f"{field}[{i}]", f"{field}[{j}]"
-        message = f"{first} and {second} are prints of the same finger."
+        first, second = fields[i], fields[j]
+        message = f"{_name(fingers[i], first)} and {_name(fingers[j], second)} are prints of the same finger."
         raise InvalidArgument(
             "FINGER_REPEATED",
             message,
             remedy="Capture each finger once, and check which sample is which finger.",
-            violations=[FieldViolation(one, message, "FINGER_REPEATED") for one in (second, first)],
+            violations=[
+                FieldViolation(one, message, "FINGER_REPEATED") for one in dict.fromkeys((second, first))
+            ],
             metadata={"first": first, "second": second},
         )
+
+
+def _name(finger: Finger, field: str) -> str:
+    return f"{field} (finger {finger.position})" if finger.position != UNKNOWN else field

@@ -6,43 +6,40 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 from tunggal.abis.v1 import abis_pb2 as pb
 
-from services.abis.finger import UNKNOWN, Finger, require_distinct
+from services.abis.finger import Finger, require_distinct
 from services.abis.fingerprint import image, nfiq2
-from services.abis.fingerprint.extract import extract
-from services.abis.fingerprint.interchange import from_record
+from services.abis.fingerprint.extract import extract_pixels
+from services.abis.fingerprint.interchange import from_record, quality_of
 from services.abis.fingerprint.template import Template
-from services.abis.formats import finger_record
-from services.abis.formats.image_container import unpack
+from services.abis.formats.finger_image import PackedImage
+from services.abis.formats.minutiae import FingerMinutiae
+from services.abis.kernels import U8
+from services.abis.views import View, Views, finger_of, fingers_of
 from services.common.errors import InvalidArgument
 
-_ISO_OFFSET = 1
-"""FingerPosition is the ISO code plus one, so that zero can stay "unspecified"."""
+_Key = tuple[bytes, PackedImage | None, float]
+"""Digest of an image's bytes, what its container says of it, and the declared resolution."""
 _RECENT = 256
 """Templates of images kept for the next call, about 20 kB each."""
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """A finger, and how many pixels of the submitted sample one pixel at 500 dpi is."""
+    """A finger, and how many pixels of the submitted sample one pixel at 500 dpi is.
+
+    field: path of the sample in the request; view: what the template was made of.
+    """
 
     finger: Finger
     scale_x: float
     scale_y: float
-
-
-def position_code(position: int) -> int:
-    """ISO code of a FingerPosition."""
-    return position - _ISO_OFFSET
-
-
-def position_value(code: int) -> int:
-    """FingerPosition of an ISO code."""
-    return code + _ISO_OFFSET
+    field: str
+    view: View
 
 
 class Reader:
@@ -55,74 +52,100 @@ class Reader:
 
     def __init__(self, threads: int) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="extract")
-        self._recent: OrderedDict[tuple[bytes, float], Template] = OrderedDict()
+        self._recent: OrderedDict[_Key, Template] = OrderedDict()
         self._lock = threading.Lock()
 
     def close(self) -> None:
         """End the threads."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def fingers(self, messages: Sequence[pb.FingerSample], *, field: str = "fingers") -> list[Finger]:
-        """Fingers of one person; InvalidArgument names the sample that cannot be used and why."""
-        require_distinct([position_code(m.position) for m in messages], field=field)
-        return [sample.finger for sample in self.samples(messages, field=field)]
+    def person(self, messages: Sequence[pb.FingerSample], *, field: str = "fingers") -> list[Sample]:
+        """Fingers of one person, each known position once; InvalidArgument names the sample that cannot be
+        used and why.
+        """
+        found = fingers_of(messages, field=field)
+        require_distinct([one.position for one in found], [one.field for one in found])
+        return self._read(found)
 
     def samples(self, messages: Sequence[pb.FingerSample], *, field: str = "fingers") -> list[Sample]:
-        """Samples in their order; the first one that cannot be used raises InvalidArgument."""
-        jobs = [self._pool.submit(self._read, m, f"{field}[{k}]") for k, m in enumerate(messages)]
-        return [job.result() for job in jobs]
+        """Fingers in their order; the first one that cannot be used raises InvalidArgument."""
+        return self._read(fingers_of(messages, field=field))
 
-    def nfiq2(self, messages: Sequence[pb.FingerSample]) -> list[int | None]:
-        """NFIQ 2 scores of samples that could be read; None for those without an image or without a score."""
-        return [job.result() for job in [self._pool.submit(_nfiq2, m) for m in messages]]
+    def sample(self, message: pb.FingerSample, *, field: str) -> Sample:
+        """The one finger of a sample; InvalidArgument as of `samples`, and where there are several."""
+        return self._read([finger_of(message, field=field)])[0]
 
-    def _read(self, message: pb.FingerSample, field: str) -> Sample:
-        if message.WhichOneof("data") != "image":
-            return _read_record(message, field)
-        dpi = float(message.image.dpi)
-        packed = unpack(message.image.content, field=f"{field}.image.content")
-        _require_same_position(message, packed.position if packed else UNKNOWN, field)
-        template = self._template(message.image.content, dpi, f"{field}.image.content")
-        scale = 1.0 / image.scale(dpi)
-        return Sample(Finger(position_code(message.position), template), scale, scale)
+    def nfiq2(self, samples: Sequence[Sample]) -> list[int | None]:
+        """NFIQ 2 scores of samples; None for those without an image or without a score."""
+        return [job.result() for job in [self._pool.submit(_nfiq2, sample) for sample in samples]]
 
-    def _template(self, content: bytes, dpi: float, field: str) -> Template:
-        key = (hashlib.sha256(content).digest(), dpi)
+    def _read(self, found: Sequence[Views]) -> list[Sample]:
+        jobs = [[self._pool.submit(self._sample, one, view) for view in one.views] for one in found]
+        return [_best(views) for views in jobs]
+
+    def _sample(self, finger: Views, view: View) -> Sample:
+        try:
+            template, scale_x, scale_y = self._template(view)
+        except InvalidArgument as error:
+            raise _placed(error, view) from error
+        return Sample(Finger(finger.position, template), scale_x, scale_y, finger.field, view)
+
+    def _template(self, view: View) -> tuple[Template, float, float]:
+        """The template of a view, and pixels of the view across and down in one of its pixels."""
+        if isinstance(view.source, FingerMinutiae):
+            template = from_record(view.source, field=view.path)
+            return template, view.source.width / template.width, view.source.height / template.height
+        scale = 1.0 / image.scale(view.dpi)
+        packed = view.source if isinstance(view.source, PackedImage) else None
+        content = view.source if isinstance(view.source, bytes) else view.source.content
+        key = hashlib.sha256(content).digest(), packed and replace(packed, content=b""), view.dpi
         with self._lock:
             if (known := self._recent.get(key)) is not None:
                 self._recent.move_to_end(key)
-                return known
-        template = extract(content, dpi, field=field)
+                return known, scale, scale
+        template = extract_pixels(_pixels(view), field=view.path)
         with self._lock:
             self._recent[key] = template
             if len(self._recent) > _RECENT:
                 self._recent.popitem(last=False)
-        return template
+        return template, scale, scale
 
 
-def _nfiq2(message: pb.FingerSample) -> int | None:
-    if message.WhichOneof("data") != "image":
+def _pixels(view: View) -> U8:
+    if isinstance(view.source, PackedImage):
+        return image.decode_packed(view.source, view.dpi, field=view.path)
+    assert isinstance(view.source, bytes)
+    return image.decode(view.source, view.dpi, field=view.path)
+
+
+def _nfiq2(sample: Sample) -> int | None:
+    if isinstance(sample.view.source, FingerMinutiae):
         return None
-    return nfiq2.score(image.decode(message.image.content, float(message.image.dpi)))
+    return nfiq2.score(_pixels(sample.view))
 
 
-def _read_record(message: pb.FingerSample, field: str) -> Sample:
-    path = f"{field}.iso19794_2_record"
-    fingers = finger_record.read(message.iso19794_2_record, field=path)
-    template = from_record(fingers, field=path)
-    record = fingers[0]
-    _require_same_position(message, record.position, field)
-    position = position_code(message.position)
-    return Sample(Finger(position, template), record.width / template.width, record.height / template.height)
+def _best(views: Sequence[Future[Sample]]) -> Sample:
+    """The view that says most of a finger, of those that can be used; where none can, why the first fails."""
+    usable: list[Sample] = []
+    refused: list[InvalidArgument] = []
+    for view in views:
+        try:
+            usable.append(view.result())
+        except InvalidArgument as error:
+            refused.append(error)
+    if not usable:
+        raise refused[0]
+    return max(usable, key=lambda one: (quality_of(one.finger.template), len(one.finger.template)))
 
 
-def _require_same_position(message: pb.FingerSample, claimed: int, field: str) -> None:
-    """What the record says of the finger must not contradict the request: fingers get swapped."""
-    position = position_code(message.position)
-    if UNKNOWN not in (claimed, position) and claimed != position:
-        raise InvalidArgument(
-            "POSITION_CONTRADICTED",
-            f"The sample is declared as finger {position}, its record says {claimed}.",
-            field=f"{field}.position",
-            remedy="Find out which finger it is, or mark the sample as of unknown position.",
-        )
+def _placed(error: InvalidArgument, view: View) -> InvalidArgument:
+    """The error, with the place of the view in its file."""
+    if not view.place:
+        return error
+    return InvalidArgument(
+        error.reason,
+        view.place + error.message,
+        field=error.field,
+        remedy=error.remedy,
+        metadata={**error.metadata, "view": str(view.number + 1), "finger": str(view.position)},
+    )

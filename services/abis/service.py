@@ -115,7 +115,7 @@ class AbisService(abis_pb2_grpc.AbisServiceServicer):
 
     def Verify(self, request: pb.VerifyRequest, context: grpc.ServicerContext) -> pb.VerifyResponse:
         """Compares samples with one enrolled subject."""
-        fingers = self._reader.fingers(request.fingers)
+        fingers = [sample.finger for sample in self._reader.person(request.fingers)]
         require_evidence(fingers)
         found = self._identification.verify(fingers, request.subject_id)
         if found is None:
@@ -129,8 +129,8 @@ class AbisService(abis_pb2_grpc.AbisServiceServicer):
         self, request: pb.CompareSamplesRequest, context: grpc.ServicerContext
     ) -> pb.CompareSamplesResponse:
         """Compares two samples with each other and returns their minutiae and pairs."""
-        (probe,) = self._reader.samples([request.probe], field="probe")
-        (reference,) = self._reader.samples([request.reference], field="reference")
+        probe = self._reader.sample(request.probe, field="probe")
+        reference = self._reader.sample(request.reference, field="reference")
         found = compare(probe.finger.template, reference.finger.template)
         return pb.CompareSamplesResponse(
             score=found.score,
@@ -143,10 +143,10 @@ class AbisService(abis_pb2_grpc.AbisServiceServicer):
         self, request: pb.ExtractTemplatesRequest, context: grpc.ServicerContext
     ) -> pb.ExtractTemplatesResponse:
         """Turns samples into interchange records and stores nothing."""
-        fingers = [sample.finger for sample in self._reader.samples(request.fingers)]
-        templates = [messages.finger_template(finger, request.max_minutiae) for finger in fingers]
+        samples = self._reader.samples(request.fingers)
+        templates = [messages.finger_template(one.finger, request.max_minutiae) for one in samples]
         if request.with_nfiq2:
-            for template, score in zip(templates, self._reader.nfiq2(request.fingers), strict=True):
+            for template, score in zip(templates, self._reader.nfiq2(samples), strict=True):
                 if score is not None:
                     template.nfiq2 = score
         return pb.ExtractTemplatesResponse(templates=templates)
@@ -200,9 +200,10 @@ class AbisService(abis_pb2_grpc.AbisServiceServicer):
         self, request: pb.DeduplicateRequest | pb.EnrolSubjectRequest | pb.IdentifyRequest
     ) -> list[Finger]:
         """The fingers of one person, different ones that say something."""
-        fingers = self._reader.fingers(request.fingers)
+        samples = self._reader.person(request.fingers)
+        fingers = [sample.finger for sample in samples]
         require_evidence(fingers)
-        require_different(fingers)
+        require_different(fingers, [sample.field for sample in samples])
         self._drift.submitted(fingers)
         return fingers
 

@@ -6,7 +6,6 @@ import io
 import struct
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
 import nistitl
 import numpy as np
@@ -27,66 +26,12 @@ from services.abis.formats.finger_image import PackedImage
 from services.abis.kernels import U8
 from services.abis.samples import Reader
 from services.common.errors import InvalidArgument
+from tests.abis.abis_files import encoded, fir_2005, fir_2011, itl, lossless_jpeg, type_4, type_14
 
 BY_ANOTHER_PROGRAM = bytes.fromhex(
     "46495200303230000000004e000101010000003e07ea0302011e00000000000000000150000100020100030406000201f401f400c500c5080000000400030000000c000102030405060708090a0b"
 )
 """Four by three grey values of a left thumb as iso19794 0.1.0 writes them."""
-
-
-def encoded(pixels: U8, kind: str, **options: Any) -> bytes:
-    out = io.BytesIO()
-    Image.fromarray(pixels).save(out, kind, **options)
-    return out.getvalue()
-
-
-def fir_2005(
-    content: bytes, width: int, height: int, compression: int, dpi: int = 500, views: int = 1
-) -> bytes:
-    finger = struct.pack(">IBBBBBHHB", 14 + len(content), 2, 1, 1, 80, 0, width, height, 0) + content
-    body = finger * views
-    head = struct.pack(
-        ">HIHHBBHHHHBBH", 0, 32 + len(body), 0, 30, 1, 1, dpi, dpi, dpi, dpi, 8, compression, 0
-    )
-    return b"FIR\x00010\0" + head + body
-
-
-def fir_2011(content: bytes, width: int, height: int, compression: int, dpi: int = 500) -> bytes:
-    tail = struct.pack(
-        ">BBBHHHHBBBHHI", 2, 0, 1, dpi, dpi, dpi, dpi, 8, compression, 0, width, height, len(content)
-    )
-    finger = b"\xff" * 9 + bytes(6) + tail + content
-    finger = struct.pack(">I", 4 + len(finger)) + finger
-    return b"FIR\x00020\0" + struct.pack(">IHBB", 16 + len(finger), 1, 0, 1) + finger
-
-
-def itl(*records: Any, native: str = "19.69") -> bytes:
-    message = nistitl.Message()
-    message.TOT = "TEST"
-    first = message[0]
-    first.DAT, first.TCN, first.NSR, first.NTR = "20260302", "1", native, native
-    for record in records:
-        message += record
-    content: bytes = message.NIST
-    return content
-
-
-def type_14(content: bytes, width: int, height: int, compression: str, dpi: int = 500, unit: int = 1) -> Any:
-    record = nistitl.AsciiRecord(14)
-    record.IDC = 1
-    fields = (3, 0), (4, "X"), (5, "20260302"), (6, width), (7, height), (8, unit), (9, dpi), (10, dpi)
-    for number, value in (*fields, (11, compression), (12, 8), (13, 2)):
-        record += nistitl.Field(14, number, str(value), alias=nistitl.ALIASES[14][number])
-    record += nistitl.BinaryField(14, 999, content, alias="DATA")
-    return record
-
-
-def type_4(content: bytes, width: int, height: int, compression: int, native: int = 1) -> Any:
-    record = nistitl.BinaryRecord(4)
-    record.IDC = 1
-    head = struct.pack(">B6sBHHB", 0, b"\x02\xff\xff\xff\xff\xff", native, width, height, compression)
-    record.value = head + content
-    return record
 
 
 def containers(pixels: U8) -> dict[str, bytes]:
@@ -103,6 +48,7 @@ def containers(pixels: U8) -> dict[str, bytes]:
         "type 4, WSQ": itl(type_4(squeezed, width, height, 1)),
         "type 14, grey values": itl(type_14(raw, width, height, "NONE")),
         "type 14, PNG": itl(type_14(png, width, height, "PNG")),
+        "type 14, lossless JPEG": itl(type_14(lossless_jpeg(pixels), width, height, "JPEGL")),
         "type 14, pixels per centimetre": itl(type_14(jp2, width, height, "JP2L", dpi=197, unit=2)),
         "type 14 after a type 2": itl(nistitl.AsciiRecord(2), type_14(squeezed, width, height, "WSQ20")),
     }

@@ -227,7 +227,7 @@ def test_a_finger_is_found_again_through_its_card_minutiae(
         pixels = tuple(Minutia(m.x // per_pixel, m.y // per_pixel, m.angle, m.type) for m in found)
         resolution = packing.steps_per_mm * 10 // per_pixel
         finger = FingerMinutiae(2, 600, 600, resolution, resolution, packing.angle_unit, pixels)
-        return interchange.from_record([finger])
+        return interchange.from_record(finger)
 
     card = through_card(templates[0][0])
     mate = compare(templates[0][1], card).score
@@ -251,7 +251,7 @@ def test_a_finger_is_found_again_through_a_record_of_2011_and_one_of_ansi(
     ):
         sample = pb.FingerSample(position=biometric_pb2.FINGER_POSITION_RIGHT_INDEX, iso19794_2_record=data)
         reader = Reader(1)
-        (finger,) = reader.fingers([sample])
+        finger = reader.person([sample])[0].finger
         reader.close()
         assert compare(templates[0][1], finger.template).score > 4.0
 

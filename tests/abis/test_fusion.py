@@ -62,7 +62,7 @@ def test_thresholds_split_the_scores_into_three() -> None:
 
 
 def test_a_known_position_may_occur_once_and_unknown_often() -> None:
-    require_distinct([UNKNOWN, UNKNOWN, 1, 2])
+    require_distinct([UNKNOWN, UNKNOWN, 1, 2], ["a", "b", "c", "d"])
     with pytest.raises(InvalidArgument) as refused:
-        require_distinct([1, 2, 1])
+        require_distinct([1, 2, 1], ["fingers[0]", "fingers[1]", "fingers[2]"])
     assert refused.value.field == "fingers[2].position"

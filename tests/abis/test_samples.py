@@ -16,8 +16,8 @@ def sample(content: bytes, position: int, dpi: int = 500) -> pb.FingerSample:
 
 def test_an_image_that_comes_again_is_not_extracted_again(images: list[list[bytes]]) -> None:
     reader = Reader(2)
-    first = reader.fingers([sample(images[0][0], 3)])[0]
-    again = reader.fingers([sample(images[0][0], 4)])[0]
+    first = reader.person([sample(images[0][0], 3)])[0].finger
+    again = reader.person([sample(images[0][0], 4)])[0].finger
     assert again.template is first.template
     assert (first.position, again.position) == (2, 3)
     reader.close()
@@ -26,7 +26,7 @@ def test_an_image_that_comes_again_is_not_extracted_again(images: list[list[byte
 def test_another_image_or_another_resolution_is_extracted_for_itself(images: list[list[bytes]]) -> None:
     reader = Reader(2)
     one, other, coarser = (
-        reader.fingers([sample(content, 3, dpi)])[0].template
+        reader.person([sample(content, 3, dpi)])[0].finger.template
         for content, dpi in ((images[0][0], 500), (images[0][1], 500), (images[0][0], 400))
     )
     assert not np.array_equal(one.points, other.points)

@@ -15,6 +15,7 @@ from tunggal.common.v1 import biometric_pb2
 
 from services.abis.formats import iso19794_2
 from services.abis.formats.minutiae import Minutia, MinutiaType
+from services.abis.kernels import U8
 from services.common import audit
 from services.common.db import Database
 from services.common.errors import (
@@ -24,6 +25,7 @@ from services.common.errors import (
     ResourceExhausted,
     TunggalError,
 )
+from tests.abis.abis_files import encoded, itl, type_14
 from tests.abis.abis_office import RIGHT_INDEX, UNKNOWN, Office, new_id, record, refused, sample
 
 
@@ -274,3 +276,28 @@ def test_references_are_stored_sealed_and_changes_audited(
     ]
     assert log[1].reason == "by mistake"
     assert {row.actor for row in log} == {"operator/cli"}
+
+
+def test_one_file_of_several_fingers_is_one_submission(office: Office, prints: list[list[U8]]) -> None:
+    files = []
+    for touch in (0, 1):
+        pictures = [
+            type_14(encoded(grey, "PNG"), grey.shape[1], grey.shape[0], "PNG", position=position)
+            for position, grey in ((2, prints[0][touch]), (7, prints[1][touch]))
+        ]
+        files.append(sample(itl(*pictures)))
+    office.enrol("a", [files[0]])
+    answer = office.deduplicate("b", files[1])
+    assert answer.decision == pb.DECISION_DUPLICATE
+    assert [f.probe_position for f in answer.candidates[0].fingers] == [
+        RIGHT_INDEX,
+        biometric_pb2.FINGER_POSITION_LEFT_INDEX,
+    ]
+    found = office.stub.GetSubject(pb.GetSubjectRequest(subject_id="a")).subject
+    assert list(found.positions) == [RIGHT_INDEX, biometric_pb2.FINGER_POSITION_LEFT_INDEX]
+    asked = pb.ExtractTemplatesRequest(fingers=[files[0]], with_nfiq2=True)
+    made = office.stub.ExtractTemplates(asked).templates
+    assert [t.position for t in made] == list(found.positions)
+    assert all(t.nfiq2 > 0 for t in made)
+    error = refused(office.stub.CompareSamples, pb.CompareSamplesRequest(probe=files[0], reference=files[1]))
+    assert (error.reason, error.field) == ("FINGER_COUNT", "probe.image.content")

@@ -13,7 +13,7 @@ from PIL import Image, UnidentifiedImageError
 from services.abis.fingerprint import parameters as p
 from services.abis.formats import wsq_file
 from services.abis.formats.finger_image import PackedImage
-from services.abis.formats.image_container import unpack
+from services.abis.formats.image_container import only, unpack
 from services.abis.kernels import U8
 from services.common.errors import InvalidArgument
 
@@ -58,7 +58,18 @@ def decode(data: bytes, dpi: float | None = None, *, field: str = "image") -> U8
             remedy="Send one finger per image, compressed as PNG.",
         )
     packed = unpack(data, field=field)
-    pixels, declared = _pixels(data, field) if packed is None else _contained(packed, field)
+    if packed is not None:
+        return decode_packed(only(packed, field=field), dpi, field=field)
+    pixels, declared = _pixels(data, field)
+    return resample(pixels, _resolution(dpi, declared, field), field=field)
+
+
+def decode_packed(packed: PackedImage, dpi: float | None = None, *, field: str = "image") -> U8:
+    """Decode one image of a container and resample it to 500 dpi; as `decode`."""
+    pixels, declared = _contained(packed, field)
+    if packed.box is not None:
+        left, top, right, bottom = packed.box
+        pixels = pixels[top:bottom, left:right]
     return resample(pixels, _resolution(dpi, declared, field), field=field)
 
 

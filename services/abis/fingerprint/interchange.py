@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from services.abis.fingerprint import parameters as p
@@ -61,28 +59,19 @@ def to_card(template: Template, packing: CardFormat, *, most: int = 60) -> tuple
     return tuple(m for m in found if m.x <= packing.most and m.y <= packing.most)[:most]
 
 
-def from_record(fingers: Sequence[FingerMinutiae], *, field: str = "record") -> Template:
-    """Template of the one finger of a record, brought to 500 dpi, its best MAX_MINUTIAE minutiae.
+def from_record(record: FingerMinutiae, *, field: str = "record") -> Template:
+    """Template of one finger view, brought to 500 dpi, its best MAX_MINUTIAE minutiae.
 
-    Raises InvalidArgument (TEMPLATE_VIEWS) where the record has no or several views, and
-    (TEMPLATE_RESOLUTION) where the resolution is not that of a finger scanner or the image is larger than one
-    finger.
+    Raises InvalidArgument (TEMPLATE_RESOLUTION) where the resolution is not that of a finger scanner or the
+    image is larger or smaller than one finger.
     """
-    if len(fingers) != 1:
-        raise InvalidArgument(
-            "TEMPLATE_VIEWS",
-            f"The record has {len(fingers)} finger views; exactly one is expected.",
-            field=field,
-            remedy="Send one record a finger.",
-        )
-    (record,) = fingers
     # 197 pixels per centimetre is how everybody writes 500 dpi, which is 196.85.
     scale_x, scale_y = (
         1.0 if r == _PIXELS_PER_CM else _CM / r for r in (record.resolution_x, record.resolution_y)
     )
     width, height = round(record.width * scale_x), round(record.height * scale_y)
     plausible = all(p.MIN_DPI <= r * 2.54 <= p.MAX_DPI for r in (record.resolution_x, record.resolution_y))
-    if not plausible or max(width, height) > p.MAX_SIDE:
+    if not plausible or max(width, height) > p.MAX_SIDE or min(width, height) < 1:
         raise InvalidArgument(
             "TEMPLATE_RESOLUTION",
             f"{record.width}x{record.height} pixels at {record.resolution_x}x{record.resolution_y} "

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from services.common.errors import InvalidArgument
 
+_COMPLETE = "Send the record exactly as its maker wrote it, complete and unchanged."
+
 
 class Layout:
     """A run of unsigned integers under one name, such as a header.
@@ -112,12 +114,12 @@ class Reader:
         if self.left:
             raise self.error("LENGTH", self.offset, f"{self.left} bytes follow the last view.")
 
-    def error(self, reason: str, offset: int, message: str) -> InvalidArgument:
+    def error(self, reason: str, offset: int, message: str, *, remedy: str = _COMPLETE) -> InvalidArgument:
         """The error of a fault at a byte; reason: LENGTH, HEADER or VALUE."""
         return InvalidArgument(
             f"{self._prefix}_{reason}",
             f"Not a valid {self._standard} record, at byte {offset}: {message}",
             field=self._field,
-            remedy="Send the record exactly as its maker wrote it, complete and unchanged.",
+            remedy=remedy,
             metadata={"offset": str(offset)},
         )

@@ -7,7 +7,7 @@ carries its own.
 from __future__ import annotations
 
 from services.abis.formats.fields import Layout, Reader
-from services.abis.formats.finger_image import PackedImage
+from services.abis.formats.finger_image import PackedImage, finger
 
 MAGIC = b"FIR\0"
 _VERSION_2005 = b"010\0"
@@ -65,7 +65,8 @@ def _read_2005(reader: Reader) -> tuple[PackedImage, ...]:
         if image["length"] < _FINGER_2005.size:
             raise reader.error("LENGTH", image.at, f"An image of {image['length']} bytes has no header.")
         content = reader.raw(image["length"] - _FINGER_2005.size, "image data")
-        images.append(PackedImage(content, raw, image["width"], image["height"], dpi, image["position"]))
+        position = finger(reader, image["position"], image.offset("position"))
+        images.append(PackedImage(content, raw, image["width"], image["height"], dpi, position))
     return tuple(images)
 
 
@@ -90,7 +91,8 @@ def _read_representation(reader: Reader, certified: int) -> PackedImage:
     if rest < 0:
         raise reader.error("LENGTH", declared.at, "The representation is longer than it declares.")
     reader.raw(rest, "representation")
-    return PackedImage(content, raw, image["width"], image["height"], dpi, image["position"])
+    position = finger(reader, image["position"], image.offset("position"))
+    return PackedImage(content, raw, image["width"], image["height"], dpi, position)
 
 
 def _dpi(reader: Reader, unit: int, x: int, y: int, at: int) -> tuple[float, float]:

@@ -1,16 +1,18 @@
 """ANSI/NIST-ITL files (traditional encoding): reading finger images of type 4 and type 14 records.
 
 A file begins with a type 1 record that lists all others (field 1.003). Type 4 is binary; type 14 is tagged
-text, fields "14.NNN:value" with separators, the image last (14.999). Written here and not taken from nistitl,
+text, fields "14.NNN:value" with separators, the image last (14.999). Of an image of several fingers (a slap)
+each finger is returned by itself, by its place in field 14.021. Written here and not taken from nistitl,
 because that one copies the rest of the file for each record and searches the image data for separators.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from services.abis.formats.fields import Layout, Reader
-from services.abis.formats.finger_image import PackedImage
+from services.abis.formats.finger_image import Box, PackedImage, finger
 
 _FS, _GS, _RS, _US = b"\x1c", b"\x1d", b"\x1e", b"\x1f"
 _BINARY_TYPES = frozenset({3, 4, 5, 6, 7, 8})
@@ -24,6 +26,10 @@ _TYPE_4 = Layout(
 _BINARY_LENGTH = Layout("length of a binary record", "length:I")
 _NOMINAL_DPI = 500.0
 _PPI, _PPCM = 1, 2
+_COMPRESSED = frozenset({b"WSQ20", b"WSQ", b"JPEGB", b"JPEGL", b"JP2", b"JP2L", b"PNG"})
+"""Compression codes of field 14.011 besides NONE; the image itself says which of them it is."""
+_XML = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:\?xml|[\w.-]+:NISTBiometricInformationExchangePackage)")
+_MOST_SEGMENTS = 10
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,13 @@ def read(data: bytes, *, field: str = "image") -> tuple[PackedImage, ...]:
     of what is wrong.
     """
     reader = Reader(data, "ANSI/NIST-ITL", field, prefix="IMAGE")
+    if is_xml(data):
+        raise reader.error(
+            "HEADER",
+            0,
+            "The file is in XML (NIEM) encoding, of which only the traditional one is read.",
+            remedy="Send the traditional encoding of ANSI/NIST-ITL, or the image in it as a PNG or WSQ file.",
+        )
     first = _tagged(reader, 1)
     native = _native_dpi(reader, first)
     images = []
@@ -52,7 +65,7 @@ def read(data: bytes, *, field: str = "image") -> tuple[PackedImage, ...]:
         if kind == 4:
             images.append(_type_4(reader, native))
         elif kind == 14:
-            images.append(_type_14(reader))
+            images += _type_14(reader)
         elif kind in _BINARY_TYPES:
             length = reader.take(_BINARY_LENGTH)
             _rest(reader, length.at, length["length"])
@@ -60,6 +73,11 @@ def read(data: bytes, *, field: str = "image") -> tuple[PackedImage, ...]:
             _tagged(reader, kind)
     reader.end()
     return tuple(images)
+
+
+def is_xml(data: bytes) -> bool:
+    """Whether the file is in an XML encoding, which is not read."""
+    return _XML.match(data[:200]) is not None
 
 
 def _contents(reader: Reader, first: _Tagged) -> list[int]:
@@ -124,23 +142,47 @@ def _type_4(reader: Reader, native: float) -> PackedImage:
     content = _rest(reader, head.at, head["length"])
     dpi = native if head["native"] else _NOMINAL_DPI
     raw = head["compression"] == 0
-    return PackedImage(content, raw, head["width"], head["height"], (dpi, dpi), _finger(head["position"]))
+    position = finger(reader, head["position"], head.offset("position"))
+    return PackedImage(content, raw, head["width"], head["height"], (dpi, dpi), position)
 
 
-def _type_14(reader: Reader) -> PackedImage:
+def _type_14(reader: Reader) -> list[PackedImage]:
+    """The fingers of an image, in the order of their segments where it has any."""
     record = _tagged(reader, 14)
-    unit = record.number(reader, 8)
-    factor = {_PPI: 1.0, _PPCM: 2.54}.get(unit, 0.0)
+    factor = {_PPI: 1.0, _PPCM: 2.54}.get(record.number(reader, 8), 0.0)
     dpi = (record.number(reader, 9) * factor, record.number(reader, 10) * factor)
-    raw = record.fields.get(11) == b"NONE"
+    compression = record.fields.get(11, b"")
+    raw = compression == b"NONE"
+    if not raw and compression not in _COMPRESSED:
+        raise reader.error(
+            "VALUE", record.at, f"The compression {compression[:20]!r} (14.011) does not exist."
+        )
     if raw and record.number(reader, 12) != 8:
         raise reader.error("VALUE", record.at, "Only grey values of 8 bits are supported.")
-    finger = record.fields.get(13, b"").split(_RS)[0].split(_US)[0]
-    position = int(finger) if finger.isdigit() and len(finger) <= 3 else 0
+    content = record.fields.get(999, b"")
     width, height = record.number(reader, 6), record.number(reader, 7)
-    return PackedImage(record.fields.get(999, b""), raw, width, height, dpi, _finger(position))
+    if record.fields.get(21):
+        return [
+            PackedImage(content, raw, width, height, dpi, position, box)
+            for position, box in _segments(reader, record, width, height)
+        ]
+    code = record.fields.get(13, b"").split(_RS)[0].split(_US)[0]
+    position = finger(reader, int(code), record.at) if code.isdigit() and len(code) <= 3 else 0
+    return [PackedImage(content, raw, width, height, dpi, position)]
 
 
-def _finger(position: int) -> int:
-    """Code of ISO/IEC 19794 of a finger position; plain thumbs (11, 12) are thumbs."""
-    return {11: 1, 12: 6}.get(position, position if position <= 10 else 0)
+def _segments(reader: Reader, record: _Tagged, width: int, height: int) -> list[tuple[int, Box]]:
+    """Fingers and their places from field 14.021: finger, left, right, upper and lower edge each."""
+    found = []
+    for entry in record.fields[21].split(_RS)[:_MOST_SEGMENTS]:
+        numbers = entry.split(_US)
+        if len(numbers) != 5 or not all(n.isdigit() and len(n) <= 6 for n in numbers):
+            raise reader.error("VALUE", record.at, f"The finger segment {entry[:40]!r} (14.021) is damaged.")
+        position, left, right, top, bottom = (int(n) for n in numbers)
+        if not (left < right <= width and top < bottom <= height):
+            place = f"({left}, {top}) to ({right}, {bottom})"
+            raise reader.error(
+                "VALUE", record.at, f"A finger lies at {place}, outside of the {width}x{height} pixels."
+            )
+        found.append((finger(reader, position, record.at), (left, top, right, bottom)))
+    return found

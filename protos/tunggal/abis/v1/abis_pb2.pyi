@@ -79,7 +79,9 @@ Global___MinutiaType: _TypeAlias = MinutiaType  # noqa: Y015
 
 @_typing.final
 class FingerSample(_message.Message):
-    """One captured finger: an image, or minutiae that another extractor found."""
+    """One captured finger: an image, or minutiae that another extractor found. Or the fingers of a whole file, which are
+    told apart by the positions in it: of several views of one position the best one counts.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -87,11 +89,9 @@ class FingerSample(_message.Message):
     IMAGE_FIELD_NUMBER: _builtins.int
     ISO19794_2_RECORD_FIELD_NUMBER: _builtins.int
     position: _biometric_pb2.FingerPosition.ValueType
-    """Which finger it is."""
+    """Which finger it is. Of a file of several fingers: unknown, for the file says which finger is which."""
     iso19794_2_record: _builtins.bytes
-    """A finger minutiae record with exactly one finger view: ISO/IEC 19794-2:2005, or by its header the 2011 edition
-    or ANSI/INCITS 378-2004.
-    """
+    """A finger minutiae record: ISO/IEC 19794-2:2005, or by its header the 2011 edition or ANSI/INCITS 378-2004."""
     @_builtins.property
     def image(self) -> Global___FingerImage:
         """An image."""
@@ -122,8 +122,9 @@ class FingerImage(_message.Message):
     CONTENT_FIELD_NUMBER: _builtins.int
     DPI_FIELD_NUMBER: _builtins.int
     content: _builtins.bytes
-    """The encoded image file: PNG, TIFF, BMP, JPEG, JPEG 2000 or WSQ; or one of them, or plain grey values, as the only
-    image of an ISO/IEC 19794-4 record or an ANSI/NIST-ITL file (type 4 or 14).
+    """The encoded image file: PNG, TIFF, BMP, JPEG, JPEG 2000 or WSQ; or one of them, or plain grey values, in an
+    ISO/IEC 19794-4 record or an ANSI/NIST-ITL file in traditional encoding (type 4 or 14). An image of several
+    fingers is taken apart by the places in field 14.021, and refused where there are none.
     """
     dpi: _builtins.int
     """Resolution in pixels per inch, as the capture device declares it; images are resampled to 500. A file that
@@ -254,7 +255,7 @@ class DeduplicateRequest(_message.Message):
     """Opaque id for the subject; must be new."""
     @_builtins.property
     def fingers(self) -> _containers.RepeatedCompositeFieldContainer[Global___FingerSample]:
-        """One sample a finger, at most ten; a known position at most once."""
+        """The fingers, at most ten; a known position at most once."""
 
     def __init__(
         self,
@@ -318,7 +319,7 @@ class EnrolSubjectRequest(_message.Message):
     """Opaque id for the subject; must be new."""
     @_builtins.property
     def fingers(self) -> _containers.RepeatedCompositeFieldContainer[Global___FingerSample]:
-        """One sample a finger, at most ten; a known position at most once."""
+        """The fingers, at most ten; a known position at most once."""
 
     def __init__(
         self,
@@ -371,7 +372,7 @@ class IdentifyRequest(_message.Message):
     """At most this many candidates; 0 means 10."""
     @_builtins.property
     def fingers(self) -> _containers.RepeatedCompositeFieldContainer[Global___FingerSample]:
-        """One sample a finger, at most ten; a known position at most once."""
+        """The fingers, at most ten; a known position at most once."""
 
     def __init__(
         self,
@@ -427,7 +428,7 @@ class VerifyRequest(_message.Message):
     """The subject claimed."""
     @_builtins.property
     def fingers(self) -> _containers.RepeatedCompositeFieldContainer[Global___FingerSample]:
-        """One sample a finger, at most ten; a known position at most once."""
+        """The fingers, at most ten; a known position at most once."""
 
     def __init__(
         self,
@@ -481,11 +482,11 @@ class CompareSamplesRequest(_message.Message):
     REFERENCE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def probe(self) -> Global___FingerSample:
-        """The probe."""
+        """The probe, one finger."""
 
     @_builtins.property
     def reference(self) -> Global___FingerSample:
-        """The reference."""
+        """The reference, one finger."""
 
     def __init__(
         self,
@@ -646,7 +647,7 @@ class ExtractTemplatesResponse(_message.Message):
     TEMPLATES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def templates(self) -> _containers.RepeatedCompositeFieldContainer[Global___FingerTemplate]:
-        """One template a sample, in the same order."""
+        """One template a finger, in the order of the samples, those of one file in its order."""
 
     def __init__(
         self,
