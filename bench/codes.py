@@ -31,7 +31,7 @@ from services.common.errors import InvalidArgument
 
 SEED = 20261121
 BITS = 64
-SHRINKAGE = 3.0
+SHRINKAGE = 1.0
 """Multiple of the mean within-class variance that is added to every direction: cells outnumber the data."""
 ROUNDS = 60
 BACKGROUND = 1024
@@ -121,7 +121,7 @@ def train(sets: Sequence[TrainingSet]) -> Codebook:
         "minutia_pairs": int(both.sum()),
         "shrinkage": SHRINKAGE,
     }
-    return replace(book, version=f"lda-itq-64/2/{SEED}", background=background, provenance=about)
+    return replace(book, version=f"lda-itq-64/3/{SEED}", background=background, provenance=about)
 
 
 def _projection(centred: F64, usable: NDArray[np.bool_], differences: F64) -> F64:

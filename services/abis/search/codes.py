@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from services.abis.fingerprint import minutiae
 from services.abis.fingerprint.template import Template, from_minutiae
-from services.abis.kernels import F64, I8, I32, U8, U64, kernel, popcount
-from services.abis.search.parameters import FULL_CODES, MIN_CODES, THRESHOLD_SD
+from services.abis.kernels import F32, F64, I8, I32, I64, U8, U64, kernel, popcount
+from services.abis.search.parameters import CROWD, CROWDING, FULL_CODES, MIN_CODES, THRESHOLD_SD
 
 MEAN_UNIT = 256
 """Means of cells are kept in 1/256."""
@@ -88,13 +88,33 @@ def project(
                         sums[d] += np.int32(MEAN_UNIT) * np.int32(weights[layer * _CELLS + cell, d])
 
 
-def ranked(template: Template) -> NDArray[np.int64]:
-    """Usable cylinders, best first: clear minutiae whose surroundings are mostly inside of the ridge area."""
+@kernel("int64[::1](float32[:,::1], float64[::1])")
+def spread(points: F32, worth: F64) -> I64:
+    """Order of minutiae (n, 4) by worth (n, positive), of which each taken one takes from those around it."""
+    left = worth.copy()
+    order = np.empty(worth.size, np.int64)
+    for taken in range(worth.size):
+        best = np.argmax(left)
+        order[taken] = best
+        for k in range(worth.size):
+            dx, dy = points[k, 0] - points[best, 0], points[k, 1] - points[best, 1]
+            left[k] *= 1.0 - CROWDING * np.exp(-(dx * dx + dy * dy) / CROWD**2)
+        left[best] = -1.0
+    return order
+
+
+def ranked(template: Template) -> I64:
+    """Usable cylinders, best first: of clear minutiae whose surroundings are mostly inside of the ridge area,
+    and which are not all in one place. Two impressions share more of such a choice than of the clearest
+    alone, which often lie together where one of them was pressed hardest.
+    """
     _, valid, usable = template.cylinders
     index = np.nonzero(usable)[0]
     area = np.bitwise_count(valid[index]).sum(axis=1, dtype=np.float64)
-    worth = template.points[index, 3].astype(np.float64) * area**2
-    return index[np.argsort(-worth, kind="stable")].astype(np.int64)
+    points = template.points[index]
+    # A minutia without quality or surroundings still comes after all others.
+    worth = np.maximum(points[:, 3].astype(np.float64) * area**2, 1e-9)
+    return np.asarray(index[spread(points, worth)], np.int64)
 
 
 def projections(template: Template, book: Codebook) -> I32:

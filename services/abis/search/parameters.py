@@ -18,6 +18,11 @@ HOT_CODES: Final = 16
 """Codes of a gallery finger that the first pass reads: 128 bytes a finger, 1.3 kB a person of ten fingers."""
 FULL_CODES: Final = 36
 """Codes of either finger when the persons that the first pass kept are scored again."""
+CROWDING: Final = 0.4
+CROWD: Final = 30.0
+"""A cylinder that was chosen takes this share of the worth of another at the same place, less of those
+farther away (a Gaussian of so many pixels), so that the chosen ones are not all in one place.
+"""
 THRESHOLD_SD: Final = 3.0
 """A pair of codes counts below (background mean - so many standard deviations) of the probe code."""
 MIN_CODES: Final = 4
