@@ -23,6 +23,7 @@ from services.enroll import claims
 from services.enroll.claims import Claim, ClaimState
 from services.enroll.record import Record, Status
 from services.enroll.store import Store
+from services.enroll.void_card import is_void
 
 ACTOR = "queue"
 #: From so many releases on a record is held back, at first for so long.
@@ -109,6 +110,8 @@ class CardQueue:
         """
         claim = claims.standing(conn, claim_id, lock=True)
         record = self._store.lock(conn, claim.record_id)
+        if is_void(conn, chip_uid):
+            raise _chip_in_use(chip_uid, "on a card that was rejected")
         claims.update(conn, claim, state=ClaimState.PRINTED.value)
         try:
             with conn.begin_nested():
@@ -116,12 +119,7 @@ class CardQueue:
                     conn, record, Status.CARD_PRINTED, actor=actor, at=self._clock.now(), chip_uid=chip_uid
                 )
         except IntegrityError as error:
-            raise AlreadyExists(
-                "CHIP_UID_IN_USE",
-                f"The chip {chip_uid} is on another record's card.",
-                field="chip_uid",
-                remedy="Report the blank as spoiled, and look where the card came from.",
-            ) from error
+            raise _chip_in_use(chip_uid, "on another record's card") from error
 
     def report_issued(self, conn: sa.Connection, record_id: str, chip_uid: str, actor: str) -> Record:
         """Books that the holder has the card.
@@ -186,6 +184,15 @@ class CardQueue:
             attempts=released,
             next_attempt_time=now + hold(released) if held else None,
         )
+
+
+def _chip_in_use(chip_uid: str, where: str) -> AlreadyExists:
+    return AlreadyExists(
+        "CHIP_UID_IN_USE",
+        f"The chip {chip_uid} is {where}.",
+        field="chip_uid",
+        remedy="Report the blank as spoiled, and look where the card came from.",
+    )
 
 
 def hold(released: int) -> timedelta:

@@ -51,8 +51,9 @@ TRANSITIONS: Mapping[Status, frozenset[Status]] = {
     Status.PRINT_READY_RECORD: frozenset({Status.SENT_FOR_CARD_PRINTING}),
     # Back to the queue when the station gives up or dies.
     Status.SENT_FOR_CARD_PRINTING: frozenset({Status.CARD_PRINTED, Status.PRINT_READY_RECORD}),
-    Status.CARD_PRINTED: frozenset({Status.CARD_SHIPPED, Status.CARD_ISSUED}),
-    Status.CARD_SHIPPED: frozenset({Status.CARD_ISSUED}),
+    # Back to the queue when two people find the card bad before its holder has it.
+    Status.CARD_PRINTED: frozenset({Status.CARD_SHIPPED, Status.CARD_ISSUED, Status.PRINT_READY_RECORD}),
+    Status.CARD_SHIPPED: frozenset({Status.CARD_ISSUED, Status.PRINT_READY_RECORD}),
     Status.DUPLICATE_RECORD: frozenset(),
     Status.ADJUDICATE_RECORD: frozenset(),
     Status.ENROLL_FAILURE_AT_CENTRAL: frozenset(),

@@ -121,3 +121,15 @@ sa.Index(
     "claim_standing", CLAIMS.c.record_id, unique=True, sqlite_where=_STANDING, postgresql_where=_STANDING
 )
 sa.Index("claim_lapsing", CLAIMS.c.expire_time, sqlite_where=_STANDING, postgresql_where=_STANDING)
+
+#: Cards that were rejected after they were booked; their chips stand for nobody any more.
+VOID_CARDS = sa.Table(
+    "void_card",
+    METADATA,
+    sa.Column("chip_uid", sa.String(20), primary_key=True),
+    sa.Column("record_id", sa.String(36), sa.ForeignKey("record.record_id"), nullable=False),
+    sa.Column("reason", sa.String(300), nullable=False),
+    sa.Column("rejected_by", sa.String(64), nullable=False),
+    sa.Column("reviewed_by", sa.String(64), nullable=False),
+    sa.Column("void_time", UtcDateTime, nullable=False),
+)

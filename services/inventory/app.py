@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from tunggal.inventory.v1 import (
+    cards_pb2,
+    cards_pb2_grpc,
     chips_pb2,
     chips_pb2_grpc,
     contracts_pb2,
@@ -29,6 +31,7 @@ from services.common.clock import Clock, SystemClock
 from services.common.db import Database
 from services.common.server import ServerBuilder
 from services.inventory import (
+    card_service,
     chip_service,
     contract_service,
     count_service,
@@ -99,6 +102,12 @@ def build(settings: Settings, clock: Clock | None = None) -> ServerBuilder:
             spoilage_pb2_grpc.add_SpoilageServiceServicer_to_server,
             spoilage_service.SpoilageService(database, journal, signer),
             spoilage_service.ALLOW,
+        )
+        .add(
+            cards_pb2.DESCRIPTOR.services_by_name["CardService"],
+            cards_pb2_grpc.add_CardServiceServicer_to_server,
+            card_service.CardService(database, journal),
+            card_service.ALLOW,
         )
         .add(
             chips_pb2.DESCRIPTOR.services_by_name["ChipService"],

@@ -14,6 +14,7 @@ from services.inventory.ledger import Account, Condition, Kind, Line, OverdrawnE
 from services.inventory.location import CENTRE, Location
 from services.inventory.reservation import Reservation, ReservationState
 from services.inventory.serials import SerialRange
+from services.inventory.spoilage import Spoilage
 
 
 class Bookkeeper:
@@ -82,20 +83,48 @@ class Bookkeeper:
         self._bind(chip_uid, ended)
         return self._settle(Kind.BLANK_CONSUMED, ended, Condition.CONSUMED, chip_uid)
 
-    def spoil(self, reservation_id: str, reason: str, chip_uid: str) -> Blank:
-        """Book a held blank as spoiled, with its chip UID where that could be read (else empty)."""
+    def spoil(
+        self, reservation_id: str, reason: str, chip_uid: str, operator: str = ""
+    ) -> tuple[Blank, Spoilage]:
+        """Book a held blank as spoiled, with its chip UID where that could be read (else empty), by the
+        operator who had it in hand. The spoilage waits for a reviewer.
+        """
         ended = self._end(reservation_id, ReservationState.SPOILED, reason)
         if chip_uid:
             self._bind(chip_uid, ended)
-        return self._settle(Kind.BLANK_SPOILED, ended, Condition.SPOILED, chip_uid)
+        blank = self._settle(Kind.BLANK_SPOILED, ended, Condition.SPOILED, chip_uid)
+        return blank, self._note(Kind.BLANK_SPOILED, ended, operator)
+
+    def void(self, reservation_id: str, chip_uid: str, reason: str, operator: str) -> tuple[Blank, Spoilage]:
+        """Take a card back that was rejected after it was booked: its blank is spoiled and stays bound to its
+        chip. Raises :class:`FailedPrecondition` where it did not become a card, or one with another chip.
+        """
+        found = self._locked(reservation_id)
+        ended = found.voided(self._clerk.now, reason)
+        chips.refuse_other(self._store.connection, ended.serial, chip_uid)
+        self._store.save_reservation(ended)
+        event = Event(Kind.CARD_VOIDED, ended.reservation_id, reason)
+        card, spoiled = (
+            Account(ended.location, condition) for condition in (Condition.CONSUMED, Condition.SPOILED)
+        )
+        self._desk.move_ranges(event, card, spoiled, [ended.serials], field="reservation_id")
+        return self._blank(ended, Condition.SPOILED, chip_uid), self._note(Kind.CARD_VOIDED, ended, operator)
 
     def _end(self, reservation_id: str, state: ReservationState, reason: str) -> Reservation:
+        ended = self._locked(reservation_id).ended(state, self._clerk.now, reason)
+        self._store.save_reservation(ended)
+        return ended
+
+    def _locked(self, reservation_id: str) -> Reservation:
         found = self._store.lock_reservation(reservation_id)
         if found is None:
             raise reservations.unknown(reservation_id)
-        ended = found.ended(state, self._clerk.now, reason)
-        self._store.save_reservation(ended)
-        return ended
+        return found
+
+    def _note(self, kind: Kind, ended: Reservation, operator: str) -> Spoilage:
+        event = Event(kind, ended.reservation_id, ended.end_reason)
+        person = self._desk.person(operator).signature if operator else self._clerk.actor
+        return self._desk.note_spoilage(event, Account(ended.location, Condition.SPOILED), 1, person)
 
     def _bind(self, chip_uid: str, reservation: Reservation) -> None:
         bound_to = self._store.bind_chip(chip_uid, reservation)
@@ -106,8 +135,6 @@ class Bookkeeper:
         event = Event(kind, ended.reservation_id, ended.end_reason or ended.purpose)
         held, target = Account(ended.location, Condition.RESERVED), Account(ended.location, condition)
         self._desk.move_held(event, held, target, 1, [ended.serials], held_for=event.subject)
-        if condition is Condition.SPOILED:
-            self._desk.note_spoilage(event, target, 1, self._clerk.actor)
         return self._blank(ended, condition, chip_uid)
 
     def _blank(self, reservation: Reservation, condition: Condition, chip_uid: str = "") -> Blank:

@@ -121,6 +121,19 @@ def refuse_foreign(conn: sa.Connection, serial: int, chip_uid: str) -> None:
         )
 
 
+def refuse_other(conn: sa.Connection, serial: int, chip_uid: str) -> None:
+    """Raise FailedPrecondition where the card of a blank has another chip."""
+    bound = conn.scalar(sa.select(_chip.c.chip_uid).where(_chip.c.serial == serial))
+    if bound != chip_uid:
+        raise FailedPrecondition(
+            "CHIP_UID_DISAGREES",
+            f"The card of blank {serial} does not have the chip {chip_uid}.",
+            field="chip_uid",
+            remedy="Read the UID from the card again; GetBlank tells which one it was booked with.",
+            metadata={"chip_uid": bound or "", "serial": str(serial)},
+        )
+
+
 def _count(conn: sa.Connection, lot_id: str | None, limit: int | None = None) -> int:
     some = sa.select(LOT_CHIP.c.chip_uid).where(LOT_CHIP.c.lot_id == lot_id).limit(limit).subquery()
     return int(conn.scalar(sa.select(sa.func.count()).select_from(some)) or 0)

@@ -76,6 +76,7 @@ class Kind(StrEnum):
     BLANK_RELEASED = "blank.released"
     BLANK_CONSUMED = "blank.consumed"
     BLANK_SPOILED = "blank.spoiled"
+    CARD_VOIDED = "card.voided"
     STOCK_MOVED = "stock.moved"
     STOCK_USED = "stock.used"
     STOCK_SPOILED = "stock.spoiled"

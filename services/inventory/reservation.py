@@ -1,6 +1,7 @@
 """Reservations: one blank held for one card job, which then is consumed, spoiled or released.
 
-HELD → CONSUMED, SPOILED or RELEASED; each of the three is final.
+HELD → CONSUMED, SPOILED or RELEASED. The last two are final; a card that was consumed for and then rejected
+is SPOILED after all.
 """
 
 from __future__ import annotations
@@ -54,6 +55,20 @@ class Reservation:
                 metadata={"serial": str(self.serial), "state": self.state.upper()},
             )
         return replace(self, state=state, end_time=now, end_reason=reason)
+
+    def voided(self, now: datetime, reason: str) -> Reservation:
+        """The reservation after its card was rejected. Raises :class:`FailedPrecondition` when its blank did
+        not become a card, or that card was rejected before.
+        """
+        if self.state is not ReservationState.CONSUMED:
+            raise FailedPrecondition(
+                f"RESERVATION_{self.state.upper()}",
+                f"Blank {self.serial} of reservation {self.reservation_id} is no card: it is {self.state}.",
+                field="reservation_id",
+                remedy="A blank that is held is spoiled with SpoilBlank.",
+                metadata={"serial": str(self.serial), "state": self.state.upper()},
+            )
+        return replace(self, state=ReservationState.SPOILED, end_time=now, end_reason=reason)
 
 
 def unknown(reservation_id: str) -> NotFound:

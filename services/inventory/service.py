@@ -213,8 +213,11 @@ class InventoryService(Adapter, inventory_pb2_grpc.InventoryServiceServicer):
         """Books a held blank as spoiled."""
 
         def work(desk: Desk) -> tuple[pb.SpoilBlankResponse, str]:
-            spoiled = Bookkeeper(desk).spoil(request.reservation_id, request.reason, request.chip_uid)
-            return pb.SpoilBlankResponse(blank=messages.blank(spoiled)), f"blanks/{spoiled.serial}"
+            spoiled, spoilage = Bookkeeper(desk).spoil(
+                request.reservation_id, request.reason, request.chip_uid, request.operator
+            )
+            answer = pb.SpoilBlankResponse(blank=messages.blank(spoiled), spoilage_id=spoilage.spoilage_id)
+            return answer, f"blanks/{spoiled.serial}"
 
         return self._book(context, request, pb.SpoilBlankResponse, work)
 

@@ -10,7 +10,16 @@ from services.common import paging
 from services.common.db import Database
 from services.inventory import messages, movement_tables
 from services.inventory import spoilage as spoilages
-from services.inventory.adapter import OPERATORS, READERS, Adapter, after, moment, ranges, token
+from services.inventory.adapter import (
+    CARD_STATIONS,
+    OPERATORS,
+    READERS,
+    Adapter,
+    after,
+    moment,
+    ranges,
+    token,
+)
 from services.inventory.desk import Desk
 from services.inventory.journal import Journal
 from services.inventory.location import parse
@@ -22,7 +31,8 @@ from services.inventory.statement.signing import Signer
 #: Who may call what: SPIFFE paths by method.
 ALLOW = {
     "SpoilStock": OPERATORS,
-    "ReviewSpoilage": OPERATORS,
+    # Of cards the station tells what its second person said.
+    "ReviewSpoilage": CARD_STATIONS,
     "ListSpoilage": READERS,
     "PrepareDestruction": OPERATORS,
     "WitnessDestruction": OPERATORS,

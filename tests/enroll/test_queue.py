@@ -17,11 +17,13 @@ from services.common.errors import AlreadyExists, FailedPrecondition, NotFound
 from services.enroll.claims import Claim
 from services.enroll.queue import HELD_FROM, hold
 from services.enroll.record import Record, Status
+from services.enroll.void_card import Rejection, void_card
 from tests.enroll.enroll_office import Office
 
 T = TypeVar("T")
 STATION = "service/cardperso"
 _region_numbers = itertools.count()
+_chips = itertools.count(1)
 
 
 def print_ready(office: Office, region: str = "32.16") -> Record:
@@ -62,8 +64,23 @@ def report_issued(office: Office, record: Record, chip_uid: str) -> Record:
     return office.db.run(lambda conn: office.queue.report_issued(conn, record.record_id, chip_uid, STATION))
 
 
+def void(office: Office, record: Record) -> Record:
+    rejection = Rejection("pale", "ani", "budi")
+    return office.db.run(
+        lambda conn: void_card(
+            conn,
+            office.store,
+            record.record_id,
+            record.chip_uid,
+            rejection,
+            actor=STATION,
+            at=office.clock.now(),
+        )
+    )
+
+
 OPERATION = st.sampled_from(
-    ["submit", "submit", "claim", "claim", "claim", "release", "print", "lapse", "renew"]
+    ["submit", "submit", "claim", "claim", "claim", "release", "print", "print", "void", "lapse", "renew"]
 )
 
 
@@ -80,6 +97,7 @@ def test_a_station_always_gets_the_record_that_arrived_first(
     released: dict[int, int] = {}
     held_until: dict[int, datetime] = {}
     lent: list[tuple[Claim, int]] = []
+    printed: list[tuple[Record, int]] = []
     for operation, choice in operations:
         office.clock.advance(timedelta(seconds=1))
         now = office.clock.now()
@@ -101,7 +119,11 @@ def test_a_station_always_gets_the_record_that_arrived_first(
             assert office.queue.end_lapsed() == len(lent)
             waiting |= {arrival for _, arrival in lent}
             lent.clear()
-        elif lent:
+        elif operation == "void" and printed:
+            card, arrival = printed.pop(choice % len(printed))
+            void(office, card)
+            waiting.add(arrival)
+        elif operation != "void" and lent:
             held, arrival = lent[choice % len(lent)]
             if operation == "renew":
                 renew(office, held)
@@ -114,7 +136,7 @@ def test_a_station_always_gets_the_record_that_arrived_first(
                 if released[arrival] >= HELD_FROM:
                     held_until[arrival] = now + hold(released[arrival])
             else:
-                report_printed(office, held, f"{arrival:014X}")
+                printed.append((report_printed(office, held, f"{next(_chips):014X}"), arrival))
     with office.db.read() as conn:
         ready = office.store.page(conn, region=region, status=Status.PRINT_READY_RECORD, limit=100)
     assert {record.arrival_number for record in ready} == waiting

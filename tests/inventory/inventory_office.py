@@ -17,6 +17,7 @@ from services.common import audit
 from services.common.clock import Clock
 from services.common.db import Database
 from services.inventory import tables
+from services.inventory.card_service import CardService
 from services.inventory.chip_service import ChipService
 from services.inventory.contract_service import ContractService
 from services.inventory.count_service import CountService
@@ -62,6 +63,7 @@ class Office:
             CountService(self.database, journal),
             SpoilageService(self.database, journal, Signer(self.key)),
             ChipService(self.database, journal),
+            CardService(self.database, journal),
         )
 
     def send(self, request: Any) -> Any:

@@ -41,11 +41,13 @@ class _CardJobStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CardJobS
     CARD_JOB_STATE_HANDED_OVER: _CardJobState.ValueType  # 6
     """The holder has the card."""
     CARD_JOB_STATE_SPOILED: _CardJobState.ValueType  # 7
-    """The blank is spoiled, the record is back in its place in the queue."""
+    """The blank is put aside as spoiled, the record is back in its place in the queue."""
     CARD_JOB_STATE_FAILED: _CardJobState.ValueType  # 8
     """Ended before a blank was touched; the reason says why."""
     CARD_JOB_STATE_VOID: _CardJobState.ValueType  # 9
-    """The card was booked and then rejected: it is to be destroyed."""
+    """The card was booked and then rejected: its blank is put aside as spoiled, its record is back in its place in the
+    queue.
+    """
 
 class CardJobState(_CardJobState, metaclass=_CardJobStateEnumTypeWrapper):
     """How far a card job has come."""
@@ -65,11 +67,13 @@ CARD_JOB_STATE_PRINTED: CardJobState.ValueType  # 5
 CARD_JOB_STATE_HANDED_OVER: CardJobState.ValueType  # 6
 """The holder has the card."""
 CARD_JOB_STATE_SPOILED: CardJobState.ValueType  # 7
-"""The blank is spoiled, the record is back in its place in the queue."""
+"""The blank is put aside as spoiled, the record is back in its place in the queue."""
 CARD_JOB_STATE_FAILED: CardJobState.ValueType  # 8
 """Ended before a blank was touched; the reason says why."""
 CARD_JOB_STATE_VOID: CardJobState.ValueType  # 9
-"""The card was booked and then rejected: it is to be destroyed."""
+"""The card was booked and then rejected: its blank is put aside as spoiled, its record is back in its place in the
+queue.
+"""
 Global___CardJobState: _TypeAlias = CardJobState  # noqa: Y015
 
 class _CardState:
@@ -107,6 +111,30 @@ CARD_STATE_HANDED_OVER: CardState.ValueType  # 4
 CARD_STATE_VOID: CardState.ValueType  # 5
 """It was spoiled or rejected."""
 Global___CardState: _TypeAlias = CardState  # noqa: Y015
+
+class _CardReview:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CardReviewEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CardReview.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CARD_REVIEW_UNSPECIFIED: _CardReview.ValueType  # 0
+    """Nothing yet."""
+    CARD_REVIEW_ACCEPTED: _CardReview.ValueType  # 1
+    """It is as the first person, or the machine, says."""
+    CARD_REVIEW_QUESTIONED: _CardReview.ValueType  # 2
+    """It is not; the blank stays spoiled and may not be destroyed until somebody accepts it."""
+
+class CardReview(_CardReview, metaclass=_CardReviewEnumTypeWrapper):
+    """What a second person says of a rejected or spoiled card."""
+
+CARD_REVIEW_UNSPECIFIED: CardReview.ValueType  # 0
+"""Nothing yet."""
+CARD_REVIEW_ACCEPTED: CardReview.ValueType  # 1
+"""It is as the first person, or the machine, says."""
+CARD_REVIEW_QUESTIONED: CardReview.ValueType  # 2
+"""It is not; the blank stays spoiled and may not be destroyed until somebody accepts it."""
+Global___CardReview: _TypeAlias = CardReview  # noqa: Y015
 
 class _CardSide:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -193,6 +221,11 @@ class CardJob(_message.Message):
     CHECKED_BY_FIELD_NUMBER: _builtins.int
     REJECTED_BY_FIELD_NUMBER: _builtins.int
     REVIEWED_BY_FIELD_NUMBER: _builtins.int
+    REVIEW_FIELD_NUMBER: _builtins.int
+    REVIEW_NOTE_FIELD_NUMBER: _builtins.int
+    SPOILAGE_ID_FIELD_NUMBER: _builtins.int
+    ERRAND_FIELD_NUMBER: _builtins.int
+    REJECT_REASON_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     """Identifier made by the service (UUID)."""
     state: Global___CardJobState.ValueType
@@ -231,6 +264,16 @@ class CardJob(_message.Message):
     """Who found it bad; empty while nobody has."""
     reviewed_by: _builtins.str
     """Second person who has reviewed a rejected or spoiled card; empty while nobody has."""
+    review: Global___CardReview.ValueType
+    """What a second person said of it; unspecified while nobody has."""
+    review_note: _builtins.str
+    """Note of the second person."""
+    spoilage_id: _builtins.str
+    """Spoilage in the inventory under which its blank waits for destruction (UUID); empty where there is none."""
+    errand: _builtins.str
+    """What enroll or the inventory has yet to be told of the card, and why that has not been done; empty where nothing."""
+    reject_reason: _builtins.str
+    """What the person who found it bad said; empty while nobody has."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was created."""
@@ -263,10 +306,15 @@ class CardJob(_message.Message):
         checked_by: _builtins.str = ...,
         rejected_by: _builtins.str = ...,
         reviewed_by: _builtins.str = ...,
+        review: Global___CardReview.ValueType = ...,
+        review_note: _builtins.str = ...,
+        spoilage_id: _builtins.str = ...,
+        errand: _builtins.str = ...,
+        reject_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["apdu_count", b"apdu_count", "batch_id", b"batch_id", "blank_serial", b"blank_serial", "card_state", b"card_state", "checked_by", b"checked_by", "chip_seconds", b"chip_seconds", "chip_uid", b"chip_uid", "create_time", b"create_time", "job_id", b"job_id", "location", b"location", "operator", b"operator", "readback_mismatches", b"readback_mismatches", "reader", b"reader", "reason", b"reason", "record_id", b"record_id", "region", b"region", "rejected_by", b"rejected_by", "reviewed_by", b"reviewed_by", "state", b"state", "station", b"station", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["apdu_count", b"apdu_count", "batch_id", b"batch_id", "blank_serial", b"blank_serial", "card_state", b"card_state", "checked_by", b"checked_by", "chip_seconds", b"chip_seconds", "chip_uid", b"chip_uid", "create_time", b"create_time", "errand", b"errand", "job_id", b"job_id", "location", b"location", "operator", b"operator", "readback_mismatches", b"readback_mismatches", "reader", b"reader", "reason", b"reason", "record_id", b"record_id", "region", b"region", "reject_reason", b"reject_reason", "rejected_by", b"rejected_by", "review", b"review", "review_note", b"review_note", "reviewed_by", b"reviewed_by", "spoilage_id", b"spoilage_id", "state", b"state", "station", b"station", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -323,6 +371,7 @@ class CreateCardJobRequest(_message.Message):
     REGION_FIELD_NUMBER: _builtins.int
     LOCATION_FIELD_NUMBER: _builtins.int
     READER_FIELD_NUMBER: _builtins.int
+    OPERATOR_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Idempotency key (UUID)."""
     region: _builtins.str
@@ -331,6 +380,8 @@ class CreateCardJobRequest(_message.Message):
     """Location whose blanks are used: the regency itself or a site in it."""
     reader: _builtins.str
     """Reader that writes the chip."""
+    operator: _builtins.str
+    """Who does it, where several people share a certificate; empty: whom the certificate names."""
     def __init__(
         self,
         *,
@@ -338,10 +389,11 @@ class CreateCardJobRequest(_message.Message):
         region: _builtins.str = ...,
         location: _builtins.str = ...,
         reader: _builtins.str = ...,
+        operator: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["location", b"location", "reader", b"reader", "region", b"region", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["location", b"location", "operator", b"operator", "reader", b"reader", "region", b"region", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -581,19 +633,23 @@ class HandOverCardRequest(_message.Message):
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     JOB_ID_FIELD_NUMBER: _builtins.int
+    OPERATOR_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Idempotency key (UUID)."""
     job_id: _builtins.str
     """Job whose card is handed over."""
+    operator: _builtins.str
+    """Who does it, where several people share a certificate; empty: whom the certificate names."""
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         job_id: _builtins.str = ...,
+        operator: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["job_id", b"job_id", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["job_id", b"job_id", "operator", b"operator", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

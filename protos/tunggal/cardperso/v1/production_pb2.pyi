@@ -585,6 +585,7 @@ class CreateBatchRequest(_message.Message):
     REGION_FIELD_NUMBER: _builtins.int
     LOCATION_FIELD_NUMBER: _builtins.int
     QUANTITY_FIELD_NUMBER: _builtins.int
+    OPERATOR_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Idempotency key (UUID)."""
     region: _builtins.str
@@ -593,6 +594,8 @@ class CreateBatchRequest(_message.Message):
     """Location whose stations make the cards of its blanks: the regency itself or a site in it."""
     quantity: _builtins.int
     """Cards to make."""
+    operator: _builtins.str
+    """Who does it, where several people share a certificate; empty: whom the certificate names."""
     def __init__(
         self,
         *,
@@ -600,10 +603,11 @@ class CreateBatchRequest(_message.Message):
         region: _builtins.str = ...,
         location: _builtins.str = ...,
         quantity: _builtins.int = ...,
+        operator: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["location", b"location", "quantity", b"quantity", "region", b"region", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["location", b"location", "operator", b"operator", "quantity", b"quantity", "region", b"region", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -903,19 +907,23 @@ class PassCardRequest(_message.Message):
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     JOB_ID_FIELD_NUMBER: _builtins.int
+    OPERATOR_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Idempotency key (UUID)."""
     job_id: _builtins.str
     """Job whose card is good."""
+    operator: _builtins.str
+    """Who does it, where several people share a certificate; empty: whom the certificate names."""
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         job_id: _builtins.str = ...,
+        operator: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["job_id", b"job_id", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["job_id", b"job_id", "operator", b"operator", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -955,6 +963,7 @@ class RejectCardRequest(_message.Message):
     JOB_ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
+    OPERATOR_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Idempotency key (UUID)."""
     job_id: _builtins.str
@@ -963,6 +972,8 @@ class RejectCardRequest(_message.Message):
     """What is wrong with it."""
     note: _builtins.str
     """What was seen."""
+    operator: _builtins.str
+    """Who does it, where several people share a certificate; empty: whom the certificate names."""
     def __init__(
         self,
         *,
@@ -970,10 +981,11 @@ class RejectCardRequest(_message.Message):
         job_id: _builtins.str = ...,
         reason: Global___RejectReason.ValueType = ...,
         note: _builtins.str = ...,
+        operator: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["job_id", b"job_id", "note", b"note", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["job_id", b"job_id", "note", b"note", "operator", b"operator", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1012,22 +1024,32 @@ class ReviewCardRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     JOB_ID_FIELD_NUMBER: _builtins.int
     CONFIRMED_FIELD_NUMBER: _builtins.int
+    OPERATOR_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Idempotency key (UUID)."""
     job_id: _builtins.str
     """Job whose card was looked at by a second person."""
     confirmed: _builtins.bool
-    """Whether the rejection or the spoilage stands."""
+    """Whether the rejection or the spoilage stands. A rejection that does not is taken back; a spoilage that does not stays
+    in question, and the blank stays spoiled.
+    """
+    operator: _builtins.str
+    """Who does it, where several people share a certificate; empty: whom the certificate names."""
+    note: _builtins.str
+    """What the reviewer has seen."""
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         job_id: _builtins.str = ...,
         confirmed: _builtins.bool = ...,
+        operator: _builtins.str = ...,
+        note: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirmed", b"confirmed", "job_id", b"job_id", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirmed", b"confirmed", "job_id", b"job_id", "note", b"note", "operator", b"operator", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1161,22 +1183,26 @@ class ReleaseChipRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     CHIP_UID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    OPERATOR_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Idempotency key (UUID)."""
     chip_uid: _builtins.str
     """Chip UID, upper-case hexadecimal."""
     reason: _builtins.str
     """What was found out."""
+    operator: _builtins.str
+    """Who does it, where several people share a certificate; empty: whom the certificate names."""
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         chip_uid: _builtins.str = ...,
         reason: _builtins.str = ...,
+        operator: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chip_uid", b"chip_uid", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chip_uid", b"chip_uid", "operator", b"operator", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

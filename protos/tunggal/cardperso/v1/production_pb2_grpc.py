@@ -226,7 +226,8 @@ class ProductionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReviewCard(self, request, context):
-        """Reviews a rejected or spoiled card as a second person: the rejection stands and the card is void, or it does not.
+        """Reviews a rejected or spoiled card as a second person. A rejection that stands voids the card: its blank is spoiled
+        and its record is back in its place in the queue. Of a blank that was spoiled the inventory gets the reviewer's word.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

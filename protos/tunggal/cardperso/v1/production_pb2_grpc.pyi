@@ -68,7 +68,9 @@ class ProductionServiceStub:
     RejectCard: _grpc.UnaryUnaryMultiCallable[_production_pb2.RejectCardRequest, _production_pb2.RejectCardResponse]
     """Finds a card bad. It cannot be handed over until a second person has reviewed it."""
     ReviewCard: _grpc.UnaryUnaryMultiCallable[_production_pb2.ReviewCardRequest, _production_pb2.ReviewCardResponse]
-    """Reviews a rejected or spoiled card as a second person: the rejection stands and the card is void, or it does not."""
+    """Reviews a rejected or spoiled card as a second person. A rejection that stands voids the card: its blank is spoiled
+    and its record is back in its place in the queue. Of a blank that was spoiled the inventory gets the reviewer's word.
+    """
     ListUnreviewed: _grpc.UnaryUnaryMultiCallable[_production_pb2.ListUnreviewedRequest, _production_pb2.ListUnreviewedResponse]
     """Lists rejected, spoiled and void cards that nobody has reviewed yet."""
     ListFailedChips: _grpc.UnaryUnaryMultiCallable[_production_pb2.ListFailedChipsRequest, _production_pb2.ListFailedChipsResponse]
@@ -116,7 +118,9 @@ class ProductionServiceAsyncStub(ProductionServiceStub):
     RejectCard: _aio.UnaryUnaryMultiCallable[_production_pb2.RejectCardRequest, _production_pb2.RejectCardResponse]  # type: ignore[assignment]
     """Finds a card bad. It cannot be handed over until a second person has reviewed it."""
     ReviewCard: _aio.UnaryUnaryMultiCallable[_production_pb2.ReviewCardRequest, _production_pb2.ReviewCardResponse]  # type: ignore[assignment]
-    """Reviews a rejected or spoiled card as a second person: the rejection stands and the card is void, or it does not."""
+    """Reviews a rejected or spoiled card as a second person. A rejection that stands voids the card: its blank is spoiled
+    and its record is back in its place in the queue. Of a blank that was spoiled the inventory gets the reviewer's word.
+    """
     ListUnreviewed: _aio.UnaryUnaryMultiCallable[_production_pb2.ListUnreviewedRequest, _production_pb2.ListUnreviewedResponse]  # type: ignore[assignment]
     """Lists rejected, spoiled and void cards that nobody has reviewed yet."""
     ListFailedChips: _aio.UnaryUnaryMultiCallable[_production_pb2.ListFailedChipsRequest, _production_pb2.ListFailedChipsResponse]  # type: ignore[assignment]
@@ -245,7 +249,9 @@ class ProductionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _production_pb2.ReviewCardRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_production_pb2.ReviewCardResponse, _abc.Awaitable[_production_pb2.ReviewCardResponse]]:
-        """Reviews a rejected or spoiled card as a second person: the rejection stands and the card is void, or it does not."""
+        """Reviews a rejected or spoiled card as a second person. A rejection that stands voids the card: its blank is spoiled
+        and its record is back in its place in the queue. Of a blank that was spoiled the inventory gets the reviewer's word.
+        """
 
     @_abc_1.abstractmethod
     def ListUnreviewed(

@@ -791,6 +791,7 @@ class SpoilBlankRequest(_message.Message):
     RESERVATION_ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     CHIP_UID_FIELD_NUMBER: _builtins.int
+    OPERATOR_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Idempotency key (UUID)."""
     reservation_id: _builtins.str
@@ -799,6 +800,8 @@ class SpoilBlankRequest(_message.Message):
     """What went wrong."""
     chip_uid: _builtins.str
     """Chip UID where it could be read; empty otherwise."""
+    operator: _builtins.str
+    """Who had the card in hand; empty where only the calling service is known."""
     def __init__(
         self,
         *,
@@ -806,10 +809,11 @@ class SpoilBlankRequest(_message.Message):
         reservation_id: _builtins.str = ...,
         reason: _builtins.str = ...,
         chip_uid: _builtins.str = ...,
+        operator: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chip_uid", b"chip_uid", "reason", b"reason", "request_id", b"request_id", "reservation_id", b"reservation_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chip_uid", b"chip_uid", "operator", b"operator", "reason", b"reason", "request_id", b"request_id", "reservation_id", b"reservation_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -822,6 +826,9 @@ class SpoilBlankResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     BLANK_FIELD_NUMBER: _builtins.int
+    SPOILAGE_ID_FIELD_NUMBER: _builtins.int
+    spoilage_id: _builtins.str
+    """The spoilage, which waits for its reviewer (UUID)."""
     @_builtins.property
     def blank(self) -> _stock_pb2.Blank:
         """The blank, spoiled."""
@@ -830,10 +837,11 @@ class SpoilBlankResponse(_message.Message):
         self,
         *,
         blank: _stock_pb2.Blank | None = ...,
+        spoilage_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["blank", b"blank"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blank", b"blank"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blank", b"blank", "spoilage_id", b"spoilage_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -231,7 +231,8 @@ class InventoryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SpoilBlank(self, request, context):
-        """Books a reserved blank as spoiled, with its reason.
+        """Books a reserved blank as spoiled at once, with its reason and who had it in hand. It can never be used again and
+        waits for a reviewer (SpoilageService.ReviewSpoilage) before it may be destroyed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

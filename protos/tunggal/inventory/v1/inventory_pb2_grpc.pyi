@@ -69,7 +69,9 @@ class InventoryServiceStub:
     ConsumeBlank: _grpc.UnaryUnaryMultiCallable[_inventory_pb2.ConsumeBlankRequest, _inventory_pb2.ConsumeBlankResponse]
     """Turns a reserved blank into a card: binds the chip UID, which must be new."""
     SpoilBlank: _grpc.UnaryUnaryMultiCallable[_inventory_pb2.SpoilBlankRequest, _inventory_pb2.SpoilBlankResponse]
-    """Books a reserved blank as spoiled, with its reason."""
+    """Books a reserved blank as spoiled at once, with its reason and who had it in hand. It can never be used again and
+    waits for a reviewer (SpoilageService.ReviewSpoilage) before it may be destroyed.
+    """
     GetBlank: _grpc.UnaryUnaryMultiCallable[_inventory_pb2.GetBlankRequest, _inventory_pb2.GetBlankResponse]
     """Answers where a blank is and who held it, from the lot to now."""
     GetStock: _grpc.UnaryUnaryMultiCallable[_inventory_pb2.GetStockRequest, _inventory_pb2.GetStockResponse]
@@ -116,7 +118,9 @@ class InventoryServiceAsyncStub(InventoryServiceStub):
     ConsumeBlank: _aio.UnaryUnaryMultiCallable[_inventory_pb2.ConsumeBlankRequest, _inventory_pb2.ConsumeBlankResponse]  # type: ignore[assignment]
     """Turns a reserved blank into a card: binds the chip UID, which must be new."""
     SpoilBlank: _aio.UnaryUnaryMultiCallable[_inventory_pb2.SpoilBlankRequest, _inventory_pb2.SpoilBlankResponse]  # type: ignore[assignment]
-    """Books a reserved blank as spoiled, with its reason."""
+    """Books a reserved blank as spoiled at once, with its reason and who had it in hand. It can never be used again and
+    waits for a reviewer (SpoilageService.ReviewSpoilage) before it may be destroyed.
+    """
     GetBlank: _aio.UnaryUnaryMultiCallable[_inventory_pb2.GetBlankRequest, _inventory_pb2.GetBlankResponse]  # type: ignore[assignment]
     """Answers where a blank is and who held it, from the lot to now."""
     GetStock: _aio.UnaryUnaryMultiCallable[_inventory_pb2.GetStockRequest, _inventory_pb2.GetStockResponse]  # type: ignore[assignment]
@@ -250,7 +254,9 @@ class InventoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _inventory_pb2.SpoilBlankRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_inventory_pb2.SpoilBlankResponse, _abc.Awaitable[_inventory_pb2.SpoilBlankResponse]]:
-        """Books a reserved blank as spoiled, with its reason."""
+        """Books a reserved blank as spoiled at once, with its reason and who had it in hand. It can never be used again and
+        waits for a reviewer (SpoilageService.ReviewSpoilage) before it may be destroyed.
+        """
 
     @_abc_1.abstractmethod
     def GetBlank(
