@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 SHORT_NE = 256
 EXTENDED_NE = 65536
@@ -80,6 +80,16 @@ def parse(raw: bytes) -> Command:
             *header, data=rest[:number], ne=ne or EXTENDED_NE, extended=True, all_available=ne == 0
         )
     raise MalformedError("extended Lc and length disagree")
+
+
+def parse_t0(raw: bytes) -> Command:
+    """Decode a command as T=0 carries it (ISO/IEC 7816-3:2006, 12.2): the one length byte is Lc or Le, and a
+    card that is sent data may have data to give.
+    """
+    command = parse(raw)
+    if command.extended or (command.data and command.ne):
+        raise MalformedError("T=0 has one length byte only")
+    return replace(command, ne=SHORT_NE, all_available=True) if command.data else command
 
 
 def response(data: bytes, sw: int = 0x9000) -> bytes:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sim.card.answer import EF_ATR, EF_ATR_SFI, Traits, atr, ef_atr, historical_bytes
-from sim.card.apdu import Command, MalformedError, StatusError, parse, response
+from sim.card.apdu import Command, MalformedError, StatusError, parse, parse_t0, response
 from sim.card.filesystem import (
     ACTIVATE,
     CREATE_DF,
@@ -74,7 +74,7 @@ class Card:
     def exchange(self, raw: bytes) -> bytes:
         """Process one command APDU."""
         try:
-            command = parse(raw)
+            command = parse_t0(raw) if self.traits.protocol == "T=0" else parse(raw)
             if len(raw) > self.traits.buffer or (command.extended and not self.traits.extended):
                 raise MalformedError("longer than this card's buffer")
             return self._answer(command, self._dispatch(command))

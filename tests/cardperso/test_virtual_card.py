@@ -193,7 +193,8 @@ def test_a_chain_of_commands_is_one_command(card: Card) -> None:
 def test_a_t0_card_announces_its_response_and_corrects_the_length(tmp_path: Path) -> None:
     card = Card(CardMemory(tmp_path / "card"), Traits(protocol="T=0"))
     send(card, CREATE_DF)
-    assert send(card, f"00A4040409{AID}00") == "6117"
+    assert send(card, f"00A4040409{AID}00") == "6700"
+    assert send(card, f"00A4040409{AID}") == "6117"
     assert send(card, "00C0000017").endswith("9000")
     assert send(card, "FFCA000000") == "6C07"
 

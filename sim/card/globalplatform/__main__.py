@@ -27,7 +27,7 @@ def main() -> None:
         options.port,
         options.host,
         uid=bytes.fromhex(options.uid) if options.uid else None,
-        traits=Traits(buffer=options.buffer),
+        traits=Traits(buffer=options.buffer, protocol=options.protocol),
         faults=Faults(
             die_at=options.die_at,
             slow=options.slow,
@@ -35,7 +35,7 @@ def main() -> None:
             write_error_at=options.write_error_at,
             corrupt_at=options.corrupt_at,
         ),
-        settings=CardSettings(3 if protocol == 3 else 2, i, record),
+        settings=CardSettings(3 if protocol == 3 else 2, i, record, tries=options.tries),
         pace=Pace(options.apdu_seconds, options.byte_seconds),
         channel_faults=ChannelFaults(options.wrong_cryptogram, options.wrong_mac_at),
     )
@@ -61,6 +61,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1", help="where vpcd listens (%(default)s)")
     parser.add_argument("--uid", default="", help="UID of a new card, hexadecimal; random if left out")
     parser.add_argument("--buffer", type=int, default=2048, help="longest APDU in bytes (%(default)s)")
+    parser.add_argument("--protocol", choices=["T=CL", "T=0"], default="T=CL", help="(%(default)s)")
     parser.add_argument(
         "--scp", type=int, choices=[2, 3], default=3, help="secure channel protocol (%(default)s)"
     )
@@ -75,6 +76,9 @@ def _arguments() -> argparse.Namespace:
         type=lambda text: int(text, 16),
         default=FACTORY_VERSION,
         help="hexadecimal; FF if left out",
+    )
+    new.add_argument(
+        "--tries", type=int, default=10, help="wrong authentications in a row that lock them (%(default)s)"
     )
     pace = parser.add_argument_group("pace: how long a real chip takes, the simulation included")
     pace.add_argument("--apdu-seconds", type=float, default=0.0, help="for an APDU")

@@ -7,8 +7,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from sim.card.answer import EF_ATR_SFI, Traits, atr, ef_atr, historical_bytes
-from sim.card.apdu import Command, MalformedError, StatusError, parse, response
+from sim.card.apdu import Command, MalformedError, StatusError, parse, parse_t0, response
 from sim.card.globalplatform import channel02, channel03, primitives
+from sim.card.globalplatform.data import diversification_data
 from sim.card.globalplatform.files import FileApplication
 from sim.card.globalplatform.manager import Manager
 from sim.card.globalplatform.persistent import (
@@ -28,6 +29,7 @@ from sim.card.memory import CardMemory, WriteError
 from sim.card.tlv import TlvError, tlv
 
 _PROPRIETARY, _CHAINING, _SECURE = 0x80, 0x10, 0x04
+_FURTHER_CHANNELS, _NEXT_OCCURRENCE = 0x40, 0x02
 _INITIALIZE_UPDATE, _EXTERNAL_AUTHENTICATE = 0x50, 0x82
 _SELECT, _GET_RESPONSE, _GET_DATA, _READ_BINARY = 0xA4, 0xC0, 0xCA, 0xB0
 
@@ -79,7 +81,7 @@ class GlobalPlatformCard:
     def exchange(self, raw: bytes) -> bytes:
         """Process one command APDU."""
         try:
-            command = parse(raw)
+            command = parse_t0(raw) if self.traits.protocol == "T=0" else parse(raw)
             if len(raw) > self.traits.buffer or (command.extended and not self.traits.extended):
                 raise MalformedError("longer than this card's buffer")
         except MalformedError:
@@ -97,8 +99,12 @@ class GlobalPlatformCard:
         T=1 and T=CL cards do so, and hosts that count on it exist.
         """
         limit = min(command.ne or 256, self.traits.buffer - 2 if self.traits.extended else 256)
-        if self.traits.protocol == "T=0" and data and command.ins != _GET_RESPONSE and command.data:
-            limit = 0
+        if self.traits.protocol == "T=0" and data:
+            if command.data:
+                limit = 0
+            elif len(data) < limit and not (command.ins == _GET_RESPONSE and command.all_available):
+                self._state.pending = data if command.ins == _GET_RESPONSE else b""
+                return response(b"", 0x6C00 | len(data))
         if len(data) <= limit:
             return response(data, sw)
         self._state.pending = data[limit:]
@@ -110,9 +116,9 @@ class GlobalPlatformCard:
             return self._reader_command(command), 0x9000
         if self._state.selected is not None and command.cla == PROTECTED:
             return self._run_selected(self._state.selected, command)
-        if command.cla & 0x60 or command.cla & 0x0C not in (0x00, _SECURE):
+        if command.cla & 0x20 or command.cla & 0x48 == 0x08:
             raise StatusError(0x6E00)
-        if command.cla & 0x03:
+        if command.cla & (_FURTHER_CHANNELS | 0x03):
             raise StatusError(0x6881)
         if command.cla & _CHAINING:
             raise StatusError(0x6884)
@@ -197,17 +203,25 @@ class GlobalPlatformCard:
         raise StatusError(0x6A81)
 
     def _select(self, command: Command) -> bytes:
-        """SELECT by name (11.9): ends the session, whatever comes of it."""
+        """SELECT by name (11.9): ends the session, whatever comes of it. A locked card says so with its
+        answer.
+        """
         state = self.persistent.registry.state
-        if command.p2 & 0xF3:
+        if command.p2 & 0xF1:
             raise StatusError(0x6A86)
         name = command.data
+        if command.p2 & _NEXT_OCCURRENCE:
+            # No two names here begin alike.
+            raise StatusError(0x6A82)
         if not name or ISD_AID.startswith(name):
             self._state = _Volatile()
             if state == TERMINATED:
                 raise StatusError(0x6A81)
-            control = tlv(0x9F65, b"\xff")
-            return tlv(0x6F, tlv(0x84, ISD_AID) + tlv(0xA5, control))
+            longest = self.traits.longest_data.to_bytes(2 if self.traits.extended else 1, "big")
+            control = tlv(0x6F, tlv(0x84, ISD_AID) + tlv(0xA5, tlv(0x9F65, longest)))
+            if state == CARD_LOCKED:
+                raise StatusError(0x6283, control)
+            return control
         found = next(
             (
                 instance
@@ -243,7 +257,7 @@ class GlobalPlatformCard:
         if self.faults.wrong_cryptogram:
             at = 2 * size if settings.protocol == 3 else len(answer) - 1
             answer = answer[:at] + bytes([answer[at] ^ 0x01]) + answer[at + 1 :]
-        named = settings.diversification_data or self.memory.uid.rjust(10, b"\0")[:10]
+        named = diversification_data(self.persistent, settings)
         return named + bytes([keys.version, settings.protocol]) + answer
 
     def _propose(self, keys: KeyRecord, host: bytes, size: int) -> CardSession:
@@ -276,6 +290,8 @@ class GlobalPlatformCard:
             raise StatusError(0x6985)
         if not command.cla & _SECURE:
             raise StatusError(0x6982)
+        if command.p2 or not proposed.offers(command.p1):
+            raise StatusError(0x6A86)
         before = self.persistent.registry
         self.persistent.commit(replace(before, tries=before.tries - 1))
         if self.faults.refuse_host or not proposed.authenticate(command):

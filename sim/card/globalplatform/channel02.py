@@ -40,6 +40,10 @@ class Channel02:
         """Sequence counter, challenge and cryptogram (E.5.1)."""
         return self._own + self._cryptogram(self._host + self._own)
 
+    def offers(self, level: int) -> bool:
+        """No R-MAC with these options."""
+        return level in (0x00, 0x01, 0x03)
+
     def authenticate(self, command: Command) -> bool:
         """EXTERNAL AUTHENTICATE (E.5.2)."""
         try:
@@ -47,8 +51,6 @@ class Channel02:
         except ForgedCommandError:
             return False
         if not hmac.compare_digest(given, self._cryptogram(self._own + self._host)):
-            return False
-        if command.p1 not in (0x00, 0x01, 0x03):
             return False
         self.level = command.p1
         return True

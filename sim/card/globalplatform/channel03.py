@@ -57,23 +57,24 @@ class Channel03:
         counter = self._sequence.to_bytes(3, "big") if self._i & PSEUDO_RANDOM else b""
         return bytes([self._i]) + self._card + self._card_cryptogram + counter
 
+    def offers(self, level: int) -> bool:
+        """The levels of 7.1.2, as far as the options go."""
+        if level not in (0x00, 0x01, 0x03, 0x11, 0x13, 0x33):
+            return False
+        return not (level & R_MAC and not self._i & WITH_R_MAC) and not (
+            level & R_ENCRYPTION and not self._i & WITH_R_ENCRYPTION
+        )
+
     def authenticate(self, command: Command) -> bool:
         """EXTERNAL AUTHENTICATE (7.1.2)."""
         try:
             cryptogram = self._verify(command)
         except ForgedCommandError:
             return False
-        if not hmac.compare_digest(cryptogram, self._host_cryptogram) or not self._offers(command.p1):
+        if not hmac.compare_digest(cryptogram, self._host_cryptogram):
             return False
         self.level = command.p1
         return True
-
-    def _offers(self, level: int) -> bool:
-        if level not in (0x00, 0x01, 0x03, 0x11, 0x13, 0x33):
-            return False
-        return not (level & R_MAC and not self._i & WITH_R_MAC) and not (
-            level & R_ENCRYPTION and not self._i & WITH_R_ENCRYPTION
-        )
 
     def unwrap(self, command: Command) -> bytes:
         """C-MAC (6.2.4), then decryption (6.2.6): the counter runs also over commands without data."""

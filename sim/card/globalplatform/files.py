@@ -78,6 +78,10 @@ class FileApplication:
         if self._access is not None and command.ins == 0x82:
             return self._access.authenticate(command)
         if command.ins == 0xA4:
+            if command.p1 not in (0x00, 0x02):
+                raise StatusError(0x6A86)
+            if len(command.data) != 2:
+                raise StatusError(0x6700)
             self._current = self._file(int.from_bytes(command.data, "big"))
             return b""
         if command.ins == 0xB0:
@@ -102,6 +106,8 @@ class FileApplication:
         instance = self._instance
         if instance.state & PERSONALIZED != PERSONALIZED:
             raise StatusError(0x6985)
+        if command.data or not command.ne:
+            raise StatusError(0x6700)
         offset = command.p1p2
         if command.p1 & 0x80:
             sfi, offset = command.p1 & 0x1F, command.p2

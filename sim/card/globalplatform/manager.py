@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from sim.card.apdu import Command, StatusError
 from sim.card.globalplatform import primitives
+from sim.card.globalplatform.data import data_object
 from sim.card.globalplatform.files import Personalization
 from sim.card.globalplatform.persistent import (
     CARD_LOCKED,
@@ -28,6 +29,7 @@ from sim.card.tlv import objects, tlv
 _GET_DATA = 0xCA
 _ISD_PRIVILEGES = bytes.fromhex("9EFE80")
 _LONGEST_LIST = 220
+_SEVERAL_KEYS = 0x80
 _FORWARD = {
     OP_READY: (INITIALIZED, SECURED, CARD_LOCKED),
     INITIALIZED: (SECURED, CARD_LOCKED),
@@ -77,28 +79,11 @@ class Manager:
         return self._commands[command.ins](command, session)
 
     def _get_data(self, command: Command) -> bytes:
-        """GET DATA (11.3): card recognition data and key information."""
-        keys = self._persistent.registry.keys
-        if command.p1p2 == 0x0066:
-            protocol = bytes.fromhex("2A864886FC6B04") + bytes([self._settings.protocol, self._settings.i])
-            recognition = (
-                tlv(0x06, bytes.fromhex("2A864886FC6B01"))
-                + tlv(0x60, tlv(0x06, bytes.fromhex("2A864886FC6B02020301")))
-                + tlv(0x63, tlv(0x06, bytes.fromhex("2A864886FC6B03")))
-                + tlv(0x64, tlv(0x06, protocol))
-            )
-            return tlv(0x66, tlv(0x73, recognition))
-        if command.p1p2 == 0x00E0:
-            kinds = {"AES": 0x88, "DES": 0x80}
-            return tlv(
-                0xE0,
-                b"".join(
-                    tlv(0xC0, bytes([number, key.version, kinds[key.algorithm], len(key.enc)]))
-                    for key in keys
-                    for number in (1, 2, 3)
-                ),
-            )
-        raise StatusError(0x6A88)
+        """GET DATA (11.3): what can be known without authentication."""
+        found = data_object(command.p1p2, self._persistent, self._settings)
+        if found is None:
+            raise StatusError(0x6A88)
+        return found
 
     def _install(self, command: Command, _session: CardSession) -> bytes:
         """INSTALL (11.5): the module in ROM can be installed; nothing can be loaded."""
@@ -107,6 +92,8 @@ class Manager:
             raise StatusError(0x6A80 if not command.p2 else 0x6A86)
         if command.p1 == 0x20:
             return self._begin_personalization(fields[2])
+        if command.p1 == 0x08:
+            return self._make_selectable(fields[2])
         if command.p1 not in (0x04, 0x0C):
             raise StatusError(0x6A81)
         package, module, aid, privileges, parameters, _token = fields
@@ -120,6 +107,16 @@ class Manager:
         state = SELECTABLE if command.p1 & 0x08 else INSTALLED
         given = dict(objects(parameters)).get(0xC9, b"")
         self._persistent.commit(registry.with_instance(Instance(aid, state, privileges[0], given)))
+        return b"\0"
+
+    def _make_selectable(self, aid: bytes) -> bytes:
+        registry = self._persistent.registry
+        instance = registry.find(aid)
+        if instance is None:
+            raise StatusError(0x6A88)
+        if instance.state != INSTALLED:
+            raise StatusError(0x6985)
+        self._persistent.commit(registry.with_instance(replace(instance, state=SELECTABLE)))
         return b"\0"
 
     def _begin_personalization(self, aid: bytes) -> bytes:
@@ -165,21 +162,25 @@ class Manager:
         return b"\0"
 
     def _put_key(self, command: Command, session: CardSession) -> bytes:
-        """PUT KEY (11.8; Amendment D, 7.2): a key set. The factory's goes with the first of ours."""
-        if command.p2 != 0x81:
+        """PUT KEY (11.8; Amendment D, 7.2): a key set, or one key of a set that is there. The factory's set
+        goes with the first of ours.
+        """
+        several, first = command.p2 & _SEVERAL_KEYS, command.p2 & ~_SEVERAL_KEYS
+        if first not in (1, 2, 3) or (several and first != 1) or command.p1 & _SEVERAL_KEYS:
             raise StatusError(0x6A86)
+        registry = self._persistent.registry
+        replaced = next((key for key in registry.keys if key.version == command.p1), None)
+        if replaced is None and (command.p1 or not several):
+            raise StatusError(0x6A88)
         version, rest = command.data[0], command.data[1:]
-        values, checks = [], b""
-        for _ in range(3):
+        values = [] if several or replaced is None else [replaced.enc, replaced.mac, replaced.dek]
+        checks = b""
+        for number in range(3) if several else (first - 1,):
             value, check, rest = self._key_field(rest, session)
-            values.append(value)
+            values[number : number + 1] = [value]
             checks += check
         if rest or not 1 <= version <= 0x7F or len({len(value) for value in values}) != 1:
             raise StatusError(0x6A80)
-        registry = self._persistent.registry
-        versions = [key.version for key in registry.keys]
-        if command.p1 and command.p1 not in versions:
-            raise StatusError(0x6A88)
         gone = {command.p1} if command.p1 else {FACTORY_VERSION}
         kept = tuple(key for key in registry.keys if key.version not in gone)
         if version in (key.version for key in kept):
@@ -195,7 +196,10 @@ class Manager:
             raise StatusError(0x9484)
         block, rest = data[2 : 2 + data[1]], data[2 + data[1] :]
         given, rest = rest[1 : 1 + rest[0]], rest[1 + rest[0] :]
-        size, block = (block[0], block[1:]) if aes else (16, block)
+        size = len(block)
+        if size % (16 if aes else 8):
+            # Not whole blocks: the first byte says how long the key is that was padded (11.8.2.3.3).
+            size, block = block[0], block[1:]
         if size not in ((16, 24, 32) if aes else (16,)) or len(block) != -(-size // 16) * 16:
             raise StatusError(0x6A80)
         value = session.decrypt_sensitive(block)[:size]

@@ -97,6 +97,17 @@ class Persistent:
             self._turn, self._slot = 0, 1
             self.commit(factory)
 
+    @property
+    def uid(self) -> bytes:
+        """UID of the chip."""
+        return self._memory.uid
+
+    @property
+    def free(self) -> int:
+        """Bytes of the heap that no file takes."""
+        used = sum(file.size for instance in self.registry.instances for file in instance.files)
+        return self._system - used
+
     def commit(self, registry: Registry) -> None:
         """Make this the registry, whole or not at all.
 

@@ -21,9 +21,12 @@ class CardSession(Protocol):
     def update_response(self) -> bytes:
         """What follows the key information in the answer to INITIALIZE UPDATE."""
 
+    def offers(self, level: int) -> bool:
+        """Whether this card has the security level."""
+
     def authenticate(self, command: Command) -> bool:
-        """Whether EXTERNAL AUTHENTICATE carries the right MAC and host cryptogram, and a level that this card
-        offers; if so, the level is in force.
+        """Whether EXTERNAL AUTHENTICATE carries the right MAC and host cryptogram; if so, its level, one that
+        this card offers, is in force.
         """
 
     def unwrap(self, command: Command) -> bytes:
