@@ -64,3 +64,14 @@ class ResponseApdu:
     def decode(cls, raw: bytes) -> ResponseApdu:
         """From the bytes received, at least two."""
         return cls(raw[:-2], int.from_bytes(raw[-2:], "big"))
+
+
+def for_t0(command: bytes) -> bytes:
+    """A short command as T=0 carries it (ISO/IEC 7816-3:2006, 12.2): one byte after the header is Lc or Le,
+    never both. A command with data goes without Le (the card says 61xx and how much there is), one with
+    neither data nor Le with a zero. What is no short command is left as it is.
+    """
+    if len(command) == 4:
+        return command + b"\0"
+    has_data = len(command) > 5 and command[4] > 0
+    return command[: 5 + command[4]] if has_data else command

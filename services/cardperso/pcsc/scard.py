@@ -17,6 +17,7 @@ from pathlib import Path
 
 import smartcard.scard as pcsc
 
+from services.cardperso.pcsc.apdu import for_t0
 from services.cardperso.pcsc.errors import (
     CardChanged,
     CardRemoved,
@@ -147,7 +148,7 @@ class LocalPort:
         """See `Port`."""
         handle = self._card()
         with self._leash.within(seconds):
-            code, received = pcsc.SCardTransmit(handle, self._control, list(command))
+            code, received = pcsc.SCardTransmit(handle, self._control, list(self._framed(command)))
             self._check(code, self._reader)
         if len(received) < 2:
             self._sound = False
@@ -198,6 +199,10 @@ class LocalPort:
         code, _, _, _, atr = pcsc.SCardStatus(handle)
         self._check(code, self._reader)
         return bytes(atr)
+
+    def _framed(self, command: bytes) -> bytes:
+        """The command as the protocol carries it: T=0 has one length byte (`apdu.for_t0`)."""
+        return for_t0(command) if self._control == pcsc.SCARD_PCI_T0 else command
 
     def _use(self, protocol: int) -> None:
         self._control = pcsc.SCARD_PCI_T1 if protocol == pcsc.SCARD_PROTOCOL_T1 else pcsc.SCARD_PCI_T0

@@ -6,6 +6,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Self, TypeVar
 
 from services.cardperso.pcsc import traits
@@ -150,17 +151,15 @@ class CardSession:
         response = self._exchange(command)
         if response.sw >> 8 == 0x6C:
             exact = (response.sw & 0xFF) or MAX_SHORT_RESPONSE
-            response = self._exchange(
-                CommandApdu(
-                    command.name, command.cla, command.ins, command.p1, command.p2, command.data, exact
-                )
-            )
+            response = self._exchange(replace(command, ne=exact))
         data = response.data
         while response.sw >> 8 == 0x61:
             expected = (response.sw & 0xFF) or MAX_SHORT_RESPONSE
-            response = self._exchange(
-                CommandApdu("GET RESPONSE", command.cla & 0x03, 0xC0, 0, 0, ne=expected)
-            )
+            more = CommandApdu("GET RESPONSE", command.cla & 0x03, 0xC0, 0, 0, ne=expected)
+            response = self._exchange(more)
+            if response.sw >> 8 == 0x6C:
+                exact = (response.sw & 0xFF) or MAX_SHORT_RESPONSE
+                response = self._exchange(replace(more, ne=exact))
             data += response.data
             if len(data) > MAX_EXTENDED_RESPONSE:
                 break

@@ -48,7 +48,7 @@ def from_atr(atr: bytes) -> CardTraits:
             # Third software function table.
             return CardTraits(
                 chaining=bool(value[2] & 0x80),
-                extended=bool(value[2] & 0x40),
+                extended=bool(value[2] & 0x40) and _more_than_t0(atr),
                 information_file=bool(value[2] & 0x20),
             )
     return CardTraits()
@@ -58,14 +58,15 @@ def with_information(traits: CardTraits, ef_atr: bytes) -> CardTraits:
     """Add the extended length information (tag 7F66) of EF.ATR/INFO; without it one extended APDU is not
     trusted.
 
-    A card that promises extended length but does not say how long is used with short APDUs.
+    A card that promises extended length but does not say how long is used with short APDUs, and so is one
+    that speaks of lengths but never promised to take them, or cannot with its protocol.
     """
     try:
         information = find(ef_atr, 0x7F66)
         numbers = [] if information is None else _integers(information)
     except TlvError:
         numbers = []
-    if len(numbers) != 2 or min(numbers) < _SHORT_COMMAND:
+    if not traits.extended or len(numbers) != 2 or min(numbers) < _SHORT_COMMAND:
         return CardTraits(chaining=traits.chaining, information_file=traits.information_file)
     return CardTraits(
         chaining=traits.chaining,
@@ -80,14 +81,27 @@ def historical_bytes(atr: bytes) -> bytes:
     """The historical bytes of an ATR (ISO/IEC 7816-3:2006, 8.2); empty where it is cut short."""
     if len(atr) < 2:
         return b""
-    count, present, at = atr[1] & 0x0F, atr[1] >> 4, 2
+    at = _interface(atr)[1]
+    return atr[at : at + (atr[1] & 0x0F)]
+
+
+def _more_than_t0(atr: bytes) -> bool:
+    """Whether the card offers a protocol that carries extended length fields: T=0 has one length byte."""
+    return bool(_interface(atr)[0] - {0x00, 0x0F})
+
+
+def _interface(atr: bytes) -> tuple[set[int], int]:
+    """The protocols that the interface bytes offer, and where these end (8.2.3)."""
+    present, at = atr[1] >> 4, 2
+    protocols = set()
     while present:
         at += (present & 7).bit_count()
         if not present & 8 or at >= len(atr):
             break
+        protocols.add(atr[at] & 0x0F)
         present = atr[at] >> 4
         at += 1
-    return atr[at : at + count]
+    return protocols, at
 
 
 def _integers(information: bytes) -> list[int]:
