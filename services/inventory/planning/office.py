@@ -65,20 +65,6 @@ def read(store: Store, region: Location, now: datetime, default_lead_days: int) 
     """Everything that a forecast of ``region`` is made of."""
     planning, today = PlanningStore(store.connection), days.day_of(now)
     reports = planning.reports(region, today - _REPORT_LASTS)
-    contracts = ContractStore(store.connection).in_force(
-        (ContractKind.ABIS_LICENCE, ContractKind.MAINTENANCE)
-    )
-    granted = entitlement(contracts, today)
-    has = {contract.kind for contract in contracts}
-    yesterday = today - timedelta(days=1)
-    gate = Gate(
-        # Where no contract of a kind is on file, nothing is known that would shut the gate.
-        maintenance_until=(granted.maintenance_until or yesterday)
-        if ContractKind.MAINTENANCE in has
-        else None,
-        licence_until=(granted.licence_until or yesterday) if ContractKind.ABIS_LICENCE in has else None,
-        searches_per_day=granted.max_searches_per_day or None,
-    )
     return Books(
         today=today,
         used=history.read(store.connection, region, also=tuple(reports)),
@@ -87,7 +73,7 @@ def read(store: Store, region: Location, now: datetime, default_lead_days: int) 
         stock=planning.stock(region),
         under_way=planning.under_way(region),
         consumables=planning.cards_of_consumables(region),
-        gate=gate,
+        gate=_gate(store, today),
         lead_days=lead_time(store.connection, now - timedelta(days=365)) or default_lead_days,
     )
 

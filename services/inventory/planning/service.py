@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
 
 import grpc
 from tunggal.inventory.v1 import planning_pb2 as pb
@@ -12,15 +11,14 @@ from tunggal.inventory.v1 import planning_pb2_grpc
 from services.common import paging
 from services.common.clock import Clock
 from services.common.db import Database
-from services.common.errors import InvalidArgument, NotFound
+from services.common.errors import InvalidArgument
 from services.inventory.adapter import OPERATORS, READERS, Adapter, after, day, day_or_none, moment, token
 from services.inventory.desk import Desk
 from services.inventory.journal import Journal, new_id
 from services.inventory.ledger import BLANK
 from services.inventory.location import CENTRE, parse
-from services.inventory.planning import messages, office
-from services.inventory.planning.calendar import indonesia
-from services.inventory.planning.feasibility import Target, assess, coverage_rate
+from services.inventory.planning import messages, office, targets
+from services.inventory.planning.feasibility import assess
 from services.inventory.planning.proposal import PlanState, Proposal, unknown
 from services.inventory.planning.runout import Terms
 from services.inventory.planning.store import Capacity, Coverage, DemandReport, PlanningStore
@@ -43,8 +41,6 @@ ALLOW = {
 }
 _HORIZON = 180
 _MOST_PATHS = 50
-#: A finish further away than this is no plan for anybody.
-_LONGEST_TARGET_YEARS = 10
 
 
 class PlanningService(Adapter, planning_pb2_grpc.PlanningServiceServicer):
@@ -215,25 +211,7 @@ class PlanningService(Adapter, planning_pb2_grpc.PlanningServiceServicer):
         self, request: pb.AssessTargetRequest, context: grpc.ServicerContext
     ) -> pb.AssessTargetResponse:
         """Judges a target."""
-        given = request.target
-        start, deadline = day(given.start, "target.start"), day(given.deadline, "target.deadline")
-        target = Target(
-            cards=given.cards,
-            start=start,
-            deadline=deadline,
-            printers=given.printers,
-            per_printer_day=given.cards_per_printer_day or None,
-            hours_per_day=given.hours_per_day or 8.0,
-            minutes_per_card=given.minutes_per_card or None,
-            operators=given.operators or None,
-            operator_minutes_per_card=given.operator_minutes_per_card or None,
-            spoilage=given.spoilage,
-            blanks=given.blanks if given.HasField("blanks") else None,
-        )
-        _check(target)
-        calendar = indonesia(start.year, max(start.year, deadline.year) + _LONGEST_TARGET_YEARS)
-        if calendar.worked_between(start, deadline) < 1:
-            raise _no_day_left("target.deadline")
+        target, calendar = targets.read(request.target)
         return messages.verdict(assess(target, calendar))
 
     def ReportCoverage(
@@ -272,33 +250,7 @@ class PlanningService(Adapter, planning_pb2_grpc.PlanningServiceServicer):
         deadline = day_or_none(request.deadline, "deadline")
         with self._read() as store:
             found = PlanningStore(store.connection).coverages(location, known_at)
-        if not found:
-            raise NotFound(
-                "COVERAGE_UNKNOWN",
-                f"Nothing is known of the coverage of {location}.",
-                field="location",
-                remedy="Enter it with ReportCoverage.",
-            )
-        # Of one day the word that was entered last counts.
-        latest = max(found, key=lambda each: (each.day, each.entry_time))
-        answer = pb.GetCoverageResponse(
-            latest=messages.coverage(latest),
-            history=map(messages.coverage, found),
-            share=latest.recorded / latest.obliged,
-        )
-        if request.goal:
-            if deadline is None:
-                raise _no_day_left("deadline")
-            calendar = indonesia(latest.day.year, max(latest.day.year, deadline.year))
-            worked = calendar.worked_between(latest.day, deadline)
-            if worked < 1:
-                raise _no_day_left("deadline")
-            rate = coverage_rate(
-                latest.recorded, latest.obliged, request.goal, latest.day, deadline, calendar
-            )
-            answer.missing = round(rate * worked)
-            answer.working_days, answer.needed_per_working_day = worked, rate
-        return answer
+        return targets.coverage(location, found, request.goal, deadline)
 
     def _plan(self, plan_id: str) -> Proposal:
         with self._read() as store:
@@ -308,38 +260,9 @@ class PlanningService(Adapter, planning_pb2_grpc.PlanningServiceServicer):
         return found
 
 
-def _check(target: Target) -> None:
-    if target.per_printer_day is None and target.minutes_per_card is None:
-        raise InvalidArgument(
-            "NO_RATE",
-            "The target says neither how many cards a printer makes nor how long one takes.",
-            field="target.cards_per_printer_day",
-            remedy="Send cards_per_printer_day (about 100 in practice) or minutes_per_card.",
-        )
-    longest = date(target.start.year + _LONGEST_TARGET_YEARS, 12, 31)
-    rate = target.per_printer_day or target.hours_per_day * 60 / (target.minutes_per_card or 1.0)
-    work = target.cards / (1 - target.spoilage) / (rate * target.printers)
-    if work > 200 * _LONGEST_TARGET_YEARS or target.deadline > longest:
-        raise InvalidArgument(
-            "TARGET_OUT_OF_SIGHT",
-            f"The target takes longer than {_LONGEST_TARGET_YEARS} years.",
-            field="target.cards",
-            remedy="Check cards, printers and rate; split the target into years.",
-        )
-
-
 def _in_future(field: str) -> InvalidArgument:
     return InvalidArgument(
         "TIME_IN_FUTURE", "The report is of a time to come.", field=field, remedy="Check the sender's clock."
-    )
-
-
-def _no_day_left(field: str) -> InvalidArgument:
-    return InvalidArgument(
-        "NO_WORKING_DAY",
-        "There is no working day from the start to the deadline.",
-        field=field,
-        remedy="Send a later deadline; weekends, holidays and joint leave do not count.",
     )
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -18,8 +17,6 @@ from services.inventory.location import CENTRE, Location
 from services.inventory.planning.proposal import Move, PlanState, Proposal, ProposedShare
 from services.inventory.planning.tables import capacity, coverage, demand_report, plan
 from services.inventory.records import Column, Records
-
-T = TypeVar("T")
 
 _account, _allocation, _item = tables.account, tables.allocation, tables.item
 
@@ -206,7 +203,3 @@ def _within(place: sa.Column[Any], region: Location) -> list[Any]:
 
 def _dump(values: Any) -> str:
     return json.dumps([asdict(value) for value in values])
-
-
-def _load(kind: Callable[..., T], text: str) -> tuple[T, ...]:
-    return tuple(kind(**values) for values in json.loads(text))
