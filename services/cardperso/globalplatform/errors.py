@@ -100,6 +100,17 @@ class WrongCardType(GlobalPlatformFault, FailedPrecondition):
         )
 
 
+class CardLocked(GlobalPlatformFault, FailedPrecondition):
+    """The card's life cycle state is CARD_LOCKED: it takes no data until its issuer unlocks it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "CARD_LOCKED",
+            "The card is locked (SELECT was answered with 6283).",
+            remedy="Find out who locked it and why. Spoil it, or set it back to SECURED with its keys.",
+        )
+
+
 class MalformedResponse(GlobalPlatformFault, DataLoss):
     """What the card answered is not what the standard says it looks like."""
 
@@ -168,6 +179,7 @@ class KeyCheckFailed(GlobalPlatformFault, DataLoss):
 
 
 _MEANINGS = {
+    0x6283: "the card is locked",
     0x6300: "authentication of the host cryptogram failed",
     0x6310: "more data available",
     0x6438: "imported package not available",

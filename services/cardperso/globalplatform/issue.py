@@ -11,12 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from services.cardperso.chip.plan import ACCESS_RULES, ChipPlan
-from services.cardperso.globalplatform import commands
 from services.cardperso.globalplatform.channel import CardAnswer, KeySource, SecureChannel, open_channel
 from services.cardperso.globalplatform.commands import Dgi, Scope
 from services.cardperso.globalplatform.errors import CommandRefused, WrongCardType
 from services.cardperso.globalplatform.guard import AttemptGuard
-from services.cardperso.globalplatform.manager import CardManager, CardState, protocols
+from services.cardperso.globalplatform.manager import CardManager, CardState, protocols, select_domain
 from services.cardperso.globalplatform.messaging import SecurityLevel
 from services.cardperso.globalplatform.transport import Transport
 from services.cardperso.keys.keyset import KeySet
@@ -134,10 +133,11 @@ def issue(
 
     Raises:
         WrongCardType: the card is none of this type; nothing was changed on it.
+        CardLocked: it was locked; nothing was changed on it.
         GlobalPlatformFault, PcscFault, KeyNotFound, KeystoreUnavailable: it stopped there; it may be called
             again with the same card.
     """
-    _select(line, card_type.isd)
+    limit = min(limit, select_domain(line, card_type.isd))
     size = 16 if dict(protocols(line)).get(3, 0) & _S16 else 8
 
     def session() -> SecureChannel:
@@ -184,12 +184,6 @@ def _secure(manager: CardManager) -> None:
     except CommandRefused:
         if manager.card_state() is not CardState.SECURED:
             raise
-
-
-def _select(line: Transport, isd: bytes) -> None:
-    _, sw = line.transmit(commands.select(isd).encode())
-    if sw != 0x9000:
-        raise WrongCardType(f"SELECT of its issuer security domain was answered with {sw:04X}.")
 
 
 def _replaced(card: CardAnswer) -> int:

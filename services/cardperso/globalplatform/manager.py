@@ -10,10 +10,17 @@ from services.cardperso import tlv
 from services.cardperso.globalplatform import commands
 from services.cardperso.globalplatform.channel import SecureChannel
 from services.cardperso.globalplatform.commands import Dgi, Privilege, Scope
-from services.cardperso.globalplatform.errors import CommandRefused, KeyCheckFailed, MalformedResponse
+from services.cardperso.globalplatform.errors import (
+    CardLocked,
+    CommandRefused,
+    KeyCheckFailed,
+    MalformedResponse,
+    WrongCardType,
+)
 from services.cardperso.globalplatform.transport import Transport
 from services.cardperso.keys.keyset import KeySet
 from services.cardperso.keys.symmetric import SoftwareKey
+from services.cardperso.pcsc.apdu import MAX_EXTENDED_RESPONSE
 
 _OK = 0x9000
 _MORE = 0x6310
@@ -22,6 +29,9 @@ _APPLICATION_NOT_FOUND = 0x6A82
 _CARD_DATA = 0x0066
 _SCP_OID = bytes.fromhex("2A864886FC6B04")
 """1.2.840.114283.4, followed by the protocol and its option i (GlobalPlatform 2.3.1, Appendix H)."""
+_CARD_IS_LOCKED = 0x6283
+_LEAST_LIMIT = 64
+"""Bytes that a data field must hold at least: less has no room for a MAC and a block of cipher text."""
 _MAX_ANSWERS = 64
 """Answers to GET STATUS after which a card is taken to go round in circles."""
 
@@ -46,6 +56,33 @@ class RegistryEntry:
     state: int
     privileges: bytes = b""
     modules: tuple[bytes, ...] = ()
+
+
+def select_domain(transport: Transport, aid: bytes = b"") -> int:
+    """Select a security domain, without name the one that is selected by default.
+
+    Returns:
+        The longest data field that it takes in a command (GlobalPlatform 2.3.1, 11.9.3.1, tag 9F65), or the
+        longest that there is where it sets no limit. One byte of FF is no limit: that field cannot say more,
+        and cards with extended length have it.
+
+    Raises:
+        WrongCardType: there is no such domain.
+        CardLocked: the card answers that it is locked.
+    """
+    data, sw = transport.transmit(commands.select(aid).encode())
+    if sw == _CARD_IS_LOCKED:
+        raise CardLocked
+    if sw != _OK:
+        raise WrongCardType(f"SELECT of its issuer security domain was answered with {sw:04X}.")
+    try:
+        inside = tlv.find(tlv.find(data, 0x6F) or b"", 0xA5) or b""
+        longest = tlv.find(inside, 0x9F65) or b""
+    except tlv.TlvError:
+        longest = b""  # whatever it says, it has no limit in it
+    if longest in (b"", b"\xff"):
+        return MAX_EXTENDED_RESPONSE
+    return max(int.from_bytes(longest, "big"), _LEAST_LIMIT)
 
 
 def protocols(transport: Transport) -> list[tuple[int, int]]:
