@@ -1,8 +1,8 @@
 """A second card, for tests of our host: the text of the standards in code, nothing of the virtual card in it.
 
-GlobalPlatform Card Specification 2.3.1 (clauses 5, 7 and 11, Appendices B and E), its Amendment D 1.2, and the
-data groupings of EMV Card Personalization 1.1. It forgives nothing: what the text does not allow is written down
-in `violations` and answered with 6F00.
+GlobalPlatform Card Specification 2.3.1 (clauses 5, 7 and 11, Appendices B and E), its Amendment D 1.2, and
+the data groupings of EMV Card Personalization 1.1. It forgives nothing: what the text does not allow is
+written down in `violations` and answered with 6F00.
 """
 
 from __future__ import annotations
