@@ -23,6 +23,7 @@ from services.cardperso import journal_service, pcsc, reader_service, verificati
 from services.cardperso.attempts import Attempts
 from services.cardperso.chip import profile as profiles
 from services.cardperso.chip.plan import encode
+from services.cardperso.custodian import Custodian
 from services.cardperso.desk import Desk
 from services.cardperso.encoder import Encoder
 from services.cardperso.globalplatform import AttemptGuard
@@ -206,6 +207,7 @@ def build(
         )
         .background("readers", watcher.run)
         .background("station", station.run)
+        .background("custodian", Custodian(jobs, *neighbours, bell, poll_seconds=settings.poll_seconds).run)
         .on_start(prepare)
         .on_close(alone.release)
         .on_close(issuer.close)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from services.cardperso.job import Job, State
 from services.cardperso.jobs import Jobs
+from services.cardperso.people import operator_id
 from services.cardperso.ports import Enroll, Inventory
 from services.common.errors import (
     AlreadyExists,
@@ -48,37 +49,46 @@ class Booking:
         """Give back what the job holds, then end it."""
         reason = job.reason or "UNKNOWN"
         if job.reservation_id:
-            reason = self._give_up_blank(job, reason)
+            job = self._give_up_blank(job, reason)
         if job.claim_id:
             try:
                 self._enroll.release(job.request_id("release"), job.claim_id, reason)
             except DECISIONS as error:
                 _log.info("claim_had_ended", job_id=job.job_id, reason=error.reason)
-        return self._jobs.save(job.waiting(reason).ended())
+        return self._jobs.save(job.waiting(reason).ended().with_review_due())
 
-    def _give_up_blank(self, job: Job, reason: str) -> str:
-        """Release or spoil the blank; the reason, with a word on a blank that can no longer be spoiled."""
+    def _give_up_blank(self, job: Job, reason: str) -> Job:
+        """Release the blank, or put it aside as spoiled: from then on nobody can use it, and it waits for a
+        second person.
+        """
         try:
             if job.outcome is State.FAILED:
                 self._inventory.release(job.request_id("unreserve"), job.reservation_id, reason)
             else:
-                self._spoil(job, reason)
+                job = job.put_aside(self._spoil(job, reason))
         except DECISIONS as error:
-            if error.reason == "RESERVATION_CONSUMED":
-                return (
-                    f"CARD_VOID: destroy the card of blank {job.blank_serial}, booked as consumed. {reason}"[
-                        :500
-                    ]
-                )
             _log.warning("blank_had_ended", job_id=job.job_id, reason=error.reason)
-        return reason
+        return job
 
-    def _spoil(self, job: Job, reason: str) -> None:
+    def _spoil(self, job: Job, reason: str) -> str:
+        operator = operator_id(job.rejected_by or job.operator)
+
+        def spoil(step: str, chip_uid: str) -> str:
+            return self._inventory.spoil(job.request_id(step), job.reservation_id, reason, chip_uid, operator)
+
         try:
-            self._inventory.spoil(job.request_id("spoil"), job.reservation_id, reason, job.chip_uid)
-        except AlreadyExists:
-            # The UID is bound to another blank: a cloned chip. The blank is ruined all the same.
-            self._inventory.spoil(job.request_id("spoil-without-uid"), job.reservation_id, reason, "")
+            try:
+                return spoil("spoil", job.chip_uid)
+            except AlreadyExists:
+                # The UID is bound to another blank: a cloned chip. The blank is ruined all the same.
+                return spoil("spoil-without-uid", "")
+        except FailedPrecondition as error:
+            if error.reason != "RESERVATION_CONSUMED":
+                raise
+        # It was booked as a card before that was lost.
+        return self._inventory.void(
+            job.request_id("void-blank"), job.reservation_id, reason, job.chip_uid, operator
+        )
 
 
 def told(error: TunggalError) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 from services.cardperso import pcsc
+from services.cardperso.booking import DECISIONS
 from services.cardperso.job import Job, State
 from services.cardperso.jobs import Jobs
 from services.cardperso.localtime import local_day
@@ -75,14 +76,20 @@ class Desk:
         jobs = self._jobs.open_jobs(self._station)
         return {job.reader: job.job_id for job in reversed(jobs)}
 
-    def report_issued(self, job: Job) -> None:
-        """Tell enroll that the holder has the card.
+    def hand_over(self, job_id: str) -> None:
+        """Note that the holder is about to get the card, then tell enroll. Whoever wants to reject the card
+        comes either before the note or after the holder has it.
 
         Raises:
-            FailedPrecondition: the job has no finished card to hand over.
+            NotFound: there is no such job.
+            FailedPrecondition: there is no finished card to hand over, or enroll knows of another one.
         """
-        job.handed_over()  # refuses before anything is reported
-        self._enroll.report_issued(job.request_id("issued"), job.record_id, job.chip_uid)
+        job = self._jobs.change(job_id, Job.handing_over)
+        try:
+            self._enroll.report_issued(job.request_id("issued"), job.record_id, job.chip_uid)
+        except DECISIONS:
+            self._jobs.change(job_id, Job.done)
+            raise
 
 
 def position(page_token: str) -> int:

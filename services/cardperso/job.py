@@ -17,7 +17,7 @@ import uuid
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from services.common.errors import FailedPrecondition, PermissionDenied
+from services.common.errors import FailedPrecondition
 
 
 class State(StrEnum):
@@ -42,6 +42,23 @@ class Card(StrEnum):
     QUALITY_CHECKED = "QUALITY_CHECKED"
     HANDED_OVER = "HANDED_OVER"
     VOID = "VOID"
+
+
+class Review(StrEnum):
+    """What a second person says of a rejected or spoiled card."""
+
+    NONE = ""
+    ACCEPTED = "ACCEPTED"
+    QUESTIONED = "QUESTIONED"
+
+
+class Errand(StrEnum):
+    """What a neighbour has yet to be told of a card that is out of the reader."""
+
+    NONE = ""
+    HAND_OVER = "HAND_OVER"
+    VOID = "VOID"
+    REVIEW = "REVIEW"
 
 
 OPEN = (State.PENDING, State.CLAIMED, State.WRITING, State.VERIFIED)
@@ -86,6 +103,12 @@ class Job:
     rejected_by: str = ""
     reject_reason: str = ""
     reviewed_by: str = ""
+    review: Review = Review.NONE
+    review_note: str = ""
+    spoilage_id: str = ""
+    errand: Errand = Errand.NONE
+    errand_note: str = ""
+    sent: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -105,7 +128,7 @@ class Job:
 
     def waits_for_people(self, *, quality_check: bool) -> bool:
         """Whether somebody must look at the finished card before it is booked."""
-        finished = self.state is State.VERIFIED and self.outcome is None and not self.consumed
+        finished = self.state is State.VERIFIED and self.sent and self.outcome is None and not self.consumed
         return finished and bool(self.rejected_by or (quality_check and not self.checked_by))
 
     def digest(self) -> bytes:
@@ -149,6 +172,10 @@ class Job:
         """The chip holds exactly what it should, and both faces are drawn."""
         return self._to(State.VERIFIED, State.WRITING)
 
+    def faces_sent(self) -> Job:
+        """The printer has printed both faces."""
+        return replace(self, sent=True, reason="" if self.outcome is None else self.reason)
+
     def booked(self) -> Job:
         """The inventory has booked the blank as consumed."""
         return self._to(State.VERIFIED, State.VERIFIED, consumed=True)
@@ -157,11 +184,11 @@ class Job:
         """The record is CARD_PRINTED."""
         return self._to(State.PRINTED, State.VERIFIED)
 
-    def handed_over(self) -> Job:
-        """The holder has the card.
+    def handing_over(self) -> Job:
+        """The holder is about to get the card; until that is booked nobody can reject it.
 
         Raises:
-            FailedPrecondition: there is no finished card, or it was handed over before.
+            FailedPrecondition: there is no finished card, it was rejected, or it was handed over before.
         """
         if self.rejected_by:
             raise FailedPrecondition(
@@ -178,91 +205,38 @@ class Job:
                 remedy="Hand over the card of a job that is PRINTED.",
                 metadata={"state": self.state.value},
             )
-        return self._to(State.HANDED_OVER, State.PRINTED)
+        return replace(self, errand=Errand.HAND_OVER)
 
-    def passed(self, by: str) -> Job:
-        """Somebody found the card good.
+    def handed_over(self) -> Job:
+        """Enroll knows that the holder has the card."""
+        return self._to(State.HANDED_OVER, State.PRINTED, errand=Errand.NONE)
 
-        Raises:
-            FailedPrecondition: there is no finished card here, or somebody found it bad.
-        """
-        self._is_here("passed")
-        if self.rejected_by:
+    def refuse_while_handed_over(self) -> None:
+        """Raise FailedPrecondition where a hand-over was begun and enroll may know of it."""
+        if self.errand is Errand.HAND_OVER:
             raise FailedPrecondition(
-                "CARD_REJECTED",
-                f"{self.rejected_by} has rejected the card of job {self.job_id}.",
+                "CARD_BEING_HANDED_OVER",
+                f"The card of job {self.job_id} is being handed over.",
                 field="job_id",
-                remedy="Let a second person review it.",
+                remedy="Repeat the hand-over, which was interrupted, to finish it.",
             )
-        return replace(self, checked_by=by)
 
-    def rejected(self, by: str, reason: str) -> Job:
-        """Somebody found the card bad; it waits for a second person.
+    def put_aside(self, spoilage_id: str) -> Job:
+        """The inventory has spoiled the blank."""
+        return replace(self, spoilage_id=spoilage_id)
 
-        Raises:
-            FailedPrecondition: there is no finished card here, or it was rejected before.
-        """
-        self._is_here("rejected")
-        if self.rejected_by:
-            raise FailedPrecondition(
-                "CARD_REJECTED",
-                f"{self.rejected_by} has rejected the card of job {self.job_id} already.",
-                field="job_id",
-                remedy="Let a second person review it.",
-            )
-        return replace(self, rejected_by=by, reject_reason=reason[:300], checked_by="")
+    def with_review_due(self) -> Job:
+        """The inventory is to hear what the second person said, where there is anything to tell."""
+        due = self.review is not Review.NONE and self.spoilage_id and self.errand is not Errand.VOID
+        return replace(self, errand=Errand.REVIEW, errand_note="") if due else self
 
-    def reviewed(self, by: str, *, confirmed: bool) -> Job:
-        """A second person has looked at what was rejected or spoiled.
+    def done(self) -> Job:
+        """The neighbours know all."""
+        return replace(self, errand=Errand.NONE, errand_note="")
 
-        A rejection that stands spoils the card before it is booked and voids it afterwards.
-
-        Raises:
-            PermissionDenied: it is the same person.
-            FailedPrecondition: there is nothing to review, or a spoiled card shall be good again.
-        """
-        rejected = self.rejected_by and self.state in (State.VERIFIED, State.PRINTED)
-        lost = self.state in (State.SPOILED, State.VOID)
-        if not (rejected or lost) or self.reviewed_by:
-            raise FailedPrecondition(
-                "NOTHING_TO_REVIEW",
-                f"The card of job {self.job_id} is neither rejected nor spoiled, or was reviewed before.",
-                field="job_id",
-                remedy="List what waits for a review.",
-            )
-        first = self.rejected_by or self.operator
-        if by == first:
-            raise PermissionDenied(
-                "SAME_PERSON",
-                f"{by} cannot review the card of job {self.job_id}: a second person must.",
-                field="job_id",
-                remedy="Ask somebody else.",
-            )
-        if lost:
-            if not confirmed:
-                raise FailedPrecondition(
-                    "CARD_SPOILED",
-                    f"The blank of job {self.job_id} is booked as spoiled.",
-                    field="confirmed",
-                    remedy="Confirm it here, and question it in the inventory.",
-                )
-            return replace(self, reviewed_by=by)
-        if not confirmed:
-            return replace(self, rejected_by="", reject_reason="")
-        reason = f"{self.reject_reason}; rejected by {self.rejected_by}, reviewed by {by}"[:500]
-        if self.state is State.VERIFIED and not self.consumed:
-            return replace(self, outcome=State.SPOILED, reason=reason, reviewed_by=by)
-        return replace(self, state=State.VOID, reason=reason, reviewed_by=by)
-
-    def _is_here(self, what: str) -> None:
-        if self.state not in (State.VERIFIED, State.PRINTED) or self.outcome is not None:
-            raise FailedPrecondition(
-                f"CARD_{self.state}",
-                f"The card of job {self.job_id} cannot be {what}: the job is {self.state}.",
-                field="job_id",
-                remedy="A card can be judged from when its chip is verified until it is handed over.",
-                metadata={"state": self.state.value},
-            )
+    def delayed(self, why: str) -> Job:
+        """A neighbour could not be told."""
+        return replace(self, errand_note=why[:500])
 
     def ending(self, outcome: State, reason: str) -> Job:
         """The job will end so, once what it holds is given back."""
@@ -272,7 +246,7 @@ class Job:
         """All is given back."""
         if self.outcome is None:
             raise ValueError("a job ends with an outcome")
-        return replace(self, state=self.outcome)
+        return replace(self, state=self.outcome, errand_note="")
 
     def waiting(self, reason: str) -> Job:
         """The job stands still for a reason that may pass."""

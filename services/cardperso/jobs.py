@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import sqlalchemy as sa
 
 from services.cardperso.face.render import Faces
@@ -50,8 +52,34 @@ class Jobs:
         self._bell.ring()
         return saved
 
+    def keep(self, job: Job) -> Job:
+        """Store what the neighbours were told of a job that has ended; the job as stored."""
+        saved = self._database.run(lambda conn: self._store.save(conn, job, self._clock.now()))
+        self._bell.ring()
+        return saved
+
+    def change(self, job_id: str, step: Callable[[Job], Job]) -> Job:
+        """Take a step that says nothing of how the job ends; the job as stored.
+
+        Raises:
+            NotFound: there is no such job.
+            FailedPrecondition: the job cannot take the step.
+        """
+        saved = self._database.run(
+            lambda conn: self._store.save(conn, step(self._store.job(conn, job_id)), self._clock.now())
+        )
+        self._bell.ring()
+        return saved
+
+    def errands(self, limit: int) -> list[Job]:
+        """Jobs of which a neighbour has yet to be told something, oldest first."""
+        with self._database.read() as conn:
+            return self._store.errands(conn, limit)
+
     def note(self, job: Job, reason: str) -> Job:
-        """Store why a job waits, unless that is known."""
+        """Store why a job waits, unless that is known. Why it ends is kept: the neighbours are told it."""
+        if job.outcome is not None:
+            return job if job.errand_note == reason[:500] else self.save(job.delayed(reason))
         return job if job.reason == reason[:500] else self.save(job.waiting(reason))
 
     def reload(self, job: Job) -> Job:

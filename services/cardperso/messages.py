@@ -7,7 +7,7 @@ import datetime as dt
 from google.protobuf.timestamp_pb2 import Timestamp
 from tunggal.cardperso.v1 import cardperso_pb2 as pb
 
-from services.cardperso.job import Card, Job, State
+from services.cardperso.job import Card, Job, Review, State
 from services.cardperso.pcsc import ReaderState
 
 SIDES = {pb.CARD_SIDE_FRONT: "front", pb.CARD_SIDE_BACK: "back"}
@@ -29,6 +29,11 @@ _CARDS = {
     Card.QUALITY_CHECKED: pb.CARD_STATE_QUALITY_CHECKED,
     Card.HANDED_OVER: pb.CARD_STATE_HANDED_OVER,
     Card.VOID: pb.CARD_STATE_VOID,
+}
+_REVIEWS = {
+    Review.NONE: pb.CARD_REVIEW_UNSPECIFIED,
+    Review.ACCEPTED: pb.CARD_REVIEW_ACCEPTED,
+    Review.QUESTIONED: pb.CARD_REVIEW_QUESTIONED,
 }
 _BY_NUMBER = {number: state for state, number in _STATES.items()}
 
@@ -57,6 +62,11 @@ def job(found: Job) -> pb.CardJob:
         checked_by=found.checked_by,
         rejected_by=found.rejected_by,
         reviewed_by=found.reviewed_by,
+        review=_REVIEWS[found.review],
+        review_note=found.review_note,
+        spoilage_id=found.spoilage_id,
+        errand=": ".join(filter(None, (found.errand, found.errand_note))),
+        reject_reason=found.reject_reason,
     )
 
 

@@ -8,10 +8,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import grpc
+from tunggal.enroll.v1 import cards_pb2 as enroll_cards_pb2
+from tunggal.enroll.v1 import cards_pb2_grpc as enroll_cards_pb2_grpc
 from tunggal.enroll.v1 import enroll_pb2, enroll_pb2_grpc
-from tunggal.inventory.v1 import chips_pb2, chips_pb2_grpc, inventory_pb2, inventory_pb2_grpc
+from tunggal.inventory.v1 import (
+    cards_pb2,
+    cards_pb2_grpc,
+    chips_pb2,
+    chips_pb2_grpc,
+    inventory_pb2,
+    inventory_pb2_grpc,
+    spoilage_pb2,
+    spoilage_pb2_grpc,
+)
 
 from services.cardperso.holder import BloodType, Finger, Holder, MaritalStatus, Religion, Sex
+from services.cardperso.job import Job
+from services.cardperso.people import operator_id
 from services.cardperso.ports import ChipStanding, Claim, Reservation
 from services.common.errors import remote_error
 
@@ -21,6 +34,7 @@ class GrpcEnroll:
 
     def __init__(self, channel: grpc.Channel, call_seconds: float) -> None:
         self._stub = enroll_pb2_grpc.EnrollServiceStub(channel)
+        self._cards = enroll_cards_pb2_grpc.CardServiceStub(channel)
         self._seconds = call_seconds
 
     def claim(self, request_id: str, region: str, claimant: str, issue_date: dt.date) -> Claim:
@@ -50,6 +64,19 @@ class GrpcEnroll:
         with _typed_errors():
             self._stub.ReportCardPrinted(request, timeout=self._seconds)
 
+    def void_card(self, request_id: str, job: Job) -> None:
+        """See the protocol."""
+        request = enroll_cards_pb2.VoidCardRequest(
+            request_id=request_id,
+            record_id=job.record_id,
+            chip_uid=job.chip_uid,
+            reason=job.reject_reason,
+            rejected_by=operator_id(job.rejected_by),
+            reviewed_by=operator_id(job.reviewed_by),
+        )
+        with _typed_errors():
+            self._cards.VoidCard(request, timeout=self._seconds)
+
     def report_issued(self, request_id: str, record_id: str, chip_uid: str) -> None:
         """See the protocol."""
         request = enroll_pb2.ReportCardIssuedRequest(
@@ -65,6 +92,8 @@ class GrpcInventory:
     def __init__(self, channel: grpc.Channel, call_seconds: float) -> None:
         self._stub = inventory_pb2_grpc.InventoryServiceStub(channel)
         self._chips = chips_pb2_grpc.ChipServiceStub(channel)
+        self._cards = cards_pb2_grpc.CardServiceStub(channel)
+        self._spoilage = spoilage_pb2_grpc.SpoilageServiceStub(channel)
         self._seconds = call_seconds
 
     def reserve(self, request_id: str, location: str, purpose: str) -> Reservation:
@@ -97,13 +126,41 @@ class GrpcInventory:
         with _typed_errors():
             self._stub.ConsumeBlank(request, timeout=self._seconds)
 
-    def spoil(self, request_id: str, reservation_id: str, reason: str, chip_uid: str) -> None:
+    def spoil(self, request_id: str, reservation_id: str, reason: str, chip_uid: str, operator: str) -> str:
         """See the protocol."""
         request = inventory_pb2.SpoilBlankRequest(
-            request_id=request_id, reservation_id=reservation_id, reason=reason, chip_uid=chip_uid
+            request_id=request_id,
+            reservation_id=reservation_id,
+            reason=reason,
+            chip_uid=chip_uid,
+            operator=operator,
         )
         with _typed_errors():
-            self._stub.SpoilBlank(request, timeout=self._seconds)
+            return str(self._stub.SpoilBlank(request, timeout=self._seconds).spoilage_id)
+
+    def void(self, request_id: str, reservation_id: str, reason: str, chip_uid: str, operator: str) -> str:
+        """See the protocol."""
+        request = cards_pb2.VoidCardRequest(
+            request_id=request_id,
+            reservation_id=reservation_id,
+            reason=reason,
+            chip_uid=chip_uid,
+            operator=operator,
+        )
+        with _typed_errors():
+            return str(self._cards.VoidCard(request, timeout=self._seconds).spoilage_id)
+
+    def review(self, request_id: str, spoilage_id: str, note: str, operator: str, *, accepted: bool) -> None:
+        """See the protocol."""
+        request = spoilage_pb2.ReviewSpoilageRequest(
+            request_id=request_id,
+            spoilage_id=spoilage_id,
+            accepted=accepted,
+            review=note,
+            operator=operator,
+        )
+        with _typed_errors():
+            self._spoilage.ReviewSpoilage(request, timeout=self._seconds)
 
 
 def holder_of(claim: enroll_pb2.Claim, region: str, issue_date: dt.date) -> Holder:

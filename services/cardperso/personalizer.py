@@ -25,6 +25,7 @@ from services.cardperso.metrics import ChipMeter
 from services.cardperso.pcsc import CardTimeout, PcscFault
 from services.cardperso.ports import Enroll, Inventory
 from services.cardperso.printing.printer import CardPrinter, NoPrinter, PrinterFault, PrintFailed
+from services.cardperso.store import JOB_CHANGED
 from services.common.errors import TunggalError
 from services.common.logs import get_logger
 
@@ -85,7 +86,6 @@ class Personalizer:
         self._policy = policy
         self._printer = printer or NoPrinter()
         self._booking = Booking(jobs, enroll, inventory)
-        self._sent: set[str] = set()
         self._work: dict[str, _Work] = {}
 
     def run(self, job: Job, stop: threading.Event) -> Job:
@@ -97,6 +97,9 @@ class Personalizer:
                     job = self._step(job, stop)
                     delay = _FIRST_DELAY
                 except TunggalError as error:
+                    if error.reason == JOB_CHANGED:
+                        job = self._mine(job)  # somebody said something of its card meanwhile
+                        continue
                     _log.warning(
                         "card_job_waits", job_id=job.job_id, reason=error.reason, detail=error.message
                     )
@@ -107,7 +110,6 @@ class Personalizer:
             _log.warning("card_job_taken_over", job_id=job.job_id)
         finally:
             self._work.pop(job.job_id, None)
-            self._sent.discard(job.job_id)
         return job
 
     def waits_for_people(self, job: Job) -> bool:
@@ -267,8 +269,7 @@ class Personalizer:
             except PrinterFault as fault:
                 job = self._jobs.note(self._mine(job), told(fault))
             else:
-                self._sent.add(job.job_id)
-                return job
+                return self._jobs.save(self._mine(job).faces_sent())
             if time.monotonic() - renewed > _RENEW_SECONDS:
                 self._enroll.renew(job.claim_id)
                 renewed = time.monotonic()
@@ -288,11 +289,9 @@ class Personalizer:
 
     def _book(self, job: Job, stop: threading.Event) -> Job:
         """Book the blank as this chip's card, then the record as printed."""
-        if not job.consumed and job.job_id not in self._sent:
+        if not job.sent:
             # After a restart; a card that was sent before is not printed twice.
-            job = self._print(job, self._jobs.faces(job), stop)
-            if job.outcome is not None or job.job_id not in self._sent:
-                return job
+            return self._print(job, self._jobs.faces(job), stop)
         return self._booking.book(job)
 
 

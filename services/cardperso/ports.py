@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from services.cardperso.holder import Holder
+from services.cardperso.job import Job
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,12 @@ class Enroll(Protocol):
         """The card is made; FailedPrecondition CLAIM_ENDED, AlreadyExists CHIP_UID_IN_USE."""
         ...
 
+    def void_card(self, request_id: str, job: Job) -> None:
+        """The card of the job was rejected after it was booked: its record goes back to its place;
+        FailedPrecondition NO_CARD_TO_VOID.
+        """
+        ...
+
     def report_issued(self, request_id: str, record_id: str, chip_uid: str) -> None:
         """The holder has it."""
         ...
@@ -82,6 +89,16 @@ class Inventory(Protocol):
         """The blank became this chip's card; AlreadyExists CHIP_UID_BOUND."""
         ...
 
-    def spoil(self, request_id: str, reservation_id: str, reason: str, chip_uid: str) -> None:
-        """The blank is ruined; AlreadyExists CHIP_UID_BOUND, FailedPrecondition RESERVATION_CONSUMED."""
+    def spoil(self, request_id: str, reservation_id: str, reason: str, chip_uid: str, operator: str) -> str:
+        """The blank is ruined; the id of its spoilage, which waits for a reviewer. AlreadyExists
+        CHIP_UID_BOUND, FailedPrecondition RESERVATION_CONSUMED.
+        """
+        ...
+
+    def void(self, request_id: str, reservation_id: str, reason: str, chip_uid: str, operator: str) -> str:
+        """The blank that became this chip's card is ruined after all; the id of its spoilage."""
+        ...
+
+    def review(self, request_id: str, spoilage_id: str, note: str, operator: str, *, accepted: bool) -> None:
+        """What a second person says of a spoilage."""
         ...

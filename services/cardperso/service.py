@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from tunggal.cardperso.v1 import cardperso_pb2 as pb
 from tunggal.cardperso.v1 import cardperso_pb2_grpc
 
-from services.cardperso import desk, messages, pcsc
+from services.cardperso import desk, messages, pcsc, people
 from services.cardperso.desk import Desk
 from services.cardperso.job import Job
 from services.cardperso.store import Store
@@ -20,7 +20,6 @@ from services.common.bell import Bell
 from services.common.clock import Clock
 from services.common.db import Database
 from services.common.errors import ResourceExhausted
-from services.common.identity import caller
 
 _OPERATORS = frozenset({"operator/*"})
 _VIEWERS = frozenset({"service/*", "operator/*"})
@@ -78,7 +77,9 @@ class CardPersoService(cardperso_pb2_grpc.CardPersoServiceServicer):
             first = requests.stored(conn, "CreateCardJob", request, pb.CreateCardJobResponse)
         if first is not None:
             return first
-        job = self._desk.new_job(request.region, request.location, request.reader, caller(context))
+        job = self._desk.new_job(
+            request.region, request.location, request.reader, people.acting(context, request.operator)
+        )
 
         def work(conn: sa.Connection) -> pb.CreateCardJobResponse:
             def store() -> pb.CreateCardJobResponse:
@@ -165,7 +166,7 @@ class CardPersoService(cardperso_pb2_grpc.CardPersoServiceServicer):
             first = requests.stored(conn, "HandOverCard", request, pb.HandOverCardResponse)
         if first is not None:
             return first
-        self._desk.report_issued(self._job(request.job_id))
+        self._desk.hand_over(request.job_id)
 
         def work(conn: sa.Connection) -> pb.HandOverCardResponse:
             def hand_over() -> pb.HandOverCardResponse:
@@ -191,7 +192,7 @@ class CardPersoService(cardperso_pb2_grpc.CardPersoServiceServicer):
     ) -> None:
         audit.append(
             conn,
-            actor=caller(context),
+            actor=people.acting(context, getattr(request, "operator", "")),
             action=action,
             resource=f"jobs/{job_id}",
             reason="",

@@ -10,10 +10,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.cardperso.face.render import Faces
-from services.cardperso.job import OPEN, Job, State
-from services.cardperso.tables import FACES, JOBS
+from services.cardperso.job import OPEN, Errand, Job, Review, State
+from services.cardperso.tables import ERRANDS, FACES, JOBS
 from services.common.crypto import KeyRing
 from services.common.errors import Aborted, NotFound
+
+JOB_CHANGED = "JOB_CHANGED"
+"""Reason of the refusal to store a job that somebody else changed since it was read."""
 
 _USED = (State.VERIFIED, State.PRINTED, State.HANDED_OVER, State.SPOILED, State.VOID)
 
@@ -41,7 +44,7 @@ class Store:
             .values(_row(changed))
         )
         if conn.execute(statement).rowcount != 1:
-            raise Aborted("JOB_CHANGED", f"Job {job.job_id} was changed meanwhile.", remedy="Read it again.")
+            raise Aborted(JOB_CHANGED, f"Job {job.job_id} was changed meanwhile.", remedy="Read it again.")
         return changed
 
     def job(self, conn: sa.Connection, job_id: str) -> Job:
@@ -72,11 +75,15 @@ class Store:
         return [_job(row) for row in conn.execute(query)]
 
     def unreviewed(self, conn: sa.Connection, *, after: int, limit: int) -> list[Job]:
-        """Jobs whose rejected, spoiled or void card no second person has looked at yet, oldest first."""
+        """Jobs whose rejected, spoiled or void card no second person has accepted yet, oldest first."""
         lost = JOBS.c.state.in_([State.SPOILED.value, State.VOID.value])
         query = (
             sa.select(JOBS)
-            .where(JOBS.c.entry > after, JOBS.c.reviewed_by == "", lost | (JOBS.c.rejected_by != ""))
+            .where(
+                JOBS.c.entry > after,
+                JOBS.c.review != Review.ACCEPTED.value,
+                lost | (JOBS.c.rejected_by != ""),
+            )
             .order_by(JOBS.c.entry)
             .limit(limit)
         )
@@ -88,6 +95,18 @@ class Store:
             sa.select(JOBS)
             .where(JOBS.c.station == station, JOBS.c.state.in_([state.value for state in OPEN]))
             .order_by(JOBS.c.entry)
+        )
+        return [_job(row) for row in conn.execute(query)]
+
+    def errands(self, conn: sa.Connection, limit: int) -> list[Job]:
+        """Jobs of which a neighbour has yet to be told something, oldest first; hand-overs are their
+        callers' own business.
+        """
+        query = (
+            sa.select(JOBS)
+            .where(ERRANDS, JOBS.c.errand != Errand.HAND_OVER.value)
+            .order_by(JOBS.c.entry)
+            .limit(limit)
         )
         return [_job(row) for row in conn.execute(query)]
 
@@ -142,6 +161,8 @@ def _row(job: Job) -> dict[str, Any]:
     del row["entry"]
     row["state"] = job.state.value
     row["outcome"] = None if job.outcome is None else job.outcome.value
+    row["review"] = job.review.value
+    row["errand"] = job.errand.value
     return row
 
 
@@ -149,4 +170,6 @@ def _job(row: sa.Row[Any]) -> Job:
     values = {field.name: getattr(row, field.name) for field in fields(Job)}
     values["state"] = State(row.state)
     values["outcome"] = None if row.outcome is None else State(row.outcome)
+    values["review"] = Review(row.review)
+    values["errand"] = Errand(row.errand)
     return Job(**values)

@@ -40,12 +40,22 @@ JOBS = sa.Table(
     sa.Column("rejected_by", sa.String(200), nullable=False, server_default=""),
     sa.Column("reject_reason", sa.String(300), nullable=False, server_default=""),
     sa.Column("reviewed_by", sa.String(200), nullable=False, server_default=""),
+    sa.Column("review", sa.String(16), nullable=False, server_default=""),
+    sa.Column("review_note", sa.String(200), nullable=False, server_default=""),
+    sa.Column("spoilage_id", sa.String(36), nullable=False, server_default=""),
+    sa.Column("errand", sa.String(16), nullable=False, server_default=""),
+    sa.Column("errand_note", sa.String(500), nullable=False, server_default=""),
+    sa.Column("sent", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index("card_job_of_batch", "batch_id", "state"),
     sa.Index("card_job_of_station", "station_name", "entry"),
     sa.Index("card_job_of_reader", "station", "state", "entry"),
     sa.Index("card_job_of_chip", "chip_uid"),
     sa.Index("card_job_of_record", "record_id"),
 )
+
+# Nearly all jobs have nothing left to tell.
+ERRANDS = JOBS.c.errand != sa.literal_column("''")
+sa.Index("card_job_errand", JOBS.c.entry, sqlite_where=ERRANDS, postgresql_where=ERRANDS)
 
 FACES = sa.Table(
     "card_face",

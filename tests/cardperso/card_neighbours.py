@@ -10,6 +10,8 @@ from dataclasses import replace
 from typing import TypeVar
 
 from services.cardperso.holder import Holder
+from services.cardperso.job import Job
+from services.cardperso.people import same
 from services.cardperso.ports import ChipStanding, Claim, Reservation
 from services.common.errors import AlreadyExists, FailedPrecondition, NotFound
 
@@ -35,6 +37,8 @@ class Neighbours:
         self.printed: dict[str, str] = {}
         self.issued: dict[str, str] = {}
         self.released: list[str] = []
+        self.void: dict[str, str] = {}
+        self.spoilage: dict[str, list[object]] = {}
         self.foreign: set[str] = set()
         self.before: Callable[[str], None] = lambda call: None
         self.after: Callable[[str], None] = lambda call: None
@@ -102,12 +106,24 @@ class FakeEnroll:
     def report_printed(self, request_id: str, claim_id: str, chip_uid: str) -> None:
         def end() -> None:
             record = self.all.standing(claim_id).record_id
-            if record in self.all.printed:
-                raise AssertionError("two cards for one record")
+            if record in self.all.printed or chip_uid in self.all.void:
+                raise AssertionError("two cards for one record, or one that is void")
             self.all.printed[record] = chip_uid
             self.all.ended[claim_id] = "PRINTED"
 
         self.all.once("printed", request_id, end)
+
+    def void_card(self, request_id: str, job: Job) -> None:
+        def back() -> None:
+            if job.record_id in self.all.issued or self.all.printed.get(job.record_id) != job.chip_uid:
+                raise FailedPrecondition("NO_CARD_TO_VOID", "There is no card that could be taken back.")
+            assert not same(job.rejected_by, job.reviewed_by)
+            del self.all.printed[job.record_id]
+            holder = next(each for each in self.all.claims.values() if each.record_id == job.record_id)
+            self.all.queue.insert(0, holder)
+            self.all.void[job.chip_uid] = job.record_id
+
+        self.all.once("void-card", request_id, back)
 
     def report_issued(self, request_id: str, record_id: str, chip_uid: str) -> None:
         def end() -> None:
@@ -147,12 +163,35 @@ class FakeInventory:
 
         self.all.once("consume", request_id, book)
 
-    def spoil(self, request_id: str, reservation_id: str, reason: str, chip_uid: str) -> None:
-        def book() -> None:
+    def spoil(self, request_id: str, reservation_id: str, reason: str, chip_uid: str, operator: str) -> str:
+        def book() -> str:
             self._bind(chip_uid)
-            self.all.spoiled[self._end(reservation_id)] = reason
+            serial = self._end(reservation_id)
+            self.all.spoiled[serial] = reason
+            return self._note(operator)
 
-        self.all.once("spoil", request_id, book)
+        return self.all.once("spoil", request_id, book)
+
+    def void(self, request_id: str, reservation_id: str, reason: str, chip_uid: str, operator: str) -> str:
+        def book() -> str:
+            (serial,) = (number for number, uid in self.all.consumed.items() if uid == chip_uid)
+            del self.all.consumed[serial]
+            self.all.spoiled[serial] = reason
+            return self._note(operator)
+
+        return self.all.once("void-blank", request_id, book)
+
+    def review(self, request_id: str, spoilage_id: str, note: str, operator: str, *, accepted: bool) -> None:
+        def say() -> None:
+            assert operator != self.all.spoilage[spoilage_id][0], "one person is not two"
+            self.all.spoilage[spoilage_id][1:] = [operator, accepted, note]
+
+        self.all.once("review", request_id, say)
+
+    def _note(self, operator: str) -> str:
+        spoilage_id = str(uuid.uuid4())
+        self.all.spoilage[spoilage_id] = [operator]
+        return spoilage_id
 
     def _bind(self, chip_uid: str) -> None:
         if chip_uid and chip_uid in self.all.consumed.values():

@@ -349,7 +349,9 @@ def test_a_cloned_chip_is_not_booked_a_second_time(bench: Bench, make_blank: Mak
     assert len(bench.world.queue) == 2
 
 
-def test_a_card_whose_record_was_lost_after_booking_is_void(bench: Bench, make_blank: MakeBlank) -> None:
+def test_a_card_whose_record_was_lost_after_booking_is_taken_back_from_the_books(
+    bench: Bench, make_blank: MakeBlank
+) -> None:
     make_blank().insert()
 
     def lapse(call: str) -> None:
@@ -359,7 +361,30 @@ def test_a_card_whose_record_was_lost_after_booking_is_void(bench: Bench, make_b
     bench.world.before = lapse
     job = bench.run()
     assert job.state is State.SPOILED
-    assert job.reason.startswith("CARD_VOID: destroy the card of blank 1001")
+    assert (job.reason.split(":")[0], bool(job.spoilage_id)) == ("CLAIM_ENDED", True)
+    assert list(bench.world.spoiled) == [1001]
+    bench.check_books()
+
+
+def test_a_blank_is_spoiled_once_and_with_its_reason_when_the_answer_is_lost(
+    bench: Bench, make_blank: MakeBlank
+) -> None:
+    make_blank(faults=Faults(write_error_at=60)).insert()
+    job = bench.new_job()
+    lost = ["spoil"]
+
+    def lose(call: str) -> None:
+        if call in lost:
+            lost.remove(call)
+            raise Unavailable("PEER_AWAY", "The answer was lost.")
+
+    bench.world.after = lose
+    ended = bench.run(job)
+    assert (ended.state, ended.errand_note) == (State.SPOILED, "")
+    assert bench.world.spoiled == {1001: ended.reason}
+    assert "PEER_AWAY" not in ended.reason
+    assert list(bench.world.spoilage) == [ended.spoilage_id]
+    bench.check_books()
 
 
 def test_a_neighbour_that_is_away_is_waited_for_with_the_reason_shown(

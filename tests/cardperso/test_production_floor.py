@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from services.cardperso.job import Job, State
+from services.cardperso import judgement
+from services.cardperso.job import Errand, Job, Review, State
 from services.cardperso.jobs import Jobs
 from services.cardperso.production import store as shelves
 from services.cardperso.production.batch import Batch, BatchState
@@ -264,46 +265,62 @@ def finished(make_host: MakeHost, clock: FixedClock) -> Job:
     host.register("left", READERS[0])
     order(host, clock, 1)
     host.floor.take()
-    return replace(host.open_jobs()[0], state=State.VERIFIED)
+    return replace(host.open_jobs()[0], state=State.VERIFIED, sent=True)
 
 
 def test_a_card_goes_through_its_states(finished: Job) -> None:
     assert finished.card == "PERSONALIZED"
     assert finished.waits_for_people(quality_check=True)
-    passed = finished.passed("operator/ani")
+    passed = judgement.passed(finished, "operator/ani")
     assert passed.card == "QUALITY_CHECKED"
     assert not passed.waits_for_people(quality_check=True)
     printed = passed.booked().printed()
-    assert printed.handed_over().card == "HANDED_OVER"
+    assert printed.handing_over().handed_over().card == "HANDED_OVER"
     with pytest.raises(FailedPrecondition, match="cannot be passed"):
-        printed.handed_over().passed("operator/ani")
+        judgement.passed(printed.handing_over().handed_over(), "operator/ani")
 
 
 def test_a_rejection_needs_a_second_person_and_spoils_the_card_before_it_is_booked(finished: Job) -> None:
-    rejected = finished.rejected("operator/ani", "REJECTED_PRINT: pale")
+    rejected = judgement.rejected(finished, "operator/ani", "REJECTED_PRINT: pale")
     assert rejected.waits_for_people(quality_check=False)
     with pytest.raises(PermissionDenied, match="a second person must"):
-        rejected.reviewed("operator/ani", confirmed=True)
-    assert rejected.reviewed("operator/budi", confirmed=False).card == "PERSONALIZED"
-    stands = rejected.reviewed("operator/budi", confirmed=True)
+        judgement.reviewed(rejected, "operator/ani", confirmed=True)
+    assert judgement.reviewed(rejected, "operator/budi", confirmed=False).card == "PERSONALIZED"
+    stands = judgement.reviewed(rejected, "operator/budi", confirmed=True)
     assert stands.outcome is State.SPOILED
     assert stands.reason == "REJECTED_PRINT: pale; rejected by operator/ani, reviewed by operator/budi"
 
 
 def test_a_booked_card_that_is_rejected_is_void(finished: Job) -> None:
-    rejected = finished.booked().printed().rejected("operator/ani", "REJECTED_CHIP")
+    rejected = judgement.rejected(finished.booked().printed(), "operator/ani", "REJECTED_CHIP")
     with pytest.raises(FailedPrecondition, match="has rejected"):
-        rejected.handed_over()
-    void = rejected.reviewed("operator/budi", confirmed=True)
-    assert (void.state, void.card) == (State.VOID, "VOID")
+        rejected.handing_over()
+    void = judgement.reviewed(rejected, "operator/budi", confirmed=True)
+    assert (void.state, void.card, void.errand) == (State.VOID, "VOID", Errand.VOID)
+
+
+def test_a_card_cannot_be_rejected_while_it_is_being_handed_over(finished: Job) -> None:
+    leaving = finished.booked().printed().handing_over()
+    with pytest.raises(FailedPrecondition, match="is being handed over"):
+        judgement.rejected(leaving, "operator/ani", "REJECTED_PRINT: pale")
+    assert leaving.handing_over() == leaving, "an interrupted hand-over is begun again"
+
+
+def test_a_card_is_not_voided_while_it_is_being_booked(finished: Job) -> None:
+    rejected = judgement.rejected(finished, "operator/ani", "REJECTED_PRINT: pale").booked()
+    with pytest.raises(FailedPrecondition, match="being booked"):
+        judgement.reviewed(rejected, "operator/budi", confirmed=True)
 
 
 def test_a_spoiled_blank_is_reviewed_by_another_than_who_ordered_it(finished: Job) -> None:
     spoiled = replace(finished, state=State.SPOILED, reason="CARD_REMOVED: gone.", operator="operator/ani")
     with pytest.raises(PermissionDenied):
-        spoiled.reviewed("operator/ani", confirmed=True)
-    with pytest.raises(FailedPrecondition, match="booked as spoiled"):
-        spoiled.reviewed("operator/budi", confirmed=False)
-    reviewed = spoiled.reviewed("operator/budi", confirmed=True)
+        judgement.reviewed(spoiled, "operator/ani", confirmed=True)
+    with pytest.raises(PermissionDenied):
+        judgement.reviewed(spoiled, "operator/cli:Ani", confirmed=True)
+    questioned = judgement.reviewed(spoiled, "operator/budi", confirmed=False, note="where is the card?")
+    assert (questioned.state, questioned.review) == (State.SPOILED, Review.QUESTIONED)
+    reviewed = judgement.reviewed(questioned, "operator/dewi", confirmed=True)
+    assert (reviewed.review, reviewed.reviewed_by) == (Review.ACCEPTED, "operator/dewi")
     with pytest.raises(FailedPrecondition, match="reviewed before"):
-        reviewed.reviewed("operator/citra", confirmed=True)
+        judgement.reviewed(reviewed, "operator/citra", confirmed=True)

@@ -9,6 +9,7 @@ import grpc
 import sqlalchemy as sa
 from google.protobuf.message import Message
 
+from services.cardperso import people
 from services.cardperso.desk import Desk
 from services.cardperso.production.floor import Floor
 from services.cardperso.store import Store
@@ -16,7 +17,6 @@ from services.common import audit, requests
 from services.common.bell import Bell
 from services.common.clock import Clock
 from services.common.db import Database
-from services.common.identity import caller
 
 R = TypeVar("R", bound=Message)
 
@@ -52,7 +52,7 @@ class Adapter:
                 answer = work(conn)
                 audit.append(
                     conn,
-                    actor=caller(context),
+                    actor=people.acting(context, getattr(request, "operator", "")),
                     action=method,
                     resource=resource,
                     reason=reason if isinstance(reason, str) else "",

@@ -9,6 +9,7 @@ import grpc
 import sqlalchemy as sa
 from tunggal.cardperso.v1 import production_pb2 as pb
 
+from services.cardperso import people
 from services.cardperso.desk import position
 from services.cardperso.production import messages as shown
 from services.cardperso.production import store as shelves
@@ -16,7 +17,6 @@ from services.cardperso.production.adapter import Adapter
 from services.cardperso.production.batch import Batch, BatchState
 from services.common import paging
 from services.common.db import lock
-from services.common.identity import caller
 
 
 class BatchMethods(Adapter):
@@ -34,7 +34,7 @@ class BatchMethods(Adapter):
             request.quantity,
             BatchState.OPEN,
             "",
-            caller(context),
+            people.acting(context, request.operator),
             self._clock.now(),
         )
 

@@ -8,13 +8,12 @@ import grpc
 import sqlalchemy as sa
 from tunggal.cardperso.v1 import production_pb2 as pb
 
-from services.cardperso import attempts, messages
+from services.cardperso import attempts, judgement, messages, people
 from services.cardperso.desk import position
 from services.cardperso.job import Job
 from services.cardperso.production import messages as shown
 from services.cardperso.production.adapter import Adapter
 from services.common import paging
-from services.common.identity import caller
 
 
 class CardMethods(Adapter):
@@ -22,7 +21,9 @@ class CardMethods(Adapter):
 
     def PassCard(self, request: pb.PassCardRequest, context: grpc.ServicerContext) -> pb.PassCardResponse:
         """See the contract."""
-        judge = self._judge(request.job_id, lambda job: job.passed(caller(context)))
+        judge = self._judge(
+            request.job_id, lambda job: judgement.passed(job, people.acting(context, request.operator))
+        )
         return self._once(
             context,
             request,
@@ -36,7 +37,10 @@ class CardMethods(Adapter):
     ) -> pb.RejectCardResponse:
         """See the contract."""
         reason = shown.REJECT_REASONS[request.reason] + (f": {request.note}" if request.note else "")
-        judge = self._judge(request.job_id, lambda job: job.rejected(caller(context), reason))
+        judge = self._judge(
+            request.job_id,
+            lambda job: judgement.rejected(job, people.acting(context, request.operator), reason),
+        )
         return self._once(
             context,
             request,
@@ -50,7 +54,13 @@ class CardMethods(Adapter):
     ) -> pb.ReviewCardResponse:
         """See the contract."""
         judge = self._judge(
-            request.job_id, lambda job: job.reviewed(caller(context), confirmed=request.confirmed)
+            request.job_id,
+            lambda job: judgement.reviewed(
+                job,
+                people.acting(context, request.operator),
+                confirmed=request.confirmed,
+                note=request.note,
+            ),
         )
         return self._once(
             context,

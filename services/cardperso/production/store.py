@@ -126,10 +126,15 @@ def last_states(conn: sa.Connection, station_name: str, count: int) -> Sequence[
 
 
 def job_at(conn: sa.Connection, host: str, reader: str) -> str:
-    """The oldest open job of a reader; empty where it is free."""
+    """The oldest open job of a reader; empty where it is free. A printed card that waits for people has left
+    the reader.
+    """
+    gone = sa.and_(
+        JOBS.c.state == State.VERIFIED.value, JOBS.c.sent, sa.not_(JOBS.c.consumed), JOBS.c.outcome.is_(None)
+    )
     query = (
         sa.select(JOBS.c.job_id)
-        .where(JOBS.c.station == host, JOBS.c.reader == reader, JOBS.c.state.in_(_OPEN))
+        .where(JOBS.c.station == host, JOBS.c.reader == reader, JOBS.c.state.in_(_OPEN), sa.not_(gone))
         .order_by(JOBS.c.entry)
         .limit(1)
     )
