@@ -312,3 +312,38 @@ def test_files_cut_short_are_refused(seed: bytes, keep: float) -> None:
 )
 def test_arbitrary_bytes_are_refused(start: bytes, rest: bytes) -> None:
     refused(start + rest)
+
+
+def progressive(side: int, scans: int) -> bytes:
+    """A grey JPEG of nothing but zeros that is refined again and again."""
+
+    def segment(marker: int, body: bytes) -> bytes:
+        return struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
+
+    one_code = bytes([1] + [0] * 15)
+    frame = struct.pack(">BHHB", 8, side, side, 1) + bytes([1, 0x11, 0])
+    blocks = (side // 8) ** 2
+    first = segment(0xDA, bytes([1, 1, 0, 0, 0, 0])) + bytes(blocks // 8)
+    # The only code is "a run of 2^14 blocks that end here, and so many more".
+    run = f"{'0' + '1' * 14:1<16}"
+    more = segment(0xDA, bytes([1, 1, 0, 1, 63, 0])) + int(run, 2).to_bytes(2, "big").replace(
+        b"\xff", b"\xff\0"
+    )
+    tables = segment(0xC4, b"\x00" + one_code + b"\0") + segment(0xC4, b"\x10" + one_code + b"\xe0")
+    head = b"\xff\xd8" + segment(0xDB, b"\0" + bytes([1] * 64)) + segment(0xC2, frame)
+    return head + tables + first + more * scans + b"\xff\xd9"
+
+
+def test_files_that_are_built_to_take_long_are_refused() -> None:
+    assert refused(progressive(640, 3)).reason == "IMAGE_BLANK"
+    assert refused(progressive(640, 100)).reason == "IMAGE_VALUE"
+    tiles = bytearray(encoded(np.zeros((1900, 1900), np.uint8), "JPEG2000", tile_size=(1900, 1900)))
+    assert refused(bytes(tiles)).reason == "IMAGE_BLANK"
+    start = tiles.index(b"\xff\x4f\xff\x51")
+    harmless = bytes(tiles[start : start + 47])
+    tiles[start + 24 : start + 32] = struct.pack(">II", 16, 16)
+    box = struct.pack(">I4s", 8 + len(harmless), b"free") + harmless
+    for data in (tiles, tiles[: start - 8] + box + tiles[start - 8 :]):
+        assert refused(bytes(data)).reason == "IMAGE_VALUE"
+    png = encoded(np.zeros((3300, 3300), np.uint8), "PNG")
+    assert refused(png).reason == "IMAGE_TOO_LARGE"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from collections.abc import Sequence
 from typing import SupportsFloat
@@ -20,8 +21,14 @@ from services.common.errors import InvalidArgument
 FORMATS = ("PNG", "TIFF", "BMP", "JPEG", "JPEG2000")
 """Encodings that Pillow decodes, by its names; WSQ and the containers are recognized by their first bytes."""
 _MOST_PIXELS_A_SIDE = p.MAX_SIDE * p.MAX_DPI // p.DPI
-_MOST_PIXELS = 16_000_000
-"""Two inches square at 2,000 dpi; a few kilobytes can declare any size."""
+_MOST_PIXELS = 10_000_000
+"""A slap at 1,000 dpi, or a fingertip at 2,000; a few kilobytes can declare any size."""
+_SIZ = re.compile(rb"\xff\x4f\xff\x51.{20}(.{4})(.{4})", re.DOTALL)
+"""Start of a JPEG 2000 codestream, and its SIZ marker up to the size of a tile."""
+_MOST_SCANS = 64
+"""Scans of a JPEG file, each of which passes over the whole image: encoders write ten at most."""
+_MOST_TILES = 4096
+"""Tiles of a JPEG 2000 file, each of which takes some kilobytes of memory though it may have no bytes."""
 _AGREEMENT = 0.05
 """Two declarations of one resolution that differ by more contradict each other."""
 
@@ -180,6 +187,7 @@ def _pixels(data: bytes, field: str) -> tuple[U8, float | None]:
             warnings.simplefilter("ignore", UserWarning)  # of metadata that nobody needs
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 _require_size(image.width, image.height, field)
+                _require_plain(data, image, field)
                 declared = image.info.get("dpi", (0, 0))
                 return _grey(image), _declared(declared, field)
     except InvalidArgument:
@@ -206,6 +214,28 @@ def _require_size(width: int, height: int, field: str) -> None:
     """Refuse what is not one finger before room for its pixels is taken."""
     if max(width, height) > _MOST_PIXELS_A_SIDE or width * height > _MOST_PIXELS:
         raise _too_large(f"The image is {width}x{height} pixels", field)
+
+
+def _require_plain(data: bytes, image: Image.Image, field: str) -> None:
+    """Refuse JPEG and JPEG 2000 files that are built to take long, or much memory, to decode."""
+    if data.startswith(b"\xff\xd8"):
+        parts, most = data.count(b"\xff\xda"), _MOST_SCANS
+    elif image.format == "JPEG2000":
+        # Whatever looks like the start of a codestream: nobody can hide the real one behind another.
+        tiles = [
+            [int.from_bytes(side, "big") or 1 for side in found.groups()] for found in _SIZ.finditer(data)
+        ]
+        parts = max((-(-image.width // x) * -(-image.height // y) for x, y in tiles), default=0)
+        most = _MOST_TILES
+    else:
+        return
+    if parts > most:
+        raise InvalidArgument(
+            "IMAGE_VALUE",
+            f"The {image.format} file has {parts} scans or tiles: no scanner writes so many.",
+            field=field,
+            remedy="Send the image as 8-bit grey PNG.",
+        )
 
 
 def _too_large(what: str, field: str) -> InvalidArgument:
@@ -237,7 +267,7 @@ def _declared(dpi: Sequence[SupportsFloat], field: str) -> float | None:
 def _grey(image: Image.Image) -> U8:
     """8-bit grey values of an image of any mode; 16-bit values are scaled by their own range."""
     if image.mode.startswith(("I", "F")):
-        wide = np.asarray(image, dtype=np.float64)
+        wide = np.asarray(image, dtype=np.float32)
         low, high = float(wide.min()), float(wide.max())
         scaled = (wide - low) * (255.0 / (high - low)) if high > low else wide * 0.0
         return np.ascontiguousarray(np.rint(scaled).astype(np.uint8))
