@@ -1,4 +1,4 @@
-"""`tunggal card`: what a card says of itself, and whether it is true."""
+"""`tunggal card`: cards from the blank to their holder; what one says of itself, and whether it is true."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from tunggal.cardperso.v1 import cardperso_pb2, verification_pb2
 from tunggal.cardperso.v1.cardperso_pb2_grpc import CardPersoServiceStub
 from tunggal.cardperso.v1.verification_pb2_grpc import VerificationServiceStub
 
+from cli import card_check, card_job
 from cli.card_journal import journal
 from cli.errors import readable
 from cli.options import CARDPERSO, DEFAULT_TLS_DIR, AsJson, CardPersoEndpoint, TlsDir, connect
@@ -39,15 +40,26 @@ _VERDICTS = {
 }
 """What one finding says of a card as a whole."""
 
-app = typer.Typer(help="Look at cards.", no_args_is_help=True)
+app = typer.Typer(help="Make, check, hand over and read cards.", no_args_is_help=True)
 
 
+app.command("make")(card_job.make)
+app.command("jobs")(card_job.jobs)
+app.command("show")(card_job.show)
+app.command("faces")(card_job.faces)
+app.command("pass")(card_check.pass_)
+app.command("reject")(card_check.reject)
+app.command("unreviewed")(card_check.unreviewed)
+app.command("review")(card_check.review)
+app.command("hand-over")(card_job.hand_over)
+app.command("chips")(card_check.chips)
+app.command("release-chip")(card_check.release_chip)
 app.command("journal")(journal)
 
 
 @app.callback()
 def card() -> None:
-    """Look at cards."""
+    """Make, check, hand over and read cards."""
 
 
 @app.command()

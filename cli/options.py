@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -36,6 +38,20 @@ TlsDir = Annotated[
     Path,
     typer.Option(
         "--tls-dir", envvar="TUNGGAL_TLS_DIR", help="Directory with ca.pem, operator-cli.pem and .key."
+    ),
+]
+
+
+def _me() -> str:
+    """The operator's id: the name of the account, in the characters that ids have."""
+    name = re.sub(r"[^A-Za-z0-9._@-]", "-", getpass.getuser()).lstrip("._@-")
+    return name if len(name) > 1 else "operator"
+
+
+Operator = Annotated[
+    str,
+    typer.Option(
+        envvar="TUNGGAL_OPERATOR", help="Who does this; the account's name unless given.", default_factory=_me
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]

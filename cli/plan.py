@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
 import json
-import re
 import uuid
 from typing import Annotated
 
@@ -19,7 +17,7 @@ from tunggal.inventory.v1.planning_pb2_grpc import PlanningServiceStub
 
 from cli.errors import readable
 from cli.forecast import PlotFile
-from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, TlsDir, connect
+from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, Operator, TlsDir, connect
 from cli.places import name_of
 from services.common.errors import InvalidArgument
 
@@ -34,15 +32,6 @@ _STATES = {
 }
 
 
-def _me() -> str:
-    """The operator's id: the name of the account, in the characters that ids have."""
-    name = re.sub(r"[^A-Za-z0-9._@-]", "-", getpass.getuser()).lstrip("._@-")
-    return name if len(name) > 1 else "operator"
-
-
-Operator = Annotated[
-    str, typer.Option(help="Who does this; the account's name unless given.", default_factory=_me)
-]
 PlanId = Annotated[str, typer.Argument(metavar="PLAN", help="Id of the plan.")]
 
 

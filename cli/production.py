@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterable
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -15,10 +16,20 @@ from tunggal.cardperso.v1 import production_pb2 as pb
 from tunggal.cardperso.v1.production_pb2_grpc import ProductionServiceStub
 
 from cli.errors import readable
-from cli.options import CARDPERSO, DEFAULT_TLS_DIR, AsJson, CardPersoEndpoint, TlsDir, connect
+from cli.options import CARDPERSO, DEFAULT_TLS_DIR, AsJson, CardPersoEndpoint, Operator, TlsDir, connect
 
 station = typer.Typer(help="Stations that make cards: readers with their printers.", no_args_is_help=True)
 batch = typer.Typer(help="Orders for a number of cards of a regency's queue.", no_args_is_help=True)
+
+
+class PrinterState(StrEnum):
+    """How a printer is."""
+
+    READY = "ready"
+    OFFLINE = "offline"
+    RIBBON_OUT = "ribbon-out"
+    ATTENTION = "attention"
+
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the station.")]
 BatchId = Annotated[str, typer.Argument(metavar="BATCH", help="Identifier of the batch (UUID).")]
@@ -87,11 +98,30 @@ def resume_station(
     _show_stations([changed], as_json=as_json)
 
 
+@station.command()
+@readable
+def printer(
+    name: Name,
+    state: Annotated[PrinterState, typer.Argument(help="How its printer is.")],
+    cardperso: CardPersoEndpoint = CARDPERSO,
+    tls_dir: TlsDir = DEFAULT_TLS_DIR,
+    as_json: AsJson = False,
+) -> None:
+    """Say how a station's printer is; while it is not ready the station takes no cards."""
+    request = pb.ReportPrinterRequest(
+        request_id=_new_id(), name=name, state=pb.PrinterState.Value(f"PRINTER_STATE_{state.name}")
+    )
+    with connect("cardperso", cardperso, tls_dir) as channel:
+        changed = ProductionServiceStub(channel).ReportPrinter(request).station
+    _show_stations([changed], as_json=as_json)
+
+
 @batch.command()
 @readable
 def create(
     region: Annotated[str, typer.Argument(metavar="REGENCY", help="Whose queue is served, such as 32.16.")],
     quantity: Annotated[int, typer.Argument(min=1, max=100_000, metavar="N", help="Cards to make.")],
+    operator: Operator,
     location: Annotated[
         str, typer.Option(help="Site in the regency that makes them; left out: the regency's own stations.")
     ] = "",
@@ -101,7 +131,11 @@ def create(
 ) -> None:
     """Order cards; stations of the location make them until they are done or the queue is empty."""
     request = pb.CreateBatchRequest(
-        request_id=_new_id(), region=region, location=location or region, quantity=quantity
+        request_id=_new_id(),
+        region=region,
+        location=location or region,
+        quantity=quantity,
+        operator=operator,
     )
     with connect("cardperso", cardperso, tls_dir) as channel:
         made = ProductionServiceStub(channel).CreateBatch(request).batch
@@ -124,6 +158,20 @@ def batches(
             if not token:
                 break
     _show_batches(found, as_json=as_json)
+
+
+@batch.command(name="show")
+@readable
+def show_batch(
+    batch_id: BatchId,
+    cardperso: CardPersoEndpoint = CARDPERSO,
+    tls_dir: TlsDir = DEFAULT_TLS_DIR,
+    as_json: AsJson = False,
+) -> None:
+    """Count the cards of one batch."""
+    with connect("cardperso", cardperso, tls_dir) as channel:
+        found = ProductionServiceStub(channel).GetBatch(pb.GetBatchRequest(batch_id=batch_id)).batch
+    _show_batches([found], as_json=as_json)
 
 
 @batch.command(name="pause")

@@ -241,11 +241,13 @@ def test_a_chip_that_failed_too_often_is_released_by_an_operator(
         eventually(lambda: not present(reader.name), seconds=PATIENCE)
     (chip,) = ani.ListFailedChips(pb.ListFailedChipsRequest()).chips
     assert (chip.chip_uid, chip.suspended) == (stranger.uid, True)
-    release = pb.ReleaseChipRequest(request_id=new_id(), chip_uid=chip.chip_uid, reason="keys were found")
-    ani.ReleaseChip(release)
+    where = ["--cardperso", f"127.0.0.1:{station.server.port}", "--tls-dir", str(station.settings.tls_dir)]
+    assert "suspended" in CliRunner().invoke(app, ["card", "chips", *where]).stdout
+    release = ["card", "release-chip", chip.chip_uid.lower(), "--reason", "keys were found", *where]
+    assert CliRunner().invoke(app, release).exit_code == 0
     assert not ani.ListFailedChips(pb.ListFailedChipsRequest()).chips
-    release.request_id = new_id()
-    assert refused(ani.ReleaseChip, release).reason == "CHIP_UNKNOWN"
+    again = CliRunner().invoke(app, release)
+    assert (again.exit_code, "CHIP_UNKNOWN" in again.stderr) == (1, True)
     assert job.job_id
 
 
@@ -331,6 +333,54 @@ def test_a_card_that_was_begun_at_a_dead_station_is_finished_at_another_one(
         second.stop(grace=2)
 
 
+def test_two_operators_void_a_booked_card_from_a_shell_and_a_second_one_is_made(
+    station: Station, make_blank: MakeBlank, reader: VirtualReader, tmp_path: Path
+) -> None:
+    where = ["--cardperso", f"127.0.0.1:{station.server.port}", "--tls-dir", str(station.settings.tls_dir)]
+
+    def tunggal(*command: str) -> str:
+        done = CliRunner().invoke(app, ["card", *command, *where])
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    def first_of(*command: str) -> Any:
+        return told(tunggal(*command, "--json"), "[")[0]
+
+    def refusal(*command: str) -> Any:
+        done = CliRunner().invoke(app, ["card", *command, *where, "--json"])
+        assert done.exit_code == 1
+        return json.loads(done.stderr.splitlines()[-1])["error"]
+
+    card = make_blank("first").insert()
+    made = first_of("make", "32.16", "--reader", reader.name, "--wait", "--operator", "dewi")
+    assert (made["state"], made["operator"]) == ("CARD_JOB_STATE_PRINTED", "operator/cli:dewi")
+    job_id = made["job_id"]
+    tunggal("pass", job_id, "--operator", "dewi")
+    tunggal("reject", job_id, "--reason", "print", "--note", "pale", "--operator", "ani")
+    assert refusal("hand-over", job_id)["reason"] == "CARD_REJECTED"
+    assert refusal("review", job_id, "--confirm", "--operator", "ani")["reason"] == "SAME_PERSON"
+    assert "REJECTED_PRINT: pale" in tunggal("unreviewed")
+    void = first_of("review", job_id, "--confirm", "--note", "it is", "--operator", "budi")
+    assert (void["state"], void["reviewed_by"]) == ("CARD_JOB_STATE_VOID", "operator/cli:budi")
+    eventually(lambda: not first_of("jobs", "--state", "void")["errand"], seconds=PATIENCE)
+    assert list(station.world.spoilage.values()) == [["ani", "budi", True, "it is"]]
+    assert station.world.void == {card.uid: made["record_id"]}
+    assert refusal("hand-over", job_id)["remedy"]
+
+    card.remove()
+    eventually(lambda: not present(reader.name), seconds=PATIENCE)
+    second = make_blank("second").insert()
+    again = first_of("make", "32.16", "--reader", reader.name, "--wait")
+    assert (again["record_id"], again["chip_uid"]) == (made["record_id"], second.uid)
+    assert first_of("hand-over", again["job_id"])["state"] == "CARD_JOB_STATE_HANDED_OVER"
+    assert station.world.issued == {made["record_id"]: second.uid}
+    saved = told(tunggal("faces", again["job_id"], "--to", str(tmp_path / "faces"), "--json"), "[")
+    assert [Path(path).suffix for path in saved] == [".png", ".png", ".pdf"]
+    assert all(Path(path).stat().st_mode & 0o077 == 0 for path in saved)
+    assert second.uid in tunggal("show", again["job_id"])
+    assert first_of("jobs", "--record", made["record_id"])["job_id"] == job_id
+
+
 def test_an_operator_makes_a_batch_from_a_shell(
     station: Station, make_blank: MakeBlank, reader: VirtualReader
 ) -> None:
@@ -352,6 +402,9 @@ def test_an_operator_makes_a_batch_from_a_shell(
     assert (made["quantity"], made["state"]) == (1, "BATCH_STATE_OPEN")
     assert run("batch", "pause", made["batch_id"], "--reason", "colour")["state"] == "BATCH_STATE_PAUSED"
     run("batch", "resume", made["batch_id"])
+    assert run("batch", "show", made["batch_id"])["operator"].startswith("operator/cli:")
+    assert run("station", "printer", "encoder-9", "ribbon-out")["printer_state"] == "PRINTER_STATE_RIBBON_OUT"
+    run("station", "printer", "encoder-9", "ready")
     run("station", "resume", "encoder-9")
     make_blank().insert()
     eventually(lambda: run("batch", "list")["state"] == "BATCH_STATE_DONE", seconds=PATIENCE)
