@@ -18,7 +18,7 @@ from services.abis.finger import Finger
 from services.abis.fusion import Decision
 from services.abis.gallery import SearchResult
 from services.abis.identify import Identification
-from services.abis.search.cascade import Found
+from services.abis.search.verification import Found
 from services.abis.store import Store
 from services.abis.thresholds import Policy
 

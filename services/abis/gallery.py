@@ -18,8 +18,8 @@ import sqlalchemy as sa
 from services.abis.finger import Finger
 from services.abis.references import References
 from services.abis.search import cascade, path
-from services.abis.search.cascade import Found
 from services.abis.search.index import SearchIndex, mark_of
+from services.abis.search.verification import Found
 from services.abis.store import Change, Store
 from services.common import logs
 

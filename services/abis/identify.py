@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from services.abis.finger import Finger
 from services.abis.gallery import Gallery, SearchResult
 from services.abis.references import References
-from services.abis.search import cascade
-from services.abis.search.cascade import Found
+from services.abis.search import verification
+from services.abis.search.verification import Found
 from services.abis.store import Store
 from services.common import logs
 from services.common.db import Database
@@ -79,5 +79,5 @@ class Identification:
         with self._database.read() as conn:
             self._store.get(conn, subject_id)
             (enrolled,) = self._references.get([subject_id], None, conn)
-        found = cascade.declared(fingers, subject_id, enrolled)
+        found = verification.declared(fingers, subject_id, enrolled)
         return found if found.fused.fingers else None

@@ -15,7 +15,7 @@ from services.abis.fingerprint.minutiae import BIFURCATION, ENDING
 from services.abis.formats import iso19794_2
 from services.abis.fusion import Decision
 from services.abis.samples import Sample
-from services.abis.search.cascade import Found
+from services.abis.search.verification import Found
 from services.abis.store import Subject
 from services.abis.views import position_value
 from services.common import paging

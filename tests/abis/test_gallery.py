@@ -19,8 +19,8 @@ from services.abis.gallery import Gallery
 from services.abis.identify import Identification
 from services.abis.references import References
 from services.abis.search import cascade
-from services.abis.search.cascade import Found
 from services.abis.search.index import SearchIndex
+from services.abis.search.verification import Found
 from services.abis.store import Store
 from services.common.crypto import KeyRing
 from services.common.db import Database

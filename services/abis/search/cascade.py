@@ -5,24 +5,22 @@ are known, full comparison of the last few.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
-from services.abis import fusion
 from services.abis.finger import UNKNOWN, Finger
-from services.abis.fingerprint.compare import compare
 from services.abis.fingerprint.score import DEFAULT, Weights
-from services.abis.kernels import F64
 from services.abis.search import crossed, local
-from services.abis.search.crossed import may_be
 from services.abis.search.index import SearchIndex
 from services.abis.search.listed import Candidate
 from services.abis.search.probe import FEW, other_hand
+from services.abis.search.verification import Found, Listed, verify
 
 COMPARISONS = 100
-"""Full comparisons of fingers that a search may cost: with ten fingers 10 persons, with one 100."""
+"""Full comparisons of fingers that a search may cost, if nobody is given up early: with ten fingers 10
+persons, with one 100.
+"""
 EXACT = 1_000
 """A gallery in which everybody can be compared with so few full comparisons is searched without codes."""
 RELAXATIONS = 2_000
@@ -37,17 +35,6 @@ References = Callable[[Sequence[str], Collection[int] | None], Sequence[Sequence
 """Enrolled fingers of each of some subjects, of the given positions (all if None); none of one that was
 deleted in the meantime.
 """
-
-
-@dataclass(frozen=True)
-class Found:
-    """A subject after full comparison. fused.score: natural log-likelihood ratio. positions: of the
-    subject's fingers in `fused.fingers`.
-    """
-
-    subject_id: str
-    fused: fusion.Fused
-    positions: tuple[int, ...]
 
 
 def search(
@@ -120,38 +107,11 @@ def confirm(
 ) -> list[Found]:
     """Compare the fingers with those of every subject that may be the same; best first.
 
-    Where codes say that fingers were mixed up, those are compared too. alone: in this thread, for a caller
-    that cannot wait behind the searches of others.
+    alone: in this thread, for a caller that cannot wait behind the searches of others.
     """
     enrolled = references(subjects, reachable(fingers))
-    mixed = crossed.pairs(fingers, enrolled, [index.codes_of(subject) for subject in subjects], index.book)
-    known = [one for one in zip(subjects, enrolled, mixed, strict=True) if one[1]]
-    work = partial(_compared, fingers, weights)
+    alike = crossed.likeness(fingers, enrolled, [index.codes_of(one) for one in subjects], index.book)
+    known = [Listed(*one) for one in zip(subjects, enrolled, alike, strict=True) if one[1]]
+    work = partial(verify, fingers, weights)
     found = [work(one) for one in known] if alone else index.map(work, known)
     return sorted(found, key=lambda one: -one.fused.score)
-
-
-def declared(fingers: Sequence[Finger], subject: str, enrolled: Sequence[Finger]) -> Found:
-    """Compare the fingers with those of one subject, position by position."""
-    return _compared(fingers, DEFAULT, (subject, enrolled, set()))
-
-
-def _compared(
-    fingers: Sequence[Finger],
-    weights: Weights,
-    one: tuple[str, Sequence[Finger], set[tuple[int, int]]],
-) -> Found:
-    """Full comparison with one subject: id, fingers, and pairs that seem to be mixed up."""
-    subject, enrolled, mixed = one
-    scores: F64 = np.full((len(fingers), len(enrolled)), np.nan)
-    for i, probe in enumerate(fingers):
-        for j, reference in enumerate(enrolled):
-            if not may_be(probe, reference) and (i, j) not in mixed:
-                continue
-            score = compare(probe.template, reference.template, weights).score
-            # That labels are wrong needs evidence of its own.
-            if may_be(probe, reference) or score > fusion.CROSSED:
-                scores[i, j] = score
-    probe_positions, positions = [f.position for f in fingers], [f.position for f in enrolled]
-    fused = fusion.fuse(scores, probe_positions, positions)
-    return Found(subject, fused, tuple(positions[one.reference] for one in fused.fingers))

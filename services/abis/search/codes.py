@@ -140,11 +140,6 @@ def encode(template: Template, book: Codebook) -> U64:
     return signs(projections(template, book))
 
 
-def doubtful(projected: I32, book: Codebook) -> NDArray[np.int64]:
-    """Bits of each code, (n, 64), the least certain first: those whose projection is near to zero."""
-    return np.argsort(np.abs(projected) / book.scale, axis=1, kind="stable")
-
-
 @kernel("void(uint64[::1], uint64[::1], float64, uint64[::1])")
 def limits(codes: U64, background: U64, deviations: float, out: U64) -> None:
     """Mean less so many standard deviations of the distances of each code (n) to those of the background,

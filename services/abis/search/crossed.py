@@ -1,7 +1,8 @@
-"""Fingers under another position than they were enrolled under: which pairs deserve a comparison.
+"""Which fingers of a listed person resemble which of the probe, by codes: whom to compare first, and where a
+finger seems to have gone that is enrolled under another position.
 
 Operators mix fingers up, and who wants a second identity exchanges them on purpose. Comparing every finger
-with every other one costs ten times as much, so codes say first where a finger seems to have gone.
+with every other one costs ten times as much, so codes say first which pairs deserve it.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from services.abis.search.probe import from_codes
 from services.abis.search.segment import side_by_side
 from services.abis.search.tail import repeated
 
-LIKELY = 18
-"""Score of two fingers, all codes against all: 1 of 100 pairs of strangers reaches it, and 19 of 20 mates."""
+LIKELY = 25
+"""Score of two fingers, all codes against all: 1 of 75 pairs of strangers reaches it, and 9 of 10 mates."""
+_NOTHING = np.empty(0, np.uint64)
 
 
 def may_be(probe: Finger, reference: Finger) -> bool:
@@ -30,36 +32,33 @@ def may_be(probe: Finger, reference: Finger) -> bool:
     return UNKNOWN in (probe.position, reference.position) or probe.position == reference.position
 
 
-def pairs(
+def likeness(
     probe: Sequence[Finger],
     enrolled: Sequence[Sequence[Finger]],
     known: Sequence[Mapping[int, U64]],
     book: Codebook,
-) -> list[set[tuple[int, int]]]:
-    """For each person, pairs (probe finger, enrolled finger) of different known positions that look alike.
+) -> list[U16]:
+    """For each person, scores (probe fingers, enrolled fingers) of all codes; 0 where nothing is known.
 
-    known: codes of each person's fingers by position. A probe finger has at most one such partner: the one
-    that resembles it most of all fingers of the person.
+    known: codes of each person's fingers by position.
     """
-    rows = [
-        (person, j, known[person][finger.position])
-        for person, own in enumerate(enrolled)
-        for j, finger in enumerate(own)
-        if finger.position != UNKNOWN and finger.position in known[person]
-    ]
-    found: list[set[tuple[int, int]]] = [set() for _ in enrolled]
-    if not rows:
-        return found
-    scores = code_scores(probe, [codes for _, _, codes in rows], book)
-    owners = np.array([person for person, _, _ in rows])
-    for person in np.unique(owners).tolist():
-        theirs = np.flatnonzero(owners == person)
-        best = theirs[scores[:, theirs].argmax(axis=1)]
-        for i, row in enumerate(best.tolist()):
-            j = rows[row][1]
-            if scores[i, row] >= LIKELY and not may_be(probe[i], enrolled[person][j]):
-                found[person].add((i, j))
-    return found
+    rows = [codes.get(f.position, _NOTHING) for own, codes in zip(enrolled, known, strict=True) for f in own]
+    scores = code_scores(probe, rows, book)
+    ends = np.cumsum([len(own) for own in enrolled], dtype=np.int64)
+    return np.split(scores, ends[:-1], axis=1) if len(ends) else []
+
+
+def pairs(probe: Sequence[Finger], enrolled: Sequence[Finger], alike: U16) -> set[tuple[int, int]]:
+    """Pairs (probe finger, enrolled finger) of one person, of different known positions, that look alike.
+
+    alike: from `likeness`. A probe finger has at most one such partner: the one that resembles it most of all
+    fingers of the person whose position is known.
+    """
+    placed = np.flatnonzero([finger.position != UNKNOWN for finger in enrolled])
+    if not placed.size:
+        return set()
+    best = placed[alike[:, placed].argmax(axis=1)].tolist()
+    return {(i, j) for i, j in enumerate(best) if alike[i, j] >= LIKELY and not may_be(probe[i], enrolled[j])}
 
 
 def code_scores(probe: Sequence[Finger], enrolled: Sequence[U64], book: Codebook) -> U16:
@@ -69,7 +68,8 @@ def code_scores(probe: Sequence[Finger], enrolled: Sequence[U64], book: Codebook
     owners: I32 = np.full(width, -1, np.int32)
     for k, own in enumerate(enrolled):
         if own.size:
-            codes[k], owners[k] = repeated(own, FULL_CODES), k
+            codes[k] = own if own.size == FULL_CODES else repeated(own, FULL_CODES)
+            owners[k] = k
     rows = side_by_side(codes)
     scores = np.zeros((len(probe), len(enrolled)), np.uint16)
     kernel = path.fastest()

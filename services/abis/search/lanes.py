@@ -60,6 +60,21 @@ def prefetch(builder: Any, there: Any) -> None:
     builder.call(prefetch, [builder.bitcast(there, pointer), read, near, data])
 
 
+@intrinsic
+def _ask_for(_context: Any, array: Any, at: Any) -> Any:
+    """Fetch the cache line of element `at` of a flat array ahead of its use."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        prefetch(builder, builder.gep(data, [arguments[1]]))
+        return context.get_dummy_value()
+
+    return types.void(array, at), codegen
+
+
+ask_for = cast(Callable[[Any, int], None], _ask_for)
+
+
 def minimum(builder: Any, a: Any, b: Any) -> Any:
     """The lesser of each 16-bit lane of two vectors of i64."""
     words = ir.VectorType(ir.IntType(16), a.type.count * 4)

@@ -10,10 +10,10 @@ import numpy as np
 
 from services.abis.finger import UNKNOWN, Finger
 from services.abis.kernels import I32, U64
-from services.abis.search.codes import Codebook, doubtful, projections, signs, thresholds
+from services.abis.search.codes import Codebook, projections, signs, thresholds
 from services.abis.search.parameters import FULL_CODES, PROBE_CODES, SEARCH_CODES, WORD_CODES
 from services.abis.search.plain import U16
-from services.abis.search.words import WORDS, variants
+from services.abis.search.words import WORDS, asked
 
 _BLOCK = 4
 """Kernels take codes in multiples of this many."""
@@ -46,9 +46,8 @@ def prepare(fingers: Sequence[Finger], book: Codebook) -> list[ProbeFinger]:
 
 def _from_projections(position: int, sums: I32, book: Codebook, fingers: int) -> ProbeFinger:
     """One of so many probe fingers."""
-    codes, asking = signs(sums), sums[: word_codes(fingers)]
-    asked = variants(signs(asking), doubtful(asking, book))
-    return replace(from_codes(position, codes, book, first_codes(fingers)), asked=asked)
+    words = asked(sums[: word_codes(fingers)], book.scale)
+    return replace(from_codes(position, signs(sums), book, first_codes(fingers)), asked=words)
 
 
 def first_codes(fingers: int) -> int:
@@ -96,4 +95,7 @@ def other_hand(position: int) -> int:
 
 
 def _filled(values: U64) -> U64:
-    return np.pad(values, (0, -values.size % _BLOCK))
+    # np.pad takes longer than all that the codes are used for afterwards.
+    out = np.zeros(-(-values.size // _BLOCK) * _BLOCK, np.uint64)
+    out[: values.size] = values
+    return out

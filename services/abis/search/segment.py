@@ -19,8 +19,8 @@ from services.abis.search.select import gather
 from services.abis.search.subjects import PackedNames, Subjects, packed
 from services.abis.search.words import Tables
 
-_CHUNK = 1024
-"""Fingers gathered at once: their codes stay in the second-level cache."""
+_CHUNK = 256
+"""Persons gathered at once: the codes of their fingers stay in the second-level cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,14 +86,19 @@ class Segment:
         """Second pass: scores of the given persons from all codes of their fingers."""
         sums = np.zeros(persons.size, np.uint16)
         kernel = path.fastest()
-        for start in range(0, persons.size, _CHUNK):
-            chosen = persons[start : start + _CHUNK]
-            for finger in probe:
+        reachable = [self._reachable(finger.position) for finger in probe]
+        wanted = np.zeros(POSITIONS, np.bool_)
+        wanted[[position for positions in reachable for position in positions]] = True
+        for begin in range(0, persons.size, _CHUNK):
+            chosen = persons[begin : begin + _CHUNK]
+            rows, owners, start = gather(self.full, self.position, self.first, chosen, wanted)
+            for finger, positions in zip(probe, reachable, strict=True):
                 best = np.zeros(chosen.size, np.uint16)
-                for position in self._reachable(finger.position):
-                    rows, owners = gather(self.full, self.position, self.first, chosen, position)
-                    kernel(rows, FULL_CODES, owners, finger.full_codes, finger.full_limits, best, True)
-                sums[start : start + _CHUNK] += best
+                for p in positions:
+                    there = slice(start[p] * FULL_CODES, start[p + 1] * FULL_CODES)
+                    whose = owners[start[p] * LANES : start[p + 1] * LANES]
+                    kernel(rows[there], FULL_CODES, whose, finger.full_codes, finger.full_limits, best, True)
+                sums[begin : begin + _CHUNK] += best
         return sums
 
     def present(self) -> int:

@@ -3,23 +3,19 @@ Fleet, 2012) with votes summed over all fingers of a person.
 
 A code of 64 bits is four words of 16. Two codes of one minutia differ in some 13 bits, so one of their words
 is often the same, and more often still if bits of which the probe is least certain are turned. For each word
-there is a table that says which persons of a segment have it; every agreement is a vote. A person whose
-fingers get many votes is worth a closer look.
+there is a table that says which persons of a segment have it; every agreement gives them votes, the more the
+rarer the word is. A person whose fingers get many votes is worth a closer look.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
 
 import numpy as np
-from numba.core import types
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from services.abis.kernels import I32, U64, kernel
-from services.abis.search.lanes import LANES, prefetch
+from services.abis.kernels import F64, I32, U64, kernel
+from services.abis.search.lanes import LANES, ask_for
 from services.abis.search.parameters import HOT_CODES
 from services.abis.search.plain import U16
 
@@ -27,7 +23,12 @@ WORDS = 4
 """Words of a code, and tables of a partition."""
 UNCERTAIN = 3
 """Least certain bits of a word that may be wrong: it is looked up with every combination of them turned."""
-_VALUES = 1 << 16
+MOST = 8
+"""Votes for a rare word: one that a single person has of 65,536. Twice as frequent ones give one less, down
+to 1.
+"""
+_BITS = 16
+_VALUES = 1 << _BITS
 U32 = NDArray[np.uint32]
 
 
@@ -87,38 +88,47 @@ def tables(rows: U64, owners: I32) -> Tables:
     return Tables(starts, found)
 
 
-def variants(codes: U64, doubt: NDArray[np.int64]) -> U16:
-    """The words that a probe finger asks for, (4, n * 8): its own, and those with uncertain bits turned.
+@kernel("uint16[:,::1](int32[:,::1], float64[::1])")
+def asked(projected: I32, scale: F64) -> U16:
+    """The words that a probe finger asks for, (4, n * 8): of each code its own, and those with every
+    combination of its least certain bits turned.
 
-    codes: (n). doubt: (n, 64) bits of each code, the least certain first.
+    projected: (n, 64) what the codes are the signs of. scale: (64) how far each spreads; a bit is the less
+    certain, the nearer to zero its projection is in this unit.
     """
-    out = np.empty((WORDS, codes.size, 1 << UNCERTAIN), np.uint16)
-    chosen = np.arange(1 << UNCERTAIN)[:, None] >> np.arange(UNCERTAIN) & 1
-    for word in range(WORDS):
-        own = (codes >> np.uint64(16 * word)).astype(np.uint16)
-        bits = doubt[doubt // 16 == word].reshape(codes.size, 16)[:, :UNCERTAIN] % 16
-        out[word] = own[:, None] ^ ((1 << bits) @ chosen.T).astype(np.uint16)
-    return out.reshape(WORDS, -1)
+    out = np.empty((WORDS, projected.shape[0] << UNCERTAIN), np.uint16)
+    doubt = np.empty(_BITS)
+    for code in range(projected.shape[0]):
+        for word in range(WORDS):
+            own = 0
+            for bit in range(_BITS):
+                value = projected[code, word * _BITS + bit]
+                own |= int(value > 0) << bit
+                doubt[bit] = abs(value) / scale[word * _BITS + bit]
+            at = code << UNCERTAIN
+            out[word, at] = np.uint16(own)
+            for turned in range(UNCERTAIN):
+                bit = int(np.argmin(doubt))
+                doubt[bit] = np.inf
+                for k in range(1 << turned):
+                    out[word, at + (1 << turned) + k] = out[word, at + k] ^ np.uint16(1 << bit)
+    return out
 
 
-@intrinsic
-def _ask_for(_context: Any, array: Any, at: Any) -> Any:
-    """Fetch the cache line of element `at` of a flat array ahead of its use."""
-
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-        prefetch(builder, builder.gep(data, [arguments[1]]))
-        return context.get_dummy_value()
-
-    return types.void(array, at), codegen
-
-
-ask_for = cast(Callable[[Any, int], None], _ask_for)
+@kernel("int64(int64, int64)")
+def weight(owners: int, persons: int) -> int:
+    """What agreement in a word says that so many of so many persons have: the logarithm of how rare it is."""
+    many = owners * _VALUES // persons
+    told = MOST
+    while many > 1 and told > 1:
+        many >>= 1
+        told -= 1
+    return told
 
 
 @kernel("void(uint32[:,::1], uint16[:,::1], uint16[:,::1], uint16[::1])")
 def vote(starts: U32, owners: U16, asked: U16, votes: U16) -> None:
-    """Add one vote for each person and asked word (4, m) that agree, to votes (persons)."""
+    """Add the `weight` of each asked word (4, m) to the votes (persons) of those who have it."""
     many = asked.shape[1]
     begin, end = np.empty(many, np.int64), np.empty(many, np.int64)
     for word in range(WORDS):
@@ -130,5 +140,6 @@ def vote(starts: U32, owners: U16, asked: U16, votes: U16) -> None:
             end[k] = starts[word, asked[word, k] + 1]
             ask_for(owners, word * owners.shape[1] + begin[k])
         for k in range(many):
+            told = np.uint16(weight(end[k] - begin[k], votes.size))
             for at in range(begin[k], end[k]):
-                votes[owners[word, at]] += np.uint16(1)
+                votes[owners[word, at]] += told

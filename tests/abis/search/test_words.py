@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,18 +25,25 @@ if TYPE_CHECKING:
     from tests.abis.search.conftest import Person
 
 
-def naive(gallery: list[tuple[int, list[int]]], asked: list[list[int]]) -> Counter[int]:
-    """Votes by owner: one for each code and asked value that agree in a word."""
+def naive(gallery: list[tuple[int, list[int]]], asked: list[list[int]], persons: int) -> Counter[int]:
+    """Votes by owner: for each code and asked value that agree in a word, the more the rarer it is."""
+    found = [
+        (owner, word, code >> (16 * word) & 0xFFFF)
+        for owner, own in gallery
+        for code in own
+        for word in range(words.WORDS)
+    ]
+    often = Counter((word, value) for _, word, value in found)
     votes: Counter[int] = Counter()
-    for owner, own in gallery:
-        for code in own:
-            for word in range(words.WORDS):
-                votes[owner] += asked[word].count(code >> (16 * word) & 0xFFFF)
+    for owner, word, value in found:
+        # So many would have it of 65,536 persons.
+        many = often[word, value] * 65_536 // persons
+        votes[owner] += asked[word].count(value) * max(8 - (many.bit_length() - 1), 1)
     return votes
 
 
-@given(st.integers(0, 2**32 - 1), st.integers(1, 40))
-def test_votes_are_agreements_of_words(seed: int, fingers: int) -> None:
+@given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.sampled_from([9, 3_000, 65_536]))
+def test_votes_are_agreements_of_words(seed: int, fingers: int, persons: int) -> None:
     rng = np.random.default_rng(seed)
     # Few values, so that there is something to agree on, and codes that are there several times.
     some = rng.integers(0, 2**64, 20, dtype=np.uint64)
@@ -47,30 +55,28 @@ def test_votes_are_agreements_of_words(seed: int, fingers: int) -> None:
     made = words.tables(side_by_side(laid), owners)
     probe = rng.choice(some, 3, replace=False)
     asked = np.array([[int(code) >> (16 * w) & 0xFFFF for code in probe] for w in range(4)], np.uint16)
-    votes = np.zeros(9, np.uint16)
+    votes = np.zeros(persons, np.uint16)
     words.vote(made.starts, made.owners, asked, votes)
     gallery = [(int(o), [int(c) for c in one]) for o, one in zip(owners, own, strict=False)]
-    expected = naive(gallery, asked.tolist())
-    assert votes.tolist() == [expected[person] for person in range(9)]
+    expected = naive(gallery, asked.tolist(), persons)
+    assert votes.tolist() == [expected[person] for person in range(persons)]
 
 
-def test_a_word_is_asked_for_with_its_least_certain_bits_turned() -> None:
-    doubt = np.array([[17, 0, 63, 5, 2, 1, *(b for b in range(64) if b not in (17, 0, 63, 5, 2, 1))]])
-    asked = words.variants(np.array([0xABCD_0000_0001_00F0], np.uint64), doubt)
-    assert asked[0].tolist() == [0x00F0, 0x00F1, 0x00D0, 0x00D1, 0x00F4, 0x00F5, 0x00D4, 0x00D5]
-    assert asked[1].tolist() == [0x0001, 0x0003, 0x0000, 0x0002, 0x0005, 0x0007, 0x0004, 0x0006]
-    assert asked[3].tolist() == [0xABCD, 0x2BCD, 0xABCC, 0x2BCC, 0xABCF, 0x2BCF, 0xABCE, 0x2BCE]
-
-
-def test_bits_are_uncertain_where_projections_are_small(crowd: list[Person]) -> None:
+def test_a_word_is_asked_for_with_every_combination_of_its_least_certain_bits(crowd: list[Person]) -> None:
     book = codes.default()
-    sums = codes.projections(crowd[0].enrolled[0].template, book)
-    assert codes.signs(sums).tolist() == codes.encode(crowd[0].enrolled[0].template, book).tolist()
-    doubt = codes.doubtful(sums, book)
+    sums = codes.projections(crowd[0].enrolled[0].template, book)[:5]
+    own = codes.signs(sums).tolist()
+    assert own == codes.encode(crowd[0].enrolled[0].template, book)[:5].tolist()
+    asked = words.asked(sums, book.scale).reshape(words.WORDS, 5, 8)
     share = np.abs(sums) / np.linalg.norm(book.weights.astype(float), axis=0)
-    for row, order in zip(share, doubt, strict=True):
-        assert sorted(order.tolist()) == list(range(64))
-        assert (np.diff(row[order]) >= 0).all()
+    for word, code in itertools.product(range(words.WORDS), range(5)):
+        least = np.argsort(share[code, 16 * word : 16 * word + 16])[:3].tolist()
+        expected = [
+            (own[code] >> (16 * word) & 0xFFFF)
+            ^ sum(1 << bit for k, bit in enumerate(least) if turned >> k & 1)
+            for turned in range(8)
+        ]
+        assert asked[word, code].tolist() == expected
 
 
 @pytest.mark.parametrize(("fingers", "each"), [(10, 16), (8, 20), (4, FULL_CODES)])
