@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from cryptography import x509
@@ -17,19 +16,19 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.errors import readable
+from cli.keys_revocation import refresh, revoke
+from cli.keystore import DATA, DataDir, opened
+from cli.keystore import settings as keystore_settings
 from cli.options import AsJson
 from services.cardperso.keys import FileKeystore, KeyInfo, KeyRef, Keystore, ceremony, check_value, versions
 from services.cardperso.keys import rotate as next_version
-from services.cardperso.keys.authority import CSCA, DOCUMENT_SIGNER, signs_until
+from services.cardperso.keys.authority import CSCA, DOCUMENT_SIGNER
 from services.cardperso.keys.ceremony import Component, Occasion
+from services.cardperso.keys.certificates import signs_until
 from services.cardperso.keys.keystore import KeyKind
-from services.cardperso.settings import Settings
 from services.common.clock import SystemClock
 from services.common.errors import AlreadyExists, FailedPrecondition, InvalidArgument
 from services.common.files import write_new
-
-if TYPE_CHECKING:
-    from services.cardperso.issuer import Issuer
 
 CEREMONY = "ceremony"
 """Signing key of the protocols."""
@@ -41,24 +40,22 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-DataDir = Annotated[
-    Path,
-    typer.Option("--data-dir", envvar="TUNGGAL_DATA_DIR", metavar="DIR", help="Where the service stores."),
-]
+app.command("revoke")(revoke)
+app.command("revocations")(refresh)
+
 Name = Annotated[
     str, typer.Argument(metavar="NAME", help="card-master, transport-master, reader-master, or another.")
 ]
 Custodians = Annotated[
     list[str], typer.Option("--custodian", metavar="WHO", help="Each of them once; two at least.")
 ]
-DATA = Path("var/cardperso")
 
 
 @app.command()
 @readable
 def init(data_dir: DataDir = DATA) -> None:
     """Make an empty keystore file, with the passphrase that is in its file already."""
-    settings = _settings(data_dir)
+    settings = keystore_settings(data_dir)
     if settings.pkcs11_module:
         raise FailedPrecondition(
             "KEYSTORE_IS_TOKEN",
@@ -74,7 +71,7 @@ def init(data_dir: DataDir = DATA) -> None:
 @readable
 def show(data_dir: DataDir = DATA, as_json: AsJson = False) -> None:
     """List all keys with their versions and check values, and the certificates."""
-    with _issuer(data_dir) as issuer:
+    with opened(data_dir) as issuer:
         keys = issuer.store.contents()
         certificates = [*issuer.authorities.anchors(), *issuer.authorities.signers()]
     if as_json:
@@ -170,7 +167,7 @@ def hold(
     ]
     expected = _hexadecimal(expect) if expect else None
     occasion = Occasion(place, SystemClock().now(), tuple(witness))
-    with _issuer(data_dir) as issuer:
+    with opened(data_dir) as issuer:
         store = issuer.store
         ref = KeyRef(name, version or _next(store, name))
         signed = ceremony.hold(
@@ -186,7 +183,7 @@ def hold(
 @readable
 def rotate(name: Name, data_dir: DataDir = DATA) -> None:
     """Make the next version of a key inside of the keystore; cards in the field keep theirs."""
-    with _issuer(data_dir) as issuer:
+    with opened(data_dir) as issuer:
         info = next_version(issuer.store, name)
     Console().print(f"{info.ref} is made, check value {info.check_value.hex().upper()}.", soft_wrap=True)
 
@@ -198,7 +195,7 @@ def renew(
     data_dir: DataDir = DATA,
 ) -> None:
     """Make the next country signing CA or document signer: a new key and its certificate."""
-    with _issuer(data_dir) as issuer:
+    with opened(data_dir) as issuer:
         now = SystemClock().now()
         if what == CSCA:
             certificate = issuer.authorities.new_ca(issuer.store, now)
@@ -231,28 +228,12 @@ def check(
     if key is not None:
         public = serialization.load_pem_public_key(key.read_bytes())
     else:
-        with _issuer(data_dir) as issuer:
+        with opened(data_dir) as issuer:
             public = issuer.store.public_key(KeyRef(CEREMONY, 1))
     if not isinstance(public, ec.EllipticCurvePublicKey):
         raise InvalidArgument("KEY_UNFIT", f"{key} is no key on an elliptic curve", field="--key")
     statement = ceremony.verify_protocol(protocol.read_text(), public)
     typer.echo(json.dumps(statement, indent=2, ensure_ascii=False))
-
-
-def _settings(data_dir: Path) -> Settings:
-    return Settings(data_dir=data_dir)
-
-
-@contextmanager
-def _issuer(data_dir: Path) -> Iterator[Issuer]:
-    # Only a keystore in use needs what cards need.
-    from services.cardperso.issuer import configured
-
-    issuer = configured(_settings(data_dir), SystemClock())
-    try:
-        yield issuer
-    finally:
-        issuer.close()
 
 
 def _signer(store: Keystore) -> KeyRef:

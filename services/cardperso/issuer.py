@@ -160,13 +160,18 @@ class Issuer:
 
         Raises:
             KeyNotFound: no document signer has a certificate.
-            SignerExpired: the newest one may no longer sign.
+            SignerExpired, SignerRevoked: the newest one may not sign any more.
         """
         return self.authorities.signer(self.store, self._clock.now())
 
     def trust(self) -> Trust:
-        """Whose signatures on chips count today."""
-        return Trust(self.authorities.anchors(), self._clock.now())
+        """Whose signatures on chips count today.
+
+        Raises:
+            RevocationListDamaged: see there.
+        """
+        authorities = self.authorities
+        return Trust(authorities.anchors(), self._clock.now(), authorities.revocations())
 
     def reader_keys(self, chip_uid: str) -> list[AccessKeys]:
         """The access keys that the chip may have, those of a new one first.

@@ -27,6 +27,7 @@ class Office:
     ref: KeyRef
     certificate: x509.Certificate
     ca: x509.Certificate
+    at: datetime = TODAY
 
     @property
     def trust(self) -> Trust:

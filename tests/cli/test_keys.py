@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 
 from cli.main import app
 from services.cardperso.issuer import CARD_MASTER, configured
+from services.cardperso.keys.errors import SignerRevoked
 from services.cardperso.settings import Settings
 from services.common.clock import SystemClock
 
@@ -137,6 +138,25 @@ def test_keys_rotate_and_signers_are_renewed(run: Run, home: Path) -> None:
     issuer = configured(Settings(data_dir=home), SystemClock())
     assert issuer.signer().ref.version == 2
     assert len(issuer.authorities.anchors()) == 2
+    issuer.close()
+
+
+def test_a_revoked_signer_is_listed_and_the_next_one_signs(run: Run, home: Path) -> None:
+    configured(Settings(data_dir=home), SystemClock()).prepare()
+    assert json.loads(run("revocations", "--json").stdout) == []
+    assert run("revoke", "1", text="n\n").exit_code == 1
+    assert json.loads(run("revocations", "--json").stdout) == []
+    assert "REASON_UNKNOWN" in run("revoke", "1", "--reason", "weather", "--yes").output
+    assert "csca-001.crl" in run("revoke", "1", "--reason", "key-compromise", "--yes").output
+    assert "document-signer/9" in run("revoke", "9", "--yes").output
+    (listed,) = json.loads(run("revocations", "--json", "--renew").stdout)
+    assert (listed["number"], listed["revoked"][0]["reason"]) == (2, "key-compromise")
+    assert "key-compromise" in run("revocations").output
+    issuer = configured(Settings(data_dir=home), SystemClock())
+    with pytest.raises(SignerRevoked):
+        issuer.signer()
+    assert "Document Signer 2" in run("renew", "document-signer").output
+    assert issuer.signer().ref.version == 2
     issuer.close()
 
 

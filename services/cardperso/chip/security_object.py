@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Protocol
 
 from cryptography import x509
@@ -32,6 +33,10 @@ class Signer(Protocol):
     def certificate(self) -> x509.Certificate:
         """The certificate of the key, which goes on the chip."""
 
+    @property
+    def at(self) -> datetime:
+        """When it signs."""
+
 
 def security_object(groups: Mapping[int, bytes], signer: Signer) -> bytes:
     """EF.SOD for data groups by number.
@@ -39,7 +44,9 @@ def security_object(groups: Mapping[int, bytes], signer: Signer) -> bytes:
     Raises:
         KeyMismatch, KeyNotFound, KeystoreUnavailable: see there.
     """
-    signed = signed_data(signer.store, signer.ref, signer.certificate, LDS_SECURITY_OBJECT, hashes(groups))
+    signed = signed_data(
+        signer.store, signer.ref, signer.certificate, LDS_SECURITY_OBJECT, hashes(groups), signer.at
+    )
     return tlv.encode(EF_SOD, signed)
 
 

@@ -9,21 +9,31 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from services.cardperso.keys.certificates import Authority, Validity, country_signing_ca, document_signer
-from services.cardperso.keys.errors import KeyNotFound, SignerExpired
+from services.cardperso.keys import revocation
+from services.cardperso.keys.certificates import (
+    Authority,
+    Validity,
+    country_signing_ca,
+    document_signer,
+    signs_until,
+)
+from services.cardperso.keys.errors import KeyNotFound, SignerExpired, SignerRevoked
 from services.cardperso.keys.keystore import KeyKind, KeyRef, Keystore, versions
+from services.cardperso.keys.revocation import Revoked
 from services.common.files import file_lock, write_new
 
 CSCA, DOCUMENT_SIGNER = "csca", "document-signer"
 _YEAR = timedelta(days=365)
 _EARLY = timedelta(days=1)
 """A certificate is valid a little before it is made, for clocks that are slow."""
+_LIST_LASTS = timedelta(days=90)
+"""After which a new revocation list is due at the latest (ICAO Doc 9303-12, 5.5)."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +50,14 @@ class Terms:
 
 @dataclass(frozen=True)
 class Signer:
-    """A document signer: `ref` names its key in `store`, `certificate` goes on the chip."""
+    """A document signer: `ref` names its key in `store`, `certificate` goes on the chip, `at` is the time at
+    which it signs.
+    """
 
     store: Keystore
     ref: KeyRef
     certificate: x509.Certificate
+    at: datetime
 
 
 class Authorities:
@@ -77,6 +90,8 @@ class Authorities:
         Raises:
             KeyNotFound: there is none.
             SignerExpired: its time to sign is over.
+            SignerRevoked: it was revoked.
+            RevocationListDamaged: see there.
         """
         found = self._all(DOCUMENT_SIGNER)
         if not found:
@@ -86,7 +101,83 @@ class Authorities:
         until = signs_until(certificate)
         if now >= until:
             raise SignerExpired(str(ref), until)
-        return Signer(store, ref, certificate)
+        revoked = revocation.find(certificate, self.revocations())
+        if revoked is not None:
+            raise SignerRevoked(str(ref), revoked.at)
+        return Signer(store, ref, certificate, now)
+
+    def revocations(self) -> list[x509.CertificateRevocationList]:
+        """The newest revocation list of each CA that has made one.
+
+        Raises:
+            RevocationListDamaged: a list is not what its CA has signed.
+        """
+        found = (self._list(version, ca) for version, ca in self._all(CSCA))
+        return [each for each in found if each is not None]
+
+    def revoke(self, store: Keystore, version: int, reason: str, now: datetime) -> Path:
+        """Revoke a document signer, and with it all that it has signed; the file of the list that says so.
+
+        A signer that is revoked already keeps the time and the reason; the list is made anew.
+
+        Args:
+            store: where the key of its CA is.
+            version: of the document signer.
+            reason: a key of `revocation.REASONS`.
+            now: the time.
+
+        Raises:
+            KeyNotFound: there is no such document signer, or no key of its CA.
+            RevocationListDamaged, KeystoreUnavailable: see there.
+        """
+        with self._exclusive():
+            certificate = dict(self._all(DOCUMENT_SIGNER)).get(version)
+            if certificate is None:
+                raise KeyNotFound(f"{DOCUMENT_SIGNER}/{version}")
+            ca_version, ca = next(
+                (known, ca) for known, ca in self._all(CSCA) if ca.subject == certificate.issuer
+            )
+            return self._new_list(
+                store, ca_version, ca, [Revoked(certificate.serial_number, now, reason)], now
+            )
+
+    def renew_lists(self, store: Keystore, now: datetime) -> list[Path]:
+        """Make the revocation list of every CA anew, with the same entries; also of one that never had any.
+
+        Raises:
+            KeyNotFound, KeystoreUnavailable, RevocationListDamaged: see there.
+        """
+        with self._exclusive():
+            return [self._new_list(store, version, ca, [], now) for version, ca in self._all(CSCA)]
+
+    def _list_path(self, version: int) -> Path:
+        return self.directory / f"{CSCA}-{version:03}.crl"
+
+    def _list(self, version: int, ca: x509.Certificate) -> x509.CertificateRevocationList | None:
+        path = self._list_path(version)
+        try:
+            pem = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        return revocation.read(pem, ca, path.name)
+
+    def _new_list(
+        self, store: Keystore, version: int, ca: x509.Certificate, more: list[Revoked], now: datetime
+    ) -> Path:
+        before = self._list(version, ca)
+        entries = {entry.serial: entry for entry in (*more, *revocation.entries_of(before))}
+        made = revocation.revocation_list(
+            store,
+            KeyRef(CSCA, version),
+            ca,
+            entries.values(),
+            number=revocation.number_of(before) + 1,
+            at=now,
+            next_at=now + _LIST_LASTS,
+        )
+        path = self._list_path(version)
+        write_new(path, made.public_bytes(serialization.Encoding.PEM), mode=0o644)
+        return path
 
     def found(self, store: Keystore, now: datetime) -> None:
         """Make the first CA and the first document signer where there is none."""
@@ -162,15 +253,3 @@ class Authorities:
     def _exclusive(self) -> contextlib.AbstractContextManager[None]:
         self.directory.mkdir(parents=True, exist_ok=True)
         return file_lock(self.directory / ".lock")
-
-
-def signs_until(certificate: x509.Certificate) -> datetime:
-    """Until when the key of a certificate may sign; as long as it is valid where it does not say."""
-    try:
-        period = certificate.extensions.get_extension_for_class(x509.PrivateKeyUsagePeriod).value
-    except x509.ExtensionNotFound:
-        return certificate.not_valid_after_utc
-    until = period.not_after
-    if until is None:
-        return certificate.not_valid_after_utc
-    return until if until.tzinfo else until.replace(tzinfo=UTC)

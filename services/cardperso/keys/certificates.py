@@ -7,7 +7,7 @@ signer signs the security object of every chip.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -19,7 +19,8 @@ from services.cardperso.keys.errors import KeyMismatch
 from services.cardperso.keys.keystore import KeyRef, Keystore
 
 _SEQUENCE, _BIT_STRING = 0x30, 0x03
-_ECDSA_WITH_SHA256 = bytes.fromhex("300A06082A8648CE3D040302")
+ECDSA_WITH_SHA256 = bytes.fromhex("300A06082A8648CE3D040302")
+"""Algorithm identifier in DER."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,19 @@ def sign(builder: x509.CertificateBuilder, store: Keystore, signer: KeyRef) -> x
     draft = builder.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
     signed = draft.tbs_certificate_bytes
     signature = tlv.encode(_BIT_STRING, b"\0" + store.sign(signer, signed))
-    return x509.load_der_x509_certificate(tlv.encode(_SEQUENCE, signed + _ECDSA_WITH_SHA256 + signature))
+    return x509.load_der_x509_certificate(tlv.encode(_SEQUENCE, signed + ECDSA_WITH_SHA256 + signature))
+
+
+def signs_until(certificate: x509.Certificate) -> datetime:
+    """Until when the key of a certificate may sign; as long as it is valid where it does not say."""
+    try:
+        period = certificate.extensions.get_extension_for_class(x509.PrivateKeyUsagePeriod).value
+    except x509.ExtensionNotFound:
+        return certificate.not_valid_after_utc
+    until = period.not_after
+    if until is None:
+        return certificate.not_valid_after_utc
+    return until if until.tzinfo else until.replace(tzinfo=UTC)
 
 
 def _builder(

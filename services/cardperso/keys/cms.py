@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC, datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
@@ -18,13 +19,22 @@ _INTEGER, _OCTET_STRING, _OBJECT, _SEQUENCE, _SET, _FIRST = 0x02, 0x04, 0x06, 0x
 _SIGNED_DATA = bytes.fromhex("2A864886F70D010702")
 _CONTENT_TYPE = bytes.fromhex("2A864886F70D010903")
 _MESSAGE_DIGEST = bytes.fromhex("2A864886F70D010904")
+SIGNING_TIME = bytes.fromhex("2A864886F70D010905")
+"""1.2.840.113549.1.9.5, the attribute that says when a signature was made."""
+UTC_TIME, GENERALIZED_TIME = 0x17, 0x18
+_LAST_OF_UTC_TIME = 2049
 _SHA256 = bytes.fromhex("300B0609608648016503040201")
 _ECDSA_WITH_SHA256 = bytes.fromhex("300A06082A8648CE3D040302")
 _VERSION_3, _VERSION_1 = b"\x03", b"\x01"
 
 
 def signed_data(
-    store: Keystore, signer: KeyRef, certificate: x509.Certificate, content_type: bytes, content: bytes
+    store: Keystore,
+    signer: KeyRef,
+    certificate: x509.Certificate,
+    content_type: bytes,
+    content: bytes,
+    at: datetime,
 ) -> bytes:
     """ContentInfo with SignedData in DER: the content, the signer's certificate and one signature.
 
@@ -34,6 +44,7 @@ def signed_data(
         certificate: its certificate, which goes along.
         content_type: encoded object identifier of what is signed.
         content: what is signed, in DER.
+        at: the time, which is signed too.
 
     Raises:
         KeyMismatch: the certificate is not that of the key.
@@ -44,7 +55,8 @@ def signed_data(
     kind = tlv.encode(_OBJECT, content_type)
     digest = tlv.encode(_OCTET_STRING, hashlib.sha256(content).digest())
     # DER orders the members of a set by their encodings (X.690, 11.6).
-    attributes = b"".join(sorted([_attribute(_CONTENT_TYPE, kind), _attribute(_MESSAGE_DIGEST, digest)]))
+    named = [(_CONTENT_TYPE, kind), (_MESSAGE_DIGEST, digest), (SIGNING_TIME, _time(at))]
+    attributes = b"".join(sorted(_attribute(name, value) for name, value in named))
     # What is signed is a SET OF; in the message it carries a context tag instead (RFC 5652, 5.4).
     signature = store.sign(signer, tlv.encode(_SET, attributes))
     signer_info = _sequence(
@@ -63,6 +75,14 @@ def signed_data(
         tlv.encode(_SET, signer_info),
     )
     return _sequence(tlv.encode(_OBJECT, _SIGNED_DATA), tlv.encode(_FIRST, body))
+
+
+def _time(at: datetime) -> bytes:
+    """A time to the second: two digits of the year until 2049, four from then on (RFC 5652, 11.3)."""
+    at = at.astimezone(UTC)
+    if at.year <= _LAST_OF_UTC_TIME:
+        return tlv.encode(UTC_TIME, at.strftime("%y%m%d%H%M%SZ").encode())
+    return tlv.encode(GENERALIZED_TIME, at.strftime("%Y%m%d%H%M%SZ").encode())
 
 
 def _attribute(name: bytes, value: bytes) -> bytes:

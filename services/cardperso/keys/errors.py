@@ -92,6 +92,28 @@ class KeystoreUnavailable(Unavailable):
         )
 
 
+class SignerRevoked(FailedPrecondition):
+    """The newest document signer was revoked: what it signs is not believed."""
+
+    def __init__(self, key: str, at: datetime) -> None:
+        super().__init__(
+            "SIGNER_REVOKED",
+            f"The certificate of {key} was revoked on {at:%Y-%m-%d}.",
+            remedy="Make the next one: tunggal keys renew document-signer.",
+        )
+
+
+class RevocationListDamaged(DataLoss):
+    """A revocation list cannot be read, or its CA has not signed it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            "REVOCATION_LIST_DAMAGED",
+            f"{name} is no revocation list that its CA has signed.",
+            remedy="Restore it from where lists are published; without it a revoked signer would count.",
+        )
+
+
 class CeremonyRefused(FailedPrecondition):
     """A key ceremony stops here; nothing was stored."""
 

@@ -14,20 +14,29 @@ from cryptography.hazmat.primitives import hashes
 
 from services.cardperso import tlv
 from services.cardperso.chip.security_object import EF_SOD
+from services.cardperso.keys import revocation
+from services.cardperso.keys.certificates import signs_until
 from services.cardperso.keys.cms import LDS_SECURITY_OBJECT
 from services.cardperso.verify import signed_data
 from services.cardperso.verify.result import Finding, Problem
-from services.cardperso.verify.signed_data import DIGESTS, MalformedObjectError, WrongSignatureError
+from services.cardperso.verify.signed_data import (
+    DIGESTS,
+    MalformedObjectError,
+    WrongSignatureError,
+)
 
 _SEQUENCE, _INTEGER, _OCTETS, _OBJECT = 0x30, 0x02, 0x04, 0x06
 
 
 @dataclass(frozen=True)
 class Trust:
-    """Whom to believe, and when: the certificates of country signing CAs, and the time of the check."""
+    """Whom to believe, and when: the certificates of country signing CAs, the time of the check, and the
+    revocation lists, each known to be signed by its CA.
+    """
 
     authorities: Sequence[x509.Certificate]
     at: datetime
+    revocations: Sequence[x509.CertificateRevocationList] = ()
 
 
 @dataclass(frozen=True)
@@ -67,7 +76,13 @@ def authenticate(sod: bytes, groups: Mapping[int, tuple[str, bytes]], trust: Tru
         signed_data.verify(signed)
     except WrongSignatureError as wrong:
         findings.append(Finding(Problem.SIGNATURE_WRONG, f"The signature is wrong: {wrong}."))
-    findings += chain(signed.certificate, trust)
+    try:
+        at = signed_data.signing_time(signed)
+    except MalformedObjectError as error:
+        at = None
+        findings.append(Finding(Problem.OBJECT_MALFORMED, f"The security object cannot be read: {error}."))
+    findings += chain(signed.certificate, trust, at)
+    findings += _in_time(signed.certificate, at)
     findings += _compare(known, groups)
     return Authentication(tuple(findings), signed.certificate)
 
@@ -93,8 +108,29 @@ def read_hashes(content: bytes) -> SignedHashes:
     return SignedHashes(DIGESTS[name], found)
 
 
-def chain(certificate: x509.Certificate, trust: Trust) -> list[Finding]:
-    """What keeps a trusted CA from vouching for a document signer (9303-12, 7.1)."""
+def _in_time(signer: x509.Certificate, at: datetime | None) -> list[Finding]:
+    """Whether a signature was made while its signer might sign: within the validity of the certificate and
+    the usage period of its key. One that does not say when it was made is not judged.
+    """
+    try:
+        begins, until = signer.not_valid_before_utc, signs_until(signer)
+    except (ValueError, x509.DuplicateExtension):
+        return []  # such a certificate is unfit for anything, which `chain` says
+    if at is None or begins <= at <= until:
+        return []
+    detail = (
+        f"The signature says that it was made on {at:%Y-%m-%d}; its signer might sign from "
+        f"{begins:%Y-%m-%d} to {until:%Y-%m-%d}."
+    )
+    return [Finding(Problem.SIGNED_OUT_OF_TIME, detail)]
+
+
+def chain(certificate: x509.Certificate, trust: Trust, signed_at: datetime | None = None) -> list[Finding]:
+    """What keeps a trusted CA from vouching for a document signer (9303-12, 7.1).
+
+    Both certificates must be valid at the time of the check, for nobody looks after a key whose certificate
+    has ended; where only that is wrong, `signed_at` says whether the signature itself was made in time.
+    """
     name = certificate.subject.rfc4514_string()
     issuer = certificate.issuer.rfc4514_string()
     authority = next((ca for ca in trust.authorities if _issued(certificate, ca)), None)
@@ -104,11 +140,17 @@ def chain(certificate: x509.Certificate, trust: Trust) -> list[Finding]:
     findings = []
     if not _may(authority, certificates=True) or not _may(certificate, certificates=False):
         findings.append(Finding(Problem.SIGNER_UNFIT, f"The certificate of {name} is not for documents."))
+    revoked = revocation.find(certificate, trust.revocations)
+    if revoked is not None:
+        detail = f"The certificate of {name} was revoked on {revoked.at:%Y-%m-%d} ({revoked.reason})."
+        findings.append(Finding(Problem.SIGNER_REVOKED, detail))
     for holder in (certificate, authority):
         if not holder.not_valid_before_utc <= trust.at <= holder.not_valid_after_utc:
             period = f"{holder.not_valid_before_utc:%Y-%m-%d} to {holder.not_valid_after_utc:%Y-%m-%d}"
             whose = holder.subject.rfc4514_string()
             detail = f"The certificate of {whose} is valid from {period}, not on {trust.at:%Y-%m-%d}."
+            if signed_at and holder.not_valid_before_utc <= signed_at <= holder.not_valid_after_utc:
+                detail += f" The signature was made in time, on {signed_at:%Y-%m-%d}."
             findings.append(Finding(Problem.SIGNER_EXPIRED, detail))
     return findings
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -12,12 +13,14 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from services.cardperso import tlv
+from services.cardperso.keys.cms import GENERALIZED_TIME, SIGNING_TIME, UTC_TIME
 
 _SEQUENCE, _SET, _INTEGER, _OBJECT, _OCTETS = 0x30, 0x31, 0x02, 0x06, 0x04
 _CONTENT, _CERTIFICATES, _REVOCATIONS = 0xA0, 0xA0, 0xA1
 _ATTRIBUTES = 0xA0
 _SIGNED_DATA = bytes.fromhex("2A864886F70D010702")
 _CONTENT_TYPE = bytes.fromhex("2A864886F70D010903")
+_CENTURY = 2050
 _MESSAGE_DIGEST = bytes.fromhex("2A864886F70D010904")
 DIGESTS: dict[bytes, hashes.HashAlgorithm] = {
     bytes.fromhex("608648016503040201"): hashes.SHA256(),
@@ -90,6 +93,25 @@ def verify(signed: SignedData) -> None:
         key.verify(signed.signature, signed.attributes, ec.ECDSA(signed.algorithm))
     except InvalidSignature:
         raise WrongSignatureError("the signature is not by the signer's key") from None
+
+
+def signing_time(signed: SignedData) -> datetime | None:
+    """When the signature says it was made; None where it does not say.
+
+    Raises:
+        MalformedObjectError: what it says is no time.
+    """
+    try:
+        found = attribute(signed.attributes, SIGNING_TIME)
+        if found is None:
+            return None
+        ((tag, value),) = tlv.decode(found)
+        form = {UTC_TIME: "%y%m%d%H%M%SZ", GENERALIZED_TIME: "%Y%m%d%H%M%SZ"}[tag]
+        at = datetime.strptime(value.decode("ascii"), form).replace(tzinfo=UTC)
+    except (tlv.TlvError, ValueError, KeyError):
+        raise MalformedObjectError("the time of the signature cannot be read") from None
+    # Two digits from 50 on are of the century before (X.509); strptime draws the line at 69.
+    return at.replace(year=at.year - 100) if tag == UTC_TIME and at.year >= _CENTURY else at
 
 
 def hash_of(algorithm: hashes.HashAlgorithm, content: bytes) -> bytes:

@@ -18,6 +18,7 @@ from services.cardperso.keys.keystore import KeyKind, KeyRef, Keystore
 
 CSCA, SIGNER = KeyRef("csca", 1), KeyRef("document-signer", 1)
 VALIDITY = Validity(*(datetime(year, 1, 1, tzinfo=UTC) for year in (2026, 2027, 2045)))
+TODAY = datetime(2026, 6, 1, tzinfo=UTC)
 CONTENT = bytes.fromhex("3003020100") + bytes(300)
 
 
@@ -36,7 +37,7 @@ def verified(directory: Path, message: bytes, ca: x509.Certificate) -> bytes | N
         pytest.skip("openssl is not installed")
     (directory / "message.der").write_bytes(message)
     (directory / "ca.pem").write_bytes(ca.public_bytes(serialization.Encoding.PEM))
-    at = int(datetime(2026, 6, 1, tzinfo=UTC).timestamp())
+    at = int(TODAY.timestamp())
     command = [
         "openssl",
         "cms",
@@ -56,7 +57,7 @@ def test_a_signed_object_verifies_up_to_the_country(
     store: Keystore, chain: tuple[x509.Certificate, x509.Certificate], tmp_path: Path
 ) -> None:
     ca, certificate = chain
-    message = signed_data(store, SIGNER, certificate, LDS_SECURITY_OBJECT, CONTENT)
+    message = signed_data(store, SIGNER, certificate, LDS_SECURITY_OBJECT, CONTENT, TODAY)
     assert verified(tmp_path, message, ca) == CONTENT
 
 
@@ -64,7 +65,7 @@ def test_a_changed_content_or_another_country_does_not_verify(
     store: Keystore, chain: tuple[x509.Certificate, x509.Certificate], tmp_path: Path
 ) -> None:
     ca, certificate = chain
-    message = signed_data(store, SIGNER, certificate, LDS_SECURITY_OBJECT, CONTENT)
+    message = signed_data(store, SIGNER, certificate, LDS_SECURITY_OBJECT, CONTENT, TODAY)
     at = message.index(CONTENT)
     changed = message[: at + 10] + b"\1" + message[at + 11 :]
     assert verified(tmp_path, changed, ca) is None
@@ -78,4 +79,4 @@ def test_a_certificate_of_another_key_is_refused(
 ) -> None:
     ca, _ = chain
     with pytest.raises(KeyMismatch, match="document-signer/1"):
-        signed_data(store, SIGNER, ca, LDS_SECURITY_OBJECT, CONTENT)
+        signed_data(store, SIGNER, ca, LDS_SECURITY_OBJECT, CONTENT, TODAY)

@@ -66,10 +66,12 @@ def test_a_certificate_that_is_not_for_documents_is_unfit(office: Office) -> Non
 
 def test_something_else_that_the_signer_has_signed_is_no_security_object(office: Office) -> None:
     data = bytes.fromhex("2A864886F70D010701")
-    message = cms.signed_data(office.store, office.ref, office.certificate, data, b"a letter")
+    message = cms.signed_data(office.store, office.ref, office.certificate, data, b"a letter", TODAY)
     found = authenticate(tlv.encode(0x77, message), GROUPS, office.trust)
     assert problems(found) == [(Problem.OBJECT_MALFORMED, "")]
-    broken = cms.signed_data(office.store, office.ref, office.certificate, cms.LDS_SECURITY_OBJECT, b"0\0")
+    broken = cms.signed_data(
+        office.store, office.ref, office.certificate, cms.LDS_SECURITY_OBJECT, b"0\0", TODAY
+    )
     assert problems(authenticate(tlv.encode(0x77, broken), GROUPS, office.trust)) == [
         (Problem.OBJECT_MALFORMED, "")
     ]

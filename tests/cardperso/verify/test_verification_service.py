@@ -111,6 +111,25 @@ def tamper(card: VirtualGlobalPlatformCard, identifier: int) -> None:
     card.memory.write(file.at + 9, bytes([byte ^ 0x20]))
 
 
+def test_a_card_whose_signer_was_revoked_since_is_not_genuine_any_more(
+    station: Station, card: VirtualGlobalPlatformCard
+) -> None:
+    station.make()
+    assert station.look().genuine
+    settings = station.settings
+    keystore = FileKeystore.open(settings.keystore, settings.keystore_passphrase_file.read_text().strip())
+    known = Authorities(settings.certificates, settings.issuer_country, settings.issuer_name)
+    path = known.revoke(keystore, 1, "key-compromise", SystemClock().now())
+    assert [finding.problem for finding in station.look().findings] == ["SIGNER_REVOKED"]
+    told = station.shell()
+    assert told.exit_code == 2
+    assert "(key-compromise)" in told.output
+    path.write_text("")
+    with pytest.raises(grpc.RpcError) as caught:
+        station.look()
+    assert remote_error(caught.value).reason == "REVOCATION_LIST_DAMAGED"
+
+
 def test_a_card_that_was_made_is_genuine_and_says_whose_it_is(
     station: Station, card: VirtualGlobalPlatformCard, holder: Holder
 ) -> None:
