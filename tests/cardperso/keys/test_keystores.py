@@ -293,7 +293,7 @@ def test_a_token_that_logged_us_out_is_named_and_then_serves_again(softhsm: str,
     master = store.symmetric(MASTER)
     before = master.cmac(b"x")
     # Another library user, or the token itself, ends the session behind our back.
-    store._session.close()
+    store._line._session.close()
     with pytest.raises(KeystoreUnavailable):
         master.cmac(b"x")
     assert master.cmac(b"x") == before
@@ -307,10 +307,10 @@ def test_a_pin_that_was_refused_is_not_offered_again(
     store = TokenKeystore(softhsm, token_label, PIN)
     store.close()
     # Somebody changed the PIN while the token was away.
-    monkeypatch.setattr(store, "_pin", "000000")
+    monkeypatch.setattr(store._line, "_pin", "000000")
     with pytest.raises(KeystoreLocked):
         store.contents()
-    monkeypatch.setattr(store, "_pin", PIN)
+    monkeypatch.setattr(store._line, "_pin", PIN)
     with pytest.raises(KeystoreLocked):
         store.contents()
 
