@@ -20,11 +20,14 @@ from tunggal.cardperso.v1.cardperso_pb2_grpc import CardPersoServiceStub
 
 from cli.errors import readable
 from cli.options import CARDPERSO, DEFAULT_TLS_DIR, AsJson, CardPersoEndpoint, Operator, TlsDir, connect
+from services.common.crypto import KeyRing
+from services.common.errors import NotFound
 
 NOT_MADE = 2
 """Exit code where a card was awaited and not made."""
 _MADE = (pb.CARD_JOB_STATE_PRINTED, pb.CARD_JOB_STATE_HANDED_OVER)
 _WAIT_SECONDS = 3600.0
+_SHOWS_A_PERSON = "These files show a person: delete them when the card is printed."
 
 
 class JobState(StrEnum):
@@ -144,7 +147,28 @@ def faces(
         return
     for path in written:
         typer.echo(f"Saved {path}")
-    typer.echo("These files show a person: delete them when the card is printed.")
+    typer.echo(_SHOWS_A_PERSON)
+
+
+@readable
+def unseal(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Sealed files of a spool.")],
+    keys: Annotated[
+        Path, typer.Option(metavar="FILE", help="Keyring of the service that sealed them.")
+    ] = Path("var/cardperso/keys.json"),
+    to: Annotated[Path, typer.Option(metavar="DIR", help="Where the files are written.")] = Path(),
+) -> None:
+    """Open faces in the spool, for a printer that is not CUPS's; no service is needed."""
+    from services.cardperso.printing.spool import SEALED
+    from services.cardperso.printing.spool import unseal as open_sealed
+
+    if not keys.is_file():
+        raise NotFound("KEYRING_MISSING", f"There is no keyring at {keys}.", remedy="Name it with --keys.")
+    ring = KeyRing.load(keys)
+    for path in files:
+        written = _write(to / path.name.removesuffix(SEALED), open_sealed(path, ring))
+        typer.echo(f"Saved {written}")
+    typer.echo(_SHOWS_A_PERSON)
 
 
 @readable

@@ -44,7 +44,11 @@ TlsDir = Annotated[
 
 def _me() -> str:
     """The operator's id: the name of the account, in the characters that ids have."""
-    name = re.sub(r"[^A-Za-z0-9._@-]", "-", getpass.getuser()).lstrip("._@-")
+    try:
+        account = getpass.getuser()
+    except (KeyError, OSError):  # a container whose user has no name
+        account = ""
+    name = re.sub(r"[^A-Za-z0-9._@-]", "-", account).lstrip("._@-")
     return name if len(name) > 1 else "operator"
 
 

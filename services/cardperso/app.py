@@ -35,7 +35,7 @@ from services.cardperso.metrics import ChipMeter, JobCollector
 from services.cardperso.peers import GrpcEnroll, GrpcInventory
 from services.cardperso.personalizer import Personalizer, Policy
 from services.cardperso.ports import Enroll, Inventory
-from services.cardperso.printing import CardPrinter, NoPrinter, SpoolPrinter
+from services.cardperso.printing import CardPrinter, NoPrinter, Retention, SpoolPrinter
 from services.cardperso.production import service as production_service
 from services.cardperso.production.floor import Floor
 from services.cardperso.production.service import ProductionService
@@ -72,14 +72,15 @@ def build(
     """
     clock = clock or SystemClock()
     database = Database(settings.database_url)
-    store, bell = Store(KeyRing.load(settings.key_file)), Bell()
+    keys = KeyRing.load(settings.key_file)
+    store, bell = Store(keys), Bell()
     jobs = Jobs(database, store, clock, bell)
     journal = Journal(database, settings.data_dir / "journal", clock)
     issuer = configured(settings, clock)
     profile = profiles.find(settings.chip_profile)
     guard = AttemptGuard(settings.card_attempts, Attempts(database, clock))
     builder = ServerBuilder(settings, clock)
-    printer = _printer(settings, builder.stopping)
+    printer = _printer(settings, keys, builder.stopping)
     if enroll is None:
         to_enroll = channel(
             settings.enroll_endpoint,
@@ -208,6 +209,7 @@ def build(
         .background("readers", watcher.run)
         .background("station", station.run)
         .background("custodian", Custodian(jobs, *neighbours, bell, poll_seconds=settings.poll_seconds).run)
+        .background("retention", Retention(printer, jobs.is_over).run)
         .on_start(prepare)
         .on_close(alone.release)
         .on_close(issuer.close)
@@ -216,7 +218,7 @@ def build(
     )
 
 
-def _printer(settings: Settings, stopping: threading.Event) -> CardPrinter:
+def _printer(settings: Settings, keys: KeyRing, stopping: threading.Event) -> CardPrinter:
     if settings.printer:
         # Imported late: only who prints by CUPS needs its library.
         from services.cardperso.printing.cups_printer import CupsPrinter
@@ -231,7 +233,7 @@ def _printer(settings: Settings, stopping: threading.Event) -> CardPrinter:
         )
     if not settings.spool:
         return NoPrinter()
-    return SpoolPrinter(Path(settings.spool), settings.print_dpi)
+    return SpoolPrinter(Path(settings.spool), settings.print_dpi, None if settings.spool_plain else keys)
 
 
 def _prepare(issuer: Issuer) -> None:

@@ -116,6 +116,11 @@ class Job:
         return self.state in OPEN
 
     @property
+    def is_over(self) -> bool:
+        """Whether the card is with its holder, or will never be."""
+        return self.state in (State.HANDED_OVER, State.SPOILED, State.FAILED, State.VOID)
+
+    @property
     def card(self) -> Card:
         """What there is of its card."""
         if self.state in (State.SPOILED, State.VOID):

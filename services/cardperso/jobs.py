@@ -87,6 +87,15 @@ class Jobs:
         with self._database.read() as conn:
             return self._store.job(conn, job.job_id)
 
+    def is_over(self, job_id: str) -> bool:
+        """Whether the card of a job is with its holder, or will never be.
+
+        Raises:
+            NotFound: there is no such job.
+        """
+        with self._database.read() as conn:
+            return self._store.job(conn, job_id).is_over
+
     def faces(self, job: Job) -> Faces:
         """The faces of a card that was made.
 

@@ -189,9 +189,14 @@ class Settings(ServiceSettings):
     )
     spool: str = Field(
         default_factory=lambda data: str(data["data_dir"] / "spool"),
-        description="Directory for the faces as PNG and PDF where there is no printer. It shows people and "
-        "is not encrypted; only the service's user may read it. Left out: beside the data. Empty: nothing is "
-        "spooled, and the faces are kept sealed only.",
+        description="Directory for the faces as PNG and PDF where there is no printer, sealed with the "
+        "keyring and deleted once the card is handed over, spoiled or void. Left out: beside the data. "
+        "Empty: nothing is spooled, and the faces are kept in the database only.",
+    )
+    spool_plain: bool = Field(
+        default=False,
+        description="Write the spool unsealed, for a program that prints what it finds there; only the "
+        "service's user may read it. Left out: files are sealed, and 'tunggal card unseal' opens them.",
     )
     card_mark: str = Field(
         default="SPESIMEN",

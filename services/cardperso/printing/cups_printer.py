@@ -94,6 +94,14 @@ class CupsPrinter:
             job = self._submit(line, name, pdf.document([faces.front, faces.back]))
         self._await(line, job)
 
+    def kept(self) -> list[str]:
+        """Cards of which it is written down in which job they were sent."""
+        return sorted(path.name for path in self._ledger.glob("*")) if self._ledger.is_dir() else []
+
+    def forget(self, name: str) -> None:
+        """Strike a card out."""
+        (self._ledger / name).unlink(missing_ok=True)
+
     def _connect(self) -> Any:
         """A connection of this thread's own."""
         host, _, port = self._server.rpartition(":")

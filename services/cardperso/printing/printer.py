@@ -32,6 +32,12 @@ class CardPrinter(Protocol):
             PrinterFault: see there; the same name may be printed again, and is where it was not.
         """
 
+    def kept(self) -> list[str]:
+        """Names of the cards of which it keeps something."""
+
+    def forget(self, name: str) -> None:
+        """Keep nothing of a card any more: it has left the house."""
+
 
 class NoPrinter:
     """Prints nothing: cards whose faces somebody else prints, from the pictures that the service keeps."""
@@ -42,6 +48,13 @@ class NoPrinter:
         """There is nothing that could be missing."""
 
     def print(self, name: str, faces: Faces) -> None:
+        """Nothing to do."""
+
+    def kept(self) -> list[str]:
+        """It keeps nothing."""
+        return []
+
+    def forget(self, name: str) -> None:
         """Nothing to do."""
 
 

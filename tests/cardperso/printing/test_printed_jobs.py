@@ -11,8 +11,10 @@ import pytest
 
 from services.cardperso.face.render import Faces
 from services.cardperso.job import Job, State
-from services.cardperso.printing import SpoolPrinter
+from services.cardperso.printing import Retention, SpoolPrinter
 from services.cardperso.printing.printer import PrintFailed, RibbonOut
+from services.cardperso.printing.spool import unseal
+from services.common.crypto import KeyRing
 from tests.cardperso.card_bench import Bench, CrashError
 from tests.cardperso.card_makers import eventually
 from tests.cardperso.conftest import MakeBlank
@@ -36,6 +38,12 @@ class Printer:
         self.works()
         self.printed[name] = faces
 
+    def kept(self) -> list[str]:
+        return list(self.printed)
+
+    def forget(self, name: str) -> None:
+        del self.printed[name]
+
 
 def out_of_ribbon() -> None:
     raise RibbonOut("desk")
@@ -54,12 +62,20 @@ def test_a_card_is_printed_before_it_is_booked(bench: Bench, make_blank: MakeBla
 
 
 def test_the_spool_has_what_the_service_keeps(bench: Bench, make_blank: MakeBlank, tmp_path: Path) -> None:
-    bench.printer = SpoolPrinter(tmp_path / "spool", 300)
+    keys = KeyRing.load(tmp_path / "keys.json")
+    spool = bench.printer = SpoolPrinter(tmp_path / "spool", 300, keys)
     make_blank().insert()
     job = bench.run()
     with bench.database.read() as conn:
         back = bench.store.face(conn, job.job_id, "back")
-    assert (tmp_path / "spool" / f"{job.job_id}-back.png").read_bytes() == back
+    assert unseal(tmp_path / "spool" / f"{job.job_id}-back.png.sealed", keys) == back
+    retention = Retention(spool, bench.jobs.is_over)
+    (tmp_path / "spool" / "notes.pdf").write_text("of somebody else")
+    retention.sweep()
+    assert spool.kept() == sorted([job.job_id, "notes"]), "its holder does not have the card yet"
+    bench.jobs.change(job.job_id, lambda job: job.handing_over().handed_over())
+    retention.sweep()
+    assert [path.name for path in (tmp_path / "spool").iterdir()] == ["notes.pdf"]
 
 
 def test_no_blank_is_taken_while_the_ribbon_is_out(bench: Bench, make_blank: MakeBlank) -> None:

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from cli.main import app
 from services.cardperso.face import pdf
 from services.cardperso.face.render import Faces, draw
 from services.cardperso.holder import Holder
@@ -21,6 +23,9 @@ from services.cardperso.printing.printer import (
     PrintFailed,
     RibbonOut,
 )
+from services.cardperso.printing.spool import unseal
+from services.common.crypto import KeyRing
+from services.common.errors import DataLoss
 from tests.cardperso.printing.conftest import QUEUE, PrintService
 
 
@@ -29,8 +34,10 @@ def faces(holder: Holder) -> Faces:
     return draw(holder, "04A1B2C3D4E5F6", "token", mark="SPESIMEN")
 
 
-def test_a_directory_gets_both_faces_and_a_document(tmp_path: Path, faces: Faces) -> None:
-    printer = SpoolPrinter(tmp_path / "spool", 300)
+def test_a_directory_gets_both_faces_and_a_document_for_a_program_that_finds_them(
+    tmp_path: Path, faces: Faces
+) -> None:
+    printer = SpoolPrinter(tmp_path / "spool", 300, None)
     printer.check()
     printer.print("job-1", faces)
     printer.print("job-1", faces)
@@ -41,9 +48,35 @@ def test_a_directory_gets_both_faces_and_a_document(tmp_path: Path, faces: Faces
     assert all(path.stat().st_mode & 0o077 == 0 for path in spool.iterdir())
 
 
+def test_what_lies_in_a_directory_shows_nobody_without_the_key(tmp_path: Path, faces: Faces) -> None:
+    keys = KeyRing.load(tmp_path / "keys.json")
+    printer = SpoolPrinter(tmp_path / "spool", 300, keys)
+    printer.print("job-1", faces)
+    files = {path.name: path for path in (tmp_path / "spool").iterdir()}
+    assert set(files) == {"job-1-front.png.sealed", "job-1-back.png.sealed", "job-1.pdf.sealed"}
+    contents = [path.read_bytes() for path in files.values()]
+    assert not any(head in content for content in contents for head in (faces.front[:8], b"%PDF-1.4"))
+    assert unseal(files["job-1-front.png.sealed"], keys) == faces.front
+    assert unseal(files["job-1.pdf.sealed"], keys) == pdf.document([faces.front, faces.back])
+    with pytest.raises(DataLoss):
+        unseal(files["job-1.pdf.sealed"], KeyRing.load(tmp_path / "other.json"))
+    swapped = files["job-1-front.png.sealed"].rename(tmp_path / "spool" / "job-2-front.png.sealed")
+    with pytest.raises(DataLoss):
+        unseal(swapped, keys)
+    to = tmp_path / "open"
+    command = ["card", "unseal", str(files["job-1.pdf.sealed"]), "--keys", str(tmp_path / "keys.json")]
+    done = CliRunner().invoke(app, [*command, "--to", str(to)])
+    assert done.exit_code == 0, done.output
+    assert (to / "job-1.pdf").read_bytes().startswith(b"%PDF")
+    assert (to / "job-1.pdf").stat().st_mode & 0o077 == 0
+    wrong = CliRunner().invoke(app, [*command[:-1], str(tmp_path / "none.json")])
+    assert (wrong.exit_code, wrong.stderr.split(":")[1].strip()) == (1, "KEYRING_MISSING")
+    assert not (tmp_path / "none.json").exists()
+
+
 def test_a_directory_that_cannot_be_written_is_an_offline_printer(tmp_path: Path, faces: Faces) -> None:
     (tmp_path / "file").write_text("in the way")
-    printer = SpoolPrinter(tmp_path / "file" / "spool", 300)
+    printer = SpoolPrinter(tmp_path / "file" / "spool", 300, None)
     with pytest.raises(PrinterOffline):
         printer.check()
     with pytest.raises(PrinterOffline):
@@ -54,7 +87,7 @@ def test_a_directory_that_cannot_be_written_is_an_offline_printer(tmp_path: Path
 def test_a_full_disk_is_told(tmp_path: Path, faces: Faces) -> None:
     (tmp_path / ".job-1-front.png").symlink_to("/dev/full")
     with pytest.raises(PrinterOffline, match="No space left"):
-        SpoolPrinter(tmp_path, 300).print("job-1", faces)
+        SpoolPrinter(tmp_path, 300, None).print("job-1", faces)
     (tmp_path / ".job-1-front.png").unlink()
 
 
