@@ -115,7 +115,7 @@ def token(
     from services.cardperso.verify import Trust
 
     known = Authorities(certificates, "", "")
-    claims = verify(text, known.signers(), Trust(known.anchors(), SystemClock().now()))
+    claims = verify(text, known.signers(), Trust(known.anchors(), SystemClock().now(), known.revocations()))
     said = {
         "nik": claims.nik,
         "name": claims.name,
