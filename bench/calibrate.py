@@ -1,6 +1,6 @@
 """From comparisons whose truth is known to a calibration: the work behind `tunggal bench calibrate`.
 
-Sets that the weights were trained on are compared under the weights trained on the other sets. Score to
+Sets that weights and codes were trained on are compared under those trained on the other sets. Score to
 log-likelihood ratio: logistic regression, both kinds of pairs weighing the same. Tail: excesses over a high
 quantile follow a generalised Pareto distribution (Pickands 1975), fitted by probability-weighted moments
 (Hosking and Wallis 1987) and never taken to fall faster than exponentially. Several fingers: their scores add
@@ -20,11 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench import datasets, logistic
+from bench.codes import held_out
 from bench.matchers import Tunggal
 from services.abis import drift, fusion
 from services.abis.calibration import MOST_FINGERS, VERSION, Calibration, Histogram, Stage, Tail, engine
+from services.abis.finger import UNKNOWN, Finger
 from services.abis.fingerprint import score
 from services.abis.fingerprint.compare import compare
+from services.abis.search import codes, crossed
 
 F64 = NDArray[np.float64]
 QUANTILE = 0.95
@@ -45,12 +48,13 @@ METHOD = (
 class Scores:
     """All comparisons of some sets.
 
-    llr, local: (n) final and LSSR scores. genuine: (n). first, second: (n) numbers of the fingers compared.
-    quality: of every template.
+    llr, local, codes: (n) final, LSSR and first-stage scores (all codes). genuine: (n). first, second: (n)
+    numbers of the fingers compared. quality: of every template.
     """
 
     def __init__(self, dirs: Sequence[Path]) -> None:
-        rows: list[tuple[float, float, bool, int, int]] = []
+        rows: list[tuple[float, float, int, bool, int, int]] = []
+        books = held_out()
         quality: list[float] = []
         self.data: dict[str, str] = {}
         offset = 0
@@ -63,16 +67,19 @@ class Scores:
             offset += len(numbers)
             kept = [(s, template) for s in samples if (template := matcher.extract(s)) is not None]
             quality += [drift.quality(template) for _, template in kept]
-            for (a, one), (b, other) in itertools.combinations(kept, 2):
+            book = books.get(name, codes.default())
+            probes = [Finger(UNKNOWN, template) for _, template in kept]
+            alike = crossed.code_scores(probes, [codes.encode(t, book) for _, t in kept], book)
+            for (i, (a, one)), (j, (b, other)) in itertools.combinations(enumerate(kept), 2):
                 if a.finger != b.finger and a.subject == b.subject:
                     continue
                 found = compare(one, other, weights)
-                both = numbers[a.finger], numbers[b.finger]
-                rows.append((found.score, float(found.features[0]), a.finger == b.finger, *both))
-        if not any(row[2] for row in rows) or all(row[2] for row in rows):
+                scores = found.score, float(found.features[0]), int(alike[i, j])
+                rows.append((*scores, a.finger == b.finger, numbers[a.finger], numbers[b.finger]))
+        if not any(row[3] for row in rows) or all(row[3] for row in rows):
             raise ValueError("A calibration needs pairs of both kinds.")
-        llr, local, genuine, first, second = zip(*rows, strict=True)
-        self.llr, self.local = np.array(llr), np.array(local)
+        llr, local, short, genuine, first, second = zip(*rows, strict=True)
+        self.llr, self.local, self.codes = np.array(llr), np.array(local), np.array(short, np.float64)
         self.genuine = np.array(genuine)
         self.first, self.second = np.array(first), np.array(second)
         self.fingers = offset
@@ -162,12 +169,14 @@ def run(dirs: Sequence[Path], made_on: str, seed: int = 1) -> Calibration:
     return Calibration(
         version=VERSION,
         engine=engine(),
+        codebook=codes.recipe(codes.default()),
         made_on=made_on,
         seed=seed,
         data=scores.data,
         comparisons={"genuine": int(scores.genuine.sum()), "impostor": int(impostor.size)},
         method=METHOD,
         stages={
+            "codes": stage(scores.codes, scores.genuine, logarithm=False),
             "lssr": stage(scores.local, scores.genuine, logarithm=True),
             "verification": stage(fusion.bounded(scores.llr), scores.genuine, logarithm=False),
         },
@@ -184,6 +193,7 @@ def run(dirs: Sequence[Path], made_on: str, seed: int = 1) -> Calibration:
         impostors=histogram(impostor),
         genuine=histogram(scores.llr[scores.genuine]),
         quality=histogram(scores.quality),
+        codes=histogram(scores.codes[~scores.genuine]),
     )
 
 

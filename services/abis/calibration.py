@@ -20,7 +20,7 @@ import numpy as np
 from services.abis.fingerprint import weights
 from services.common.errors import ConfigurationError
 
-VERSION: Final = 1
+VERSION: Final = 2
 PACKAGED: Final = Path(__file__).with_name("calibration.json")
 """Made from public test sets; an operator's own data make a better one."""
 MOST_FINGERS: Final = 10
@@ -49,14 +49,18 @@ class Tail:
 
 @dataclass(frozen=True)
 class Stage:
-    """Log-likelihood ratio of a stage's score: offset + factor * score, or of the logarithm of the score."""
+    """Log-likelihood ratio of a stage's score: offset + factor * score, or of the logarithm of the score.
+
+    Where it is linear, ranking people by the sum of their fingers' scores, as the first stage does, is
+    ranking them by the sum of their log-likelihood ratios.
+    """
 
     offset: float
     factor: float
     logarithm: bool
 
     def llr(self, score: float) -> float:
-        """Natural log-likelihood ratio."""
+        """Natural log-likelihood ratio of one finger."""
         value = math.log(max(score, 1e-6)) if self.logarithm else score
         return self.offset + self.factor * value
 
@@ -85,13 +89,15 @@ class Threshold:
 class Calibration:
     """What was measured, on what, with what.
 
-    engine: of `engine`. made_on: a date. data: digest of the manifest and images by set. seed: of all that
-    was drawn. stages: by name. tails: by number of fingers. impostors, genuine, quality: distributions with
-    which those in production are compared.
+    engine: of `engine`. codebook: `search.codes.recipe`, of the codes of the first stage. made_on: a date.
+    data: digest of the manifest and images by set. seed: of all that was drawn. stages: of one finger, by
+    name: codes (all of them), lssr, verification. tails: by number of fingers. impostors, genuine, quality,
+    codes (first-stage scores of impostors): distributions with which those in production are compared.
     """
 
     version: int
     engine: str
+    codebook: str
     made_on: str
     seed: int
     data: Mapping[str, str]
@@ -102,6 +108,7 @@ class Calibration:
     impostors: Histogram
     genuine: Histogram
     quality: Histogram
+    codes: Histogram
 
     def threshold(self, fpir: float, persons: int, fingers: int) -> Threshold:
         """Fused score that a search of `fingers` fingers among `persons` people reaches by chance with
@@ -148,7 +155,7 @@ class Calibration:
             )
             for count, tail in fields["tails"].items()
         }
-        for name in ("impostors", "genuine", "quality"):
+        for name in ("impostors", "genuine", "quality", "codes"):
             fields[name] = Histogram(tuple(fields[name]["edges"]), tuple(fields[name]["shares"]))
         if set(fields["tails"]) != set(range(1, MOST_FINGERS + 1)):
             raise ValueError("tails must be given for 1 to 10 fingers")

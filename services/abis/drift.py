@@ -1,8 +1,8 @@
 """Whether what is captured today still looks like what the thresholds were computed from.
 
 Each submission is compared with the one before it: nearly always another person, chosen by nothing that the
-score depends on, so these scores are a fair sample of impostors. Their distribution, and that of the prints'
-quality, is held against the calibration's.
+score depends on, so these scores are a fair sample of impostors. Their distribution, that of the scores of
+the first stage for the same pairs, and that of the prints' quality are held against the calibration's.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from services.abis.finger import Finger
 from services.abis.fingerprint.compare import compare
 from services.abis.fingerprint.parameters import MIN_MINUTIAE
 from services.abis.fingerprint.template import Template
+from services.abis.search import codes, crossed
 
 WINDOW: Final = 5_000
 """Values that a drift figure looks back on."""
@@ -59,7 +60,11 @@ class Drift(Collector):
     """
 
     def __init__(self, calibration: Calibration, registry: CollectorRegistry) -> None:
-        self._references = {"impostors": calibration.impostors, "quality": calibration.quality}
+        self._references = {
+            "impostors": calibration.impostors,
+            "quality": calibration.quality,
+            "codes": calibration.codes,
+        }
         self._recent = {of: deque[float](maxlen=WINDOW) for of in self._references}
         self._previous: Template | None = None
         self._lock = threading.Lock()
@@ -81,13 +86,14 @@ class Drift(Collector):
         registry.register(self)
 
     def submitted(self, fingers: Sequence[Finger]) -> None:
-        """Take note of a submission; costs one comparison."""
+        """Take note of a submission; costs one comparison, by codes and in full."""
         usable = [finger.template for finger in fingers if len(finger.template) >= MIN_MINUTIAE]
         if not usable:
             return
         with self._lock:
             before, self._previous = self._previous, usable[0]
         score = compare(usable[0], before).score if before is not None else None
+        alike = crossed.score(usable[0], before, codes.default()) if before is not None else 0
         values = [quality(template) for template in usable]
         for value in values:
             self._quality.observe(value)
@@ -95,6 +101,7 @@ class Drift(Collector):
             self._recent["quality"].extend(values)
             if score is not None and score < SAME:
                 self._recent["impostors"].append(score)
+                self._recent["codes"].append(alike)
                 self._llr.labels("impostor").observe(score)
 
     def confirmed(self, scores: Iterable[float]) -> None:

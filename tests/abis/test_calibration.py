@@ -17,6 +17,7 @@ from services.abis.drift import Drift
 from services.abis.finger import Finger
 from services.abis.fingerprint.template import Template
 from services.abis.fusion import Thresholds, bounded
+from services.abis.search import codes
 from services.abis.thresholds import Policy
 from services.common.errors import ConfigurationError
 
@@ -26,8 +27,9 @@ def packaged() -> Calibration:
     return Calibration.load(PACKAGED)
 
 
-def test_the_packaged_calibration_belongs_to_the_packaged_weights(packaged: Calibration) -> None:
+def test_the_packaged_calibration_belongs_to_the_packaged_weights_and_codes(packaged: Calibration) -> None:
     assert packaged.engine == engine()
+    assert packaged.codebook == codes.recipe(codes.default())
     assert set(packaged.data) == {"fvc2002-db1b", "fvc2002-db3b", "fvc2004-db2b", "fvc2004-db4b"}
 
 
@@ -140,7 +142,7 @@ def test_submissions_are_measured_and_told_to_prometheus(
     assert registry.get_sample_value(count, {"kind": "impostor"}) == len(templates) - 1
     assert registry.get_sample_value(count, {"kind": "genuine"}) == 1
     assert registry.get_sample_value("tunggal_abis_finger_quality_count") == len(templates) + 1
-    for of in ("impostors", "quality"):
+    for of in ("impostors", "quality", "codes"):
         told = registry.get_sample_value("tunggal_abis_drift_psi", {"of": of})
         assert told == pytest.approx(watched.figures()[of])
 

@@ -15,6 +15,7 @@ from services.abis.explain.finger import panels
 from services.abis.explain.matching import Match, match
 from services.abis.explain.steps import Steps
 from services.abis.fingerprint.score import DEFAULT, Weights
+from services.abis.search import codes, crossed
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,9 @@ def _calibration() -> Calibration:
 def stages(found: Match) -> list[tuple[str, str, float]]:
     """The stages of the comparison, what each looks at, and its own calibrated log-likelihood ratio."""
     calibrated = _calibration().stages
+    short = crossed.score(found.probe, found.reference, codes.default())
     return [
+        ("codes", "surroundings of the minutiae, in 64 bits each", calibrated["codes"].llr(short)),
         ("local", "surroundings of the minutiae alone (LSSR)", calibrated["lssr"].llr(found.local)),
         ("full", "everything, after alignment", calibrated["verification"].llr(found.score)),
     ]

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from services.abis.finger import UNKNOWN, Finger
+from services.abis.fingerprint.template import Template
 from services.abis.kernels import I32, U64
 from services.abis.search import path
 from services.abis.search.codes import Codebook, encode
@@ -59,6 +60,11 @@ def pairs(probe: Sequence[Finger], enrolled: Sequence[Finger], alike: U16) -> se
         return set()
     best = placed[alike[:, placed].argmax(axis=1)].tolist()
     return {(i, j) for i, j in enumerate(best) if alike[i, j] >= LIKELY and not may_be(probe[i], enrolled[j])}
+
+
+def score(probe: Template, reference: Template, book: Codebook) -> int:
+    """First-stage score of two fingers, all codes against all."""
+    return int(code_scores([Finger(UNKNOWN, probe)], [encode(reference, book)], book)[0, 0])
 
 
 def code_scores(probe: Sequence[Finger], enrolled: Sequence[U64], book: Codebook) -> U16:
