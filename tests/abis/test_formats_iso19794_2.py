@@ -169,3 +169,26 @@ def test_records_of_an_absurd_resolution_or_of_an_image_of_no_width_are_refused(
         with pytest.raises(InvalidArgument) as refused:
             interchange.from_record(*record.impressions())
         assert refused.value.reason == "TEMPLATE_RESOLUTION"
+
+
+@pytest.mark.parametrize(
+    "places",
+    [
+        [(200, 200)] * 60,
+        [(100, 100), (200, 120), (150, 250)] * 20,
+        [(60 + 12 * k, 200) for k in range(15)],
+        [(60 + 9 * k, 100 + 7 * k + k % 2) for k in range(20)],
+    ],
+)
+def test_minutiae_that_are_all_in_a_few_places_or_on_a_line_are_refused(
+    places: list[tuple[int, int]],
+) -> None:
+    minutiae = tuple(Minutia(x, y, 17 * k % 256, MinutiaType.ENDING) for k, (x, y) in enumerate(places))
+    record = fmr.FingerMinutiaeRecord(400, 400, 197, 197, (fmr.FingerView(2, minutiae),))
+    with pytest.raises(InvalidArgument) as refused:
+        interchange.from_record(*record.impressions(), field="fingers[0].iso19794_2_record")
+    assert (refused.value.reason, refused.value.field) == (
+        "TEMPLATE_DEGENERATE",
+        "fingers[0].iso19794_2_record",
+    )
+    assert refused.value.remedy

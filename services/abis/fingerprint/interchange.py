@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from services.abis.fingerprint import parameters as p
 from services.abis.fingerprint.minutiae import Minutiae
@@ -62,8 +63,8 @@ def to_card(template: Template, packing: CardFormat, *, most: int = 60) -> tuple
 def from_record(record: FingerMinutiae, *, field: str = "record") -> Template:
     """Template of one finger view, brought to 500 dpi, its best MAX_MINUTIAE minutiae.
 
-    Raises InvalidArgument (TEMPLATE_RESOLUTION) where the resolution is not that of a finger scanner or the
-    image is larger or smaller than one finger.
+    Raises InvalidArgument: TEMPLATE_RESOLUTION where the resolution is not that of a finger scanner or the
+    image is larger or smaller than one finger, TEMPLATE_DEGENERATE where the minutiae are those of no finger.
     """
     # 197 pixels per centimetre is how everybody writes 500 dpi, which is 196.85.
     scale_x, scale_y = (
@@ -89,8 +90,29 @@ def from_record(record: FingerMinutiae, *, field: str = "record") -> Template:
         np.array([m.type for m in found], np.uint8),
         quality,
     )
+    _require_spread(minutiae, field)
     best = np.argsort(-quality, kind="stable")[: p.MAX_MINUTIAE]
     return from_minutiae(minutiae.take(best), width, height)
+
+
+def _require_spread(minutiae: Minutiae, field: str) -> None:
+    """Refuse minutiae that are all in a few places or on one line: any two such records look alike."""
+    points = np.column_stack([minutiae.x, minutiae.y]).astype(np.float64)
+    if len(points) < p.MIN_MINUTIAE:
+        return
+    distinct: list[NDArray[np.float64]] = []
+    for point in points:
+        if all(np.hypot(*(point - other)) >= p.SAME_PLACE for other in distinct):
+            distinct.append(point)
+    breadth = float(np.sqrt(max(np.linalg.eigvalsh(np.cov(points.T))[0], 0.0)))
+    if len(distinct) < p.MIN_MINUTIAE or breadth < p.MIN_BREADTH:
+        raise InvalidArgument(
+            "TEMPLATE_DEGENERATE",
+            f"The {len(points)} minutiae lie in {len(distinct)} places, in a strip {2 * breadth:.0f} pixels "
+            "wide: no finger looks like that.",
+            field=field,
+            remedy="Check the program that made the record, or send the image instead.",
+        )
 
 
 def quality_of(template: Template) -> int:
