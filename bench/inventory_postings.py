@@ -23,10 +23,12 @@ import grpc
 from prometheus_client import CollectorRegistry
 from tunggal.inventory.v1 import inventory_pb2 as pb
 from tunggal.inventory.v1 import inventory_pb2_grpc, stock_pb2
+from tunggal.inventory.v1.contracts_pb2 import ApproveChangeRequest
 
 from services.common import client
 from services.common.clock import SystemClock
 from services.common.db import Database
+from services.inventory.contract_service import ContractService
 from services.inventory.journal import Journal
 from services.inventory.metrics import Transfers
 from services.inventory.service import InventoryService
@@ -46,8 +48,8 @@ class Postings(NamedTuple):
     share: dict[int, float]
 
 
-class Local(InventoryService):
-    """The service's own adapter, called without a network and therefore without a certificate."""
+class Local(ContractService, InventoryService):
+    """The service's own adapters, called without a network and therefore without a certificate."""
 
     def call(self, request: Any) -> Any:
         """Book ``request`` as an operator."""
@@ -89,17 +91,23 @@ def resident(url: str, directory: Path) -> int:
 
 
 def _local(database: Database) -> Local:
-    journal = Journal(database, SystemClock(), Transfers(CollectorRegistry()))
-    return Local(database, journal)
+    clock = SystemClock()
+    return Local(database, Journal(database, clock, Transfers(CollectorRegistry())), clock)
 
 
 def _stock(call: Callable[[Any], Any]) -> None:
     """Blanks for every client's regency."""
-    call(
+    proposed = call(
         pb.CreateContractRequest(
-            request_id=str(uuid4()), contract_id="BENCH-1", supplier="PT Kartu", quantity=_BLANKS
+            request_id=str(uuid4()),
+            contract_id="BENCH-1",
+            supplier="PT Kartu",
+            quantity=_BLANKS,
+            scan_sha256="00" * 32,
+            operator="first",
         )
     )
+    call(ApproveChangeRequest(request_id=str(uuid4()), change_id=proposed.change_id, operator="second"))
     call(
         pb.ReceiveLotRequest(
             request_id=str(uuid4()),

@@ -90,7 +90,7 @@ def live(
             license_abis(services.contracts, ids, started.date(), screen)
 
             screen.begin("stock")
-            supplied = supply.supply(services.inventory, ids, day.people, screen)
+            supplied = supply.supply(services.inventory, services.contracts, ids, day.people, screen)
 
             screen.begin("enrol")
             outcomes = counter.submit(services.enroll, ids, day, screen)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 
 from tunggal.inventory.v1 import inventory_pb2 as pb
+from tunggal.inventory.v1.contracts_pb2 import ApproveChangeRequest
+from tunggal.inventory.v1.contracts_pb2_grpc import ContractServiceStub
 from tunggal.inventory.v1.inventory_pb2_grpc import InventoryServiceStub
 from tunggal.inventory.v1.stock_pb2 import SerialRange, StockLevel
 
@@ -17,7 +20,13 @@ SUPPLIER = "PT Blangko Sejahtera"
 FIRST_SERIAL = 32_160_001
 
 
-def supply(inventory: InventoryServiceStub, ids: RequestIds, people: int, progress: Progress) -> int:
+def supply(
+    inventory: InventoryServiceStub,
+    contracts: ContractServiceStub,
+    ids: RequestIds,
+    people: int,
+    progress: Progress,
+) -> int:
     """Bring enough blanks for `people` cards to the regency; gives how many.
 
     The contract is for ten times as many: most of it is still to be delivered, as on any day.
@@ -25,10 +34,19 @@ def supply(inventory: InventoryServiceStub, ids: RequestIds, people: int, progre
     quantity = max(10, -(-people * 3 // 2 // 10) * 10)
     progress.stage("Blanks: contract, lot, allocation", 5)
     contract = pb.CreateContractRequest(
-        request_id=ids.of("contract"), contract_id=CONTRACT, supplier=SUPPLIER, quantity=quantity * 10
+        request_id=ids.of("contract"),
+        contract_id=CONTRACT,
+        supplier=SUPPLIER,
+        quantity=quantity * 10,
+        scan_sha256=hashlib.sha256(f"{CONTRACT} with {SUPPLIER}".encode()).hexdigest(),
+        operator="siti",
     )
-    patiently(lambda: inventory.CreateContract(contract))
-    progress.advance(f"contract {CONTRACT} for {quantity * 10}")
+    proposed = patiently(lambda: inventory.CreateContract(contract)).change_id
+    approval = ApproveChangeRequest(
+        request_id=ids.of("contract-approved"), change_id=proposed, operator="budi"
+    )
+    patiently(lambda: contracts.ApproveChange(approval))
+    progress.advance(f"contract {CONTRACT} for {quantity * 10}, approved by a second person")
     lot = pb.ReceiveLotRequest(
         request_id=ids.of("lot"),
         contract_id=CONTRACT,

@@ -1,7 +1,7 @@
 """Allocations: a decision to move blanks, carried out by dispatch and receipt.
 
-ALLOCATED → DISPATCHED → RECEIVED, or ALLOCATED → CANCELLED. The blanks are set aside at the sender, then in
-transit to the receiver, then the receiver's.
+ALLOCATED → DISPATCHED → RECEIVED, or ALLOCATED → CANCELLED; a receipt and a dispatch can be taken back. The
+blanks are set aside at the sender, then in transit to the receiver, then the receiver's.
 """
 
 from __future__ import annotations
@@ -124,4 +124,15 @@ def unknown(allocation_id: str) -> NotFound:
         f"There is no allocation {allocation_id}.",
         field="allocation_id",
         remedy="Find it with ListAllocations.",
+    )
+
+
+def nothing_to_reverse(allocation: Allocation) -> FailedPrecondition:
+    """The refusal to take back a step of an allocation that has not left, or was withdrawn."""
+    return FailedPrecondition(
+        "NOTHING_TO_REVERSE",
+        f"Allocation {allocation.allocation_id} is {allocation.state}: there is nothing to take back.",
+        field="allocation_id",
+        remedy="An allocation that is set aside is withdrawn with CancelAllocation.",
+        metadata={"state": allocation.state.upper()},
     )

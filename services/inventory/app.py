@@ -25,6 +25,8 @@ from tunggal.inventory.v1 import (
     spoilage_pb2_grpc,
     statements_pb2,
     statements_pb2_grpc,
+    withdrawals_pb2,
+    withdrawals_pb2_grpc,
 )
 
 from services.common.clock import Clock, SystemClock
@@ -39,6 +41,7 @@ from services.inventory import (
     movement_service,
     service,
     spoilage_service,
+    withdrawal_service,
 )
 from services.inventory.exchange import service as exchange_service
 from services.inventory.journal import Journal
@@ -114,6 +117,12 @@ def build(settings: Settings, clock: Clock | None = None) -> ServerBuilder:
             chips_pb2_grpc.add_ChipServiceServicer_to_server,
             chip_service.ChipService(database, journal),
             chip_service.ALLOW,
+        )
+        .add(
+            withdrawals_pb2.DESCRIPTOR.services_by_name["WithdrawalService"],
+            withdrawals_pb2_grpc.add_WithdrawalServiceServicer_to_server,
+            withdrawal_service.WithdrawalService(database, journal),
+            withdrawal_service.ALLOW,
         )
         .add(
             planning_pb2.DESCRIPTOR.services_by_name["PlanningService"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 from services.common.errors import AlreadyExists, FailedPrecondition, NotFound
 from services.inventory.ledger import BLANK, Account, Condition
@@ -26,11 +27,14 @@ class Blank:
         return self.reservation.end_reason if spoiled and self.reservation is not None else ""
 
 
-def unknown(serial: int) -> NotFound:
-    """The refusal of a serial that no lot contained."""
+def unknown(serial: int, taken_back: date | None = None) -> NotFound:
+    """The refusal of a serial that no lot contains; ``taken_back`` is when the receipt of one that did was
+    reversed.
+    """
+    gone = f" The receipt of the one that did was taken back on {taken_back}." if taken_back else ""
     return NotFound(
         "BLANK_UNKNOWN",
-        f"No delivered lot contains serial {serial}.",
+        f"No delivered lot contains serial {serial}.{gone}",
         field="serial",
         remedy="Check the number on the blank; ListLots has the delivered ranges.",
     )

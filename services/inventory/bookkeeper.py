@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from services.inventory import blank as blanks
-from services.inventory import chips
-from services.inventory import contract as contracts
+from services.inventory import chips, delivery
 from services.inventory import reservation as reservations
 from services.inventory.blank import Blank
-from services.inventory.contract import ContractState, Lot
+from services.inventory.contract import ContractState
 from services.inventory.contract_store import ContractStore
+from services.inventory.delivery import Lot
 from services.inventory.desk import Desk, Event
 from services.inventory.ledger import Account, Condition, Kind, Line, OverdrawnError
 from services.inventory.location import CENTRE, Location
@@ -34,18 +34,18 @@ class Bookkeeper:
         """
         contract = ContractStore(self._store.connection).locked(contract_id)
         if contract.state is not ContractState.ACTIVE or contract.item is None:
-            raise contracts.not_delivering(contract, "serials")
+            raise delivery.not_delivering(contract, "serials")
         if not self._desk.serialised(contract.item):
-            raise contracts.not_delivering(contract, "serials")
+            raise delivery.not_delivering(contract, "serials")
         owed, stock = contract.owed, Account(CENTRE, Condition.ON_HAND, contract.item)
         try:
             self._books.shift(owed, stock, len(serials))
         except OverdrawnError as short:
-            raise contracts.exceeded(contract_id, short.balance, short.asked) from short
+            raise delivery.exceeded(contract_id, short.balance, short.asked) from short
         # Every lot goes into the centre's account, which is locked now: no other lot can come in between.
         known = self._store.lot_overlapping(serials)
         if known is not None:
-            raise contracts.overlapping(serials, known)
+            raise delivery.overlapping(serials, known)
         lot = Lot(self._clerk.new_id(), contract_id, delivery_note, serials, self._clerk.now)
         self._store.add_lot(lot)
         self._books.put([serials], stock)

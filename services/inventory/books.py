@@ -176,6 +176,28 @@ class Books(Holdings):
             reverses=row.reverses,
         )
 
+    def standing(
+        self, subjects: Sequence[str], kinds: Sequence[Kind], into: Sequence[Account]
+    ) -> list[Transfer]:
+        """Transfers of these kinds about ``subjects`` that moved something into one of the accounts and were
+        not taken back, oldest first.
+        """
+        entries = sa.select(_line.c.entry).where(_line.c.target.in_([account.code for account in into]))
+        opposite = _transfer.alias("opposite")
+        query = (
+            sa.select(_transfer.c.transfer_id)
+            .outerjoin(opposite, opposite.c.reverses == _transfer.c.transfer_id)
+            .where(
+                _transfer.c.entry.in_(entries),
+                _transfer.c.subject.in_(subjects),
+                _transfer.c.kind.in_(kinds),
+                opposite.c.entry.is_(None),
+            )
+            .order_by(_transfer.c.entry)
+        )
+        found = (self.transfer(transfer_id) for transfer_id in self.connection.scalars(query).all())
+        return [transfer for transfer in found if transfer is not None]
+
     def reversal_of(self, transfer_id: str) -> str | None:
         """The id of the transfer that takes this one back."""
         query = sa.select(_transfer.c.transfer_id).where(_transfer.c.reverses == transfer_id)

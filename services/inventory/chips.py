@@ -80,6 +80,13 @@ def enter(conn: sa.Connection, lot_id: str, chip_uids: Sequence[str]) -> int:
     return listed
 
 
+def unlist(conn: sa.Connection, lot_id: str) -> None:
+    """Forget the list of a lot whose receipt is taken back: its chips come again with the lot that they are
+    in.
+    """
+    conn.execute(sa.delete(LOT_CHIP).where(LOT_CHIP.c.lot_id == lot_id))
+
+
 def check(store: Store, reservation_id: str, chip_uid: str) -> Known:
     """What is known of a chip that lies in the blank of a reservation.
 

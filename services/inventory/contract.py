@@ -9,7 +9,6 @@ from enum import StrEnum
 
 from services.common.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from services.inventory.ledger import BLANK, Account, Condition
-from services.inventory.serials import SerialRange
 
 
 class ContractKind(StrEnum):
@@ -22,7 +21,9 @@ class ContractKind(StrEnum):
 
 
 class ContractState(StrEnum):
-    """DRAFT → SIGNED → ACTIVE → CLOSED, or TERMINATED from SIGNED or ACTIVE."""
+    """DRAFT → SIGNED → ACTIVE → CLOSED, or TERMINATED from SIGNED or ACTIVE. One that was signed elsewhere
+    goes from DRAFT to ACTIVE.
+    """
 
     DRAFT = "draft"
     SIGNED = "signed"
@@ -39,6 +40,8 @@ class ChangeKind(StrEnum):
     AMEND = "amend"
     CLOSE = "close"
     TERMINATE = "terminate"
+    TAKE_OVER = "take-over"
+    REVERSE_LOT = "reverse-lot"
 
 
 class ChangeState(StrEnum):
@@ -49,13 +52,15 @@ class ChangeState(StrEnum):
     REJECTED = "rejected"
 
 
-#: The states that a step can be taken from, and where it leads; an amendment leads nowhere else.
+#: The states that a step can be taken from, and where it leads; ``None``: nowhere else.
 STEPS: dict[ChangeKind, tuple[tuple[ContractState, ...], ContractState | None]] = {
     ChangeKind.SIGN: ((ContractState.DRAFT,), ContractState.SIGNED),
     ChangeKind.ACTIVATE: ((ContractState.SIGNED,), ContractState.ACTIVE),
     ChangeKind.AMEND: ((ContractState.DRAFT, ContractState.SIGNED, ContractState.ACTIVE), None),
     ChangeKind.CLOSE: ((ContractState.ACTIVE,), ContractState.CLOSED),
     ChangeKind.TERMINATE: ((ContractState.SIGNED, ContractState.ACTIVE), ContractState.TERMINATED),
+    ChangeKind.TAKE_OVER: ((ContractState.DRAFT,), ContractState.ACTIVE),
+    ChangeKind.REVERSE_LOT: ((ContractState.ACTIVE,), None),
 }
 
 #: Kinds whose supplier owes units of an item.
@@ -64,7 +69,8 @@ DELIVERING = (ContractKind.BLANKS, ContractKind.CONSUMABLES)
 
 @dataclass(frozen=True)
 class Contract:
-    """A contract as it is now; ``outstanding`` of its ``quantity`` units are still owed by the supplier.
+    """A contract as it is now; of the ``promised`` units in the ledger ``outstanding`` are still owed by the
+    supplier. A draft promises nothing, one that was terminated no more than what came.
 
     ``price`` is in the smallest unit of ``currency``. The days of validity are both included, ``None`` is
     open. Ceilings of 0 are no ceilings.
@@ -75,6 +81,7 @@ class Contract:
     quantity: int
     create_time: datetime
     outstanding: int = 0
+    promised: int = 0
     kind: ContractKind = ContractKind.BLANKS
     state: ContractState = ContractState.ACTIVE
     item: str | None = BLANK
@@ -89,7 +96,7 @@ class Contract:
     @property
     def delivered(self) -> int:
         """Units taken into stock so far."""
-        return self.quantity - self.outstanding
+        return self.promised - self.outstanding
 
     @property
     def contracted(self) -> Account:
@@ -139,7 +146,7 @@ class Due:
 @dataclass(frozen=True)
 class Change:
     """A step that ``proposed_by`` proposes and somebody else decides on. ``terms`` are the new values of what
-    an amendment changes, as text.
+    an amendment changes, as text, or the lot to be reversed.
     """
 
     change_id: str
@@ -152,29 +159,6 @@ class Change:
     propose_time: datetime
     decided_by: str | None = None
     decide_time: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Lot:
-    """A delivery: one unbroken range of serials under one contract."""
-
-    lot_id: str
-    contract_id: str
-    delivery_note: str
-    serials: SerialRange
-    receive_time: datetime
-
-
-@dataclass(frozen=True)
-class Supply:
-    """A delivery of an item that has no serials."""
-
-    supply_id: str
-    contract_id: str
-    delivery_note: str
-    item: str
-    quantity: int
-    receive_time: datetime
 
 
 def overdue(dues: Sequence[Due], delivered: int, today: date) -> int:
@@ -248,42 +232,4 @@ def unknown(contract_id: str, field: str = "contract_id") -> NotFound:
         f"There is no contract {contract_id}.",
         field=field,
         remedy="Check the number with ListContracts, or enter the contract first.",
-    )
-
-
-def not_delivering(contract: Contract, what: str) -> FailedPrecondition:
-    """The refusal of a delivery under a contract that does not allow it."""
-    return FailedPrecondition(
-        "CONTRACT_DELIVERS_NOTHING_LIKE_IT",
-        f"Contract {contract.contract_id} ({contract.kind}, {contract.state}) takes no delivery of {what}.",
-        field="contract_id",
-        remedy="Deliveries need an active contract for the item; lots are for items with serials.",
-        metadata={"state": contract.state, "item": contract.item or ""},
-    )
-
-
-def exceeded(contract_id: str, owed: int, delivered: int, field: str = "serials") -> FailedPrecondition:
-    """The refusal of a delivery that is larger than what the supplier still owes."""
-    return FailedPrecondition(
-        "MORE_THAN_OUTSTANDING",
-        f"The lot has {delivered} blanks, but contract {contract_id} has {owed} outstanding.",
-        field=field,
-        remedy="Check the delivery note; a surplus needs a contract of its own first.",
-        metadata={"contract_id": contract_id, "outstanding": str(owed), "delivered": str(delivered)},
-    )
-
-
-def overlapping(serials: SerialRange, known: Lot) -> AlreadyExists:
-    """The refusal of serials that came with an earlier lot: a serial is unique in the whole country."""
-    return AlreadyExists(
-        "SERIALS_KNOWN",
-        f"Serials {serials} overlap with {known.serials} of delivery note {known.delivery_note}.",
-        field="serials",
-        remedy="Check the serial range against the delivery note; a lot is received once.",
-        metadata={
-            "lot_id": known.lot_id,
-            "contract_id": known.contract_id,
-            "first": str(known.serials.first),
-            "last": str(known.serials.last),
-        },
     )

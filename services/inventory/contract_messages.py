@@ -8,6 +8,7 @@ from tunggal.inventory.v1 import contracts_pb2 as pb
 
 from services.inventory import contract as contracts
 from services.inventory import days, exit_register
+from services.inventory import messages as stock
 from services.inventory.adapter import day, day_or_none
 from services.inventory.contract import (
     Change,
@@ -19,9 +20,11 @@ from services.inventory.contract import (
     Due,
 )
 from services.inventory.contract_store import ContractStore
-from services.inventory.entitlement import Entitlement
+from services.inventory.delivery import Lot
+from services.inventory.entitlement import Entitlement, Use
 from services.inventory.exit_register import ExitItem, ExitKind, ExitState
 from services.inventory.messages import timestamp
+from services.inventory.serials import SerialRange
 
 KINDS = {
     ContractKind.BLANKS: pb.CONTRACT_KIND_BLANKS,
@@ -42,6 +45,8 @@ STEPS = {
     ChangeKind.AMEND: pb.CHANGE_KIND_AMEND,
     ChangeKind.CLOSE: pb.CHANGE_KIND_CLOSE,
     ChangeKind.TERMINATE: pb.CHANGE_KIND_TERMINATE,
+    ChangeKind.TAKE_OVER: pb.CHANGE_KIND_TAKE_OVER,
+    ChangeKind.REVERSE_LOT: pb.CHANGE_KIND_REVERSE_LOT,
 }
 _CHANGES = {
     ChangeState.PROPOSED: pb.CHANGE_STATE_PROPOSED,
@@ -88,8 +93,6 @@ def drafted(request: pb.DraftContractRequest, now: datetime) -> tuple[Contract, 
 
 def summary(value: Contract, dues: list[Due], now: datetime) -> pb.ContractFile:
     """A contract with its terms and deliveries."""
-    in_force = value.state is not ContractState.DRAFT and value.state is not ContractState.SIGNED
-    delivered = value.delivered if in_force and value.state is not ContractState.TERMINATED else 0
     return pb.ContractFile(
         contract_id=value.contract_id,
         state=STATES[value.state],
@@ -106,9 +109,9 @@ def summary(value: Contract, dues: list[Due], now: datetime) -> pb.ContractFile:
             max_searches_per_day=value.max_searches_per_day,
             succeeds=value.succeeds or "",
         ),
-        delivered=delivered,
+        delivered=value.delivered,
         outstanding=value.outstanding,
-        overdue=contracts.overdue(dues, delivered, days.day_of(now)) if value.outstanding else 0,
+        overdue=contracts.overdue(dues, value.delivered, days.day_of(now)) if value.outstanding else 0,
         deliveries=[pb.DueDelivery(due=_text(due.day), quantity=due.quantity) for due in dues],
     )
 
@@ -130,6 +133,23 @@ def file(value: Contract, store: ContractStore, now: datetime) -> pb.ContractFil
     found.history.extend(
         pb.ContractEvent(kind=row.kind, person=row.person, reason=row.reason, time=timestamp(row.at))
         for row in store.history(value.contract_id)
+    )
+    found.reversed_lots.extend(
+        pb.ReversedLot(
+            lot=stock.lot(
+                Lot(
+                    gone.lot_id,
+                    gone.contract_id,
+                    gone.delivery_note,
+                    SerialRange(gone.first, gone.last),
+                    gone.receive_time,
+                )
+            ),
+            transfer_id=gone.transfer_id,
+            reason=gone.reason,
+            reverse_time=timestamp(gone.reverse_time),
+        )
+        for gone in store.reversed_lots_of(value.contract_id)
     )
     found.succeeded_by.extend(store.successors(value.contract_id))
     found.exit_register.CopyFrom(register(value.contract_id, store.exit_register(value.contract_id)))
@@ -164,7 +184,7 @@ def register(contract_id: str, said: list[ExitItem]) -> pb.ExitRegister:
     )
 
 
-def entitlement(value: Entitlement, now: datetime) -> pb.Entitlement:
+def entitlement(value: Entitlement, use: Use | None, now: datetime) -> pb.Entitlement:
     """What the ABIS may do."""
     return pb.Entitlement(
         allowed=value.allowed,
@@ -176,6 +196,8 @@ def entitlement(value: Entitlement, now: datetime) -> pb.Entitlement:
         reason=value.reason,
         contract_ids=value.contracts,
         as_of=timestamp(now),
+        people=use.people if use else 0,
+        people_time=timestamp(use.time) if use else None,
     )
 
 

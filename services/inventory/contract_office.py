@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
-from typing import Any
 
 from services.common.errors import FailedPrecondition, InvalidArgument, NotFound
+from services.inventory import amendment, delivery, exit_register, lot_reversal
 from services.inventory import contract as contracts
-from services.inventory import exit_register
 from services.inventory.contract import (
     Change,
     ChangeKind,
@@ -18,25 +15,14 @@ from services.inventory.contract import (
     Contract,
     ContractState,
     Due,
-    Supply,
 )
 from services.inventory.contract_store import ContractStore
+from services.inventory.delivery import Supply
 from services.inventory.desk import Desk, Event
 from services.inventory.exit_register import ExitItem, ExitKind, ExitState
 from services.inventory.ledger import Account, Condition, Kind, Line, OverdrawnError
 from services.inventory.location import Location
 from services.inventory.people import require_other
-
-#: What an amendment may change, and how its text is read.
-_TERMS: dict[str, Callable[[str], Any]] = {
-    "quantity": int,
-    "price": int,
-    "valid_from": date.fromisoformat,
-    "valid_until": date.fromisoformat,
-    "max_people": int,
-    "max_searches_per_day": int,
-}
-_MOST = 10**15
 
 
 @dataclass(frozen=True)
@@ -56,12 +42,17 @@ class ContractOffice:
         self._store = ContractStore(desk.store.connection)
         self._now = desk.clerk.now
 
-    def take_over(self, contract_id: str, supplier: str, quantity: int) -> Contract:
-        """Enter a contract for blanks that was signed elsewhere: it is active at once."""
-        contract = Contract(contract_id, supplier, quantity, self._now)
-        self._add(contract, (), self._desk.clerk.actor, f"signed with {supplier}")
-        self._promise(contract, Event(Kind.CONTRACT_SIGNED, contract_id, f"signed with {supplier}"))
-        return replace(contract, outstanding=quantity)
+    def enter_signed(
+        self, contract_id: str, supplier: str, quantity: int, scan_sha256: str, operator: str
+    ) -> tuple[Contract, Change]:
+        """Enter a contract for blanks that was signed elsewhere, with its scan: a draft, and the proposal to
+        take it over.
+        """
+        contract = Contract(contract_id, supplier, quantity, self._now, state=ContractState.DRAFT)
+        self.draft(contract, (), operator)
+        self.attach(contract_id, Attachment(scan_sha256, "scan of the signed contract", 0), operator)
+        reason = f"signed with {supplier}"
+        return contract, self.propose(contract_id, ChangeKind.TAKE_OVER, {}, reason, operator)
 
     def draft(self, contract: Contract, dues: Sequence[Due], operator: str) -> Contract:
         """Enter a contract as a draft."""
@@ -79,15 +70,17 @@ class ContractOffice:
         """Propose a step; it changes nothing until somebody else approves it."""
         contract = self._store.locked(contract_id)
         contract.require_step(kind)
-        if (kind is ChangeKind.AMEND) != bool(terms):
+        if kind is ChangeKind.REVERSE_LOT:
+            lot_reversal.find(self._desk, contract, terms)
+        elif (kind is ChangeKind.AMEND) != bool(terms):
             raise InvalidArgument(
                 "TERMS_DO_NOT_FIT",
-                "An amendment names the terms that it changes; no other step has any.",
+                "An amendment names the terms that it changes; this step has none.",
                 field="terms",
-                remedy=f"An amendment may change: {', '.join(_TERMS)}.",
+                remedy=f"An amendment may change: {', '.join(amendment.TERMS)}.",
             )
-        if terms:
-            contracts.check_terms(_amended(contract, terms), self._store.dues(contract_id))
+        elif terms:
+            contracts.check_terms(amendment.amended(contract, terms), self._store.dues(contract_id))
         change = Change(
             change_id=self._desk.clerk.new_id(),
             contract_id=contract_id,
@@ -105,8 +98,8 @@ class ContractOffice:
     def decide(self, change_id: str, approved: bool, reason: str, operator: str) -> tuple[Change, Contract]:
         """Approve or reject a proposed step; approved, it takes effect at once.
 
-        Raises :class:`PermissionDenied` when the same operator proposed it (or, for the signature, drafted
-        the contract), :class:`FailedPrecondition` when it no longer fits.
+        Raises :class:`PermissionDenied` when the same operator proposed it, :class:`FailedPrecondition` when
+        it no longer fits.
         """
         found = self._store.changes.get(change_id)
         if found is None:
@@ -148,12 +141,12 @@ class ContractOffice:
         contract = self._store.locked(contract_id)
         item = contract.item
         if contract.state is not ContractState.ACTIVE or item is None or self._desk.serialised(item):
-            raise contracts.not_delivering(contract, "units without serials")
+            raise delivery.not_delivering(contract, "units without serials")
         stock = Account(location, Condition.ON_HAND, item)
         try:
             self._desk.books.shift(contract.owed, stock, quantity)
         except OverdrawnError as short:
-            raise contracts.exceeded(contract_id, short.balance, quantity, "quantity") from short
+            raise delivery.exceeded(contract_id, short.balance, quantity, "quantity") from short
         supply = Supply(self._desk.clerk.new_id(), contract_id, note, item, quantity, self._now)
         self._store.supplies.add(supply)
         event = Event(Kind.SUPPLY_RECEIVED, supply.supply_id, f"delivery note {note}")
@@ -184,12 +177,19 @@ class ContractOffice:
         after = contract.after(change.kind)
         event = Event(Kind.CONTRACT_AMENDED, contract.contract_id, change.reason)
         if change.kind is ChangeKind.AMEND:
-            after = _amended(after, change.terms)
+            after = amendment.amended(after, change.terms)
             contracts.check_terms(after, self._store.dues(contract.contract_id))
             if contract.state is ContractState.ACTIVE:
                 self._restate(contract, after.quantity - contract.quantity, event)
+        elif change.kind is ChangeKind.REVERSE_LOT:
+            lot = lot_reversal.find(self._desk, contract, change.terms)
+            lot_reversal.reverse(self._desk, contract, lot, change.reason)
         elif change.kind is ChangeKind.SIGN:
             self._check_predecessor(contract)
+        elif change.kind is ChangeKind.TAKE_OVER:
+            self._check_scan(contract)
+            self._check_predecessor(contract)
+            self._promise(after, event._replace(kind=Kind.CONTRACT_SIGNED))
         elif change.kind is ChangeKind.ACTIVATE:
             self._promise(after, event._replace(kind=Kind.CONTRACT_SIGNED))
         elif change.kind is ChangeKind.CLOSE:
@@ -209,6 +209,15 @@ class ContractOffice:
         if before.supplier != contract.supplier:
             said = self._store.exit_register(before.contract_id)
             exit_register.require_complete(before.contract_id, said, f"{contract.contract_id} is signed")
+
+    def _check_scan(self, contract: Contract) -> None:
+        if not self._store.attachments(contract.contract_id):
+            raise FailedPrecondition(
+                "SCAN_MISSING",
+                f"Contract {contract.contract_id} has no document that shows who signed it.",
+                field="change_id",
+                remedy="Attach the hash of its scan with AttachDocument, then approve.",
+            )
 
     def _check_closable(self, contract: Contract) -> None:
         if contract.outstanding:
@@ -253,24 +262,6 @@ class ContractOffice:
 
     def _tell(self, contract_id: str, kind: str, person: str, reason: str) -> None:
         self._store.tell(contract_id, kind, person, reason, self._now)
-
-
-def _amended(contract: Contract, terms: Mapping[str, str]) -> Contract:
-    values = {}
-    for name, text in terms.items():
-        try:
-            values[name] = _TERMS[name](text)
-            fits = not isinstance(values[name], int) or 0 <= values[name] < _MOST
-        except (KeyError, ValueError):
-            fits = False
-        if not fits or not re.fullmatch(r"[0-9-]+", text):
-            raise InvalidArgument(
-                "TERMS_MALFORMED",
-                f"An amendment cannot set {name} to {text!r}.",
-                field="terms",
-                remedy=f"It may change {', '.join(_TERMS)}; numbers in digits, days as 2017-12-31.",
-            )
-    return replace(contract, **values)
 
 
 def _unknown_change(change_id: str) -> NotFound:

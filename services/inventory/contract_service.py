@@ -12,7 +12,7 @@ from services.common.db import Database
 from services.inventory import contract as contracts
 from services.inventory import contract_messages as messages
 from services.inventory import contract_tables, days
-from services.inventory.adapter import OPERATORS, READERS, Adapter, after, token
+from services.inventory.adapter import OPERATORS, READERS, Adapter, after, moment, token
 from services.inventory.contract import ChangeKind, ContractKind
 from services.inventory.contract_office import Attachment, ContractOffice
 from services.inventory.contract_store import ContractStore
@@ -21,6 +21,7 @@ from services.inventory.entitlement import entitlement
 from services.inventory.exit_register import ExitKind, ExitState
 from services.inventory.journal import Journal
 from services.inventory.location import parse
+from services.inventory.refusal import in_future
 
 #: Who may call what: SPIFFE paths by method.
 ALLOW = {
@@ -35,7 +36,9 @@ ALLOW = {
     "GetContractFile": READERS,
     "ListContractFiles": READERS,
     "GetEntitlement": READERS,
+    "ReportUse": frozenset({"service/abis"}),
 }
+_OF_THE_ABIS = (ContractKind.ABIS_LICENCE, ContractKind.MAINTENANCE)
 _STEPS: dict[int, ChangeKind] = {int(number): kind for kind, number in messages.STEPS.items()}
 _EXIT_KINDS: dict[int, ExitKind] = {int(number): kind for kind, number in messages.EXIT_KINDS.items()}
 _EXIT_STATES: dict[int, ExitState] = {int(number): state for state, number in messages.EXIT_STATES.items()}
@@ -198,11 +201,27 @@ class ContractService(Adapter, contracts_pb2_grpc.ContractServiceServicer):
         """Answers what the ABIS may do now."""
         now = self._clock.now()
         with self._read() as store:
-            in_force = ContractStore(store.connection).in_force(
-                (ContractKind.ABIS_LICENCE, ContractKind.MAINTENANCE)
-            )
+            known = ContractStore(store.connection)
+            in_force = known.in_force(_OF_THE_ABIS)
+            use = known.use()
         found = entitlement(in_force, days.day_of(now))
-        return pb.GetEntitlementResponse(entitlement=messages.entitlement(found, now))
+        return pb.GetEntitlementResponse(entitlement=messages.entitlement(found, use, now))
+
+    def ReportUse(self, request: pb.ReportUseRequest, context: grpc.ServicerContext) -> pb.ReportUseResponse:
+        """Keeps how many people the ABIS has."""
+
+        def work(desk: Desk) -> tuple[pb.ReportUseResponse, str]:
+            now = desk.clerk.now
+            at = moment(request, "time") or now
+            if at > now:
+                raise in_future("time", at)
+            known = ContractStore(desk.store.connection)
+            known.report_use(request.people, at)
+            found = entitlement(known.in_force(_OF_THE_ABIS), days.day_of(now))
+            answer = pb.ReportUseResponse(entitlement=messages.entitlement(found, known.use(), now))
+            return answer, "licence-use"
+
+        return self._book(context, request, pb.ReportUseResponse, work)
 
     @staticmethod
     def _file(desk: Desk, contract_id: str) -> pb.ContractFile:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from services.inventory import contract as contracts
-from services.inventory import contract_tables, tables
+from services.inventory import contract_tables, days, tables
 from services.inventory.contract import (
     Change,
     ChangeKind,
@@ -20,8 +21,9 @@ from services.inventory.contract import (
     ContractKind,
     ContractState,
     Due,
-    Supply,
 )
+from services.inventory.delivery import ReversedLot, Supply
+from services.inventory.entitlement import Use
 from services.inventory.exit_register import ExitItem, ExitKind, ExitState
 from services.inventory.ledger import Condition
 from services.inventory.records import Column, Page, Records, insert_new, one_more, paged
@@ -31,7 +33,7 @@ _contract, _due, _event = (
     contract_tables.contract_delivery,
     contract_tables.contract_event,
 )
-_attachment = contract_tables.contract_attachment
+_attachment, _use = contract_tables.contract_attachment, contract_tables.licence_use
 
 
 class ContractStore:
@@ -52,6 +54,9 @@ class ContractStore:
             ExitItem,
             "contract_id",
             {"kind": ExitKind, "state": ExitState},
+        )
+        self.reversed_lots: Records[ReversedLot] = Records(
+            connection, contract_tables.reversed_lot, ReversedLot, "lot_id"
         )
         self.supplies: Records[Supply] = Records(connection, contract_tables.supply, Supply, "supply_id")
 
@@ -100,6 +105,17 @@ class ContractStore:
         """Steps proposed for a contract, oldest first."""
         return self.changes.where(contract_tables.contract_change.c.contract_id == contract_id)
 
+    def reversed_lots_of(self, contract_id: str) -> list[ReversedLot]:
+        """Lots of a contract whose receipt was taken back, oldest first."""
+        return self.reversed_lots.where(contract_tables.reversed_lot.c.contract_id == contract_id)
+
+    def taken_back(self, serial: int) -> date | None:
+        """The day on which the receipt of the last lot with this serial was taken back."""
+        gone = contract_tables.reversed_lot.c
+        query = sa.select(gone.reverse_time).where(gone.first <= serial, serial <= gone.last)
+        at = self.connection.scalar(query.order_by(gone.entry.desc()).limit(1))
+        return None if at is None else days.day_of(at)
+
     def set_dues(self, contract_id: str, dues: Sequence[Due]) -> None:
         """Replace the deliveries that are due."""
         self.connection.execute(sa.delete(_due).where(_due.c.contract_id == contract_id))
@@ -145,6 +161,22 @@ class ContractStore:
         query = sa.select(_attachment).where(_attachment.c.contract_id == contract_id)
         return list(self.connection.execute(query.order_by(_attachment.c.entry)))
 
+    def report_use(self, people: int, at: datetime) -> None:
+        """Keep how many people the ABIS has; of one day the newest word stays."""
+        insert = postgresql.insert if self.connection.dialect.name == "postgresql" else sqlite.insert
+        new = insert(_use).values(day=days.day_of(at), people=people, time=at)
+        changed = {"people": new.excluded.people, "time": new.excluded.time}
+        self.connection.execute(
+            new.on_conflict_do_update(
+                index_elements=["day"], set_=changed, where=_use.c.time <= new.excluded.time
+            )
+        )
+
+    def use(self) -> Use | None:
+        """What the ABIS last reported; ``None`` before it did."""
+        row = self.connection.execute(sa.select(_use).order_by(_use.c.day.desc()).limit(1)).first()
+        return None if row is None else Use(row.people, row.time)
+
     def exit_register(self, contract_id: str) -> list[ExitItem]:
         """Everything ever said of what the vendor leaves behind, oldest first."""
         return self.exit_items.where(contract_tables.exit_item.c.contract_id == contract_id)
@@ -152,18 +184,22 @@ class ContractStore:
 
 def _row(contract: Contract) -> dict[str, Any]:
     row = asdict(contract)
-    del row["outstanding"]
+    del row["outstanding"], row["promised"]
     return row
 
 
 def _contracts() -> sa.Select[Any]:
-    owed = tables.account
-    return sa.select(_contract, sa.func.coalesce(owed.c.balance, 0).label("outstanding")).join_from(
+    """Contracts with what the ledger has as promised and as outstanding."""
+    promised, owed = tables.account.alias("promised"), tables.account.alias("owed")
+    joined: sa.FromClause = _contract
+    for side, condition in ((promised, Condition.CONTRACTED), (owed, Condition.OUTSTANDING)):
+        of_contract = sa.and_(side.c.place == _contract.c.contract_id, side.c.condition == condition)
+        joined = joined.outerjoin(side, of_contract)
+    return sa.select(
         _contract,
-        owed,
-        sa.and_(owed.c.place == _contract.c.contract_id, owed.c.condition == Condition.OUTSTANDING),
-        isouter=True,
-    )
+        (-sa.func.coalesce(promised.c.balance, 0)).label("promised"),
+        sa.func.coalesce(owed.c.balance, 0).label("outstanding"),
+    ).select_from(joined)
 
 
 def _to_contract(row: sa.Row[Any]) -> Contract:
@@ -173,6 +209,7 @@ def _to_contract(row: sa.Row[Any]) -> Contract:
         quantity=row.quantity,
         create_time=row.create_time,
         outstanding=row.outstanding,
+        promised=row.promised,
         kind=ContractKind(row.kind),
         state=ContractState(row.state),
         item=row.item,

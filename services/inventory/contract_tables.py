@@ -112,6 +112,32 @@ exit_item = sa.Table(
     sa.Column("at", UtcDateTime, nullable=False),
 )
 
+# Lots whose receipt was taken back; no serial of theirs is in stock by it.
+reversed_lot = sa.Table(
+    "reversed_lot",
+    METADATA,
+    entry(),
+    sa.Column("lot_id", ID, nullable=False, unique=True),
+    _of_contract(),
+    sa.Column("delivery_note", sa.String(64), nullable=False),
+    sa.Column("first", sa.BigInteger, nullable=False, index=True),
+    sa.Column("last", sa.BigInteger, nullable=False),
+    sa.Column("receive_time", UtcDateTime, nullable=False),
+    # The transfer that took it back.
+    sa.Column("transfer_id", sa.ForeignKey("transfer.transfer_id"), nullable=False),
+    sa.Column("reason", _REASON, nullable=False),
+    sa.Column("reverse_time", UtcDateTime, nullable=False),
+)
+
+# What the ABIS last reported on each day.
+licence_use = sa.Table(
+    "licence_use",
+    METADATA,
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("people", sa.BigInteger, nullable=False),
+    sa.Column("time", UtcDateTime, nullable=False),
+)
+
 # Deliveries of items that have no serials; those that have them are lots.
 supply = sa.Table(
     "supply",

@@ -13,7 +13,7 @@ from services.inventory import blank as blanks
 from services.inventory.items import Item
 from services.inventory.ledger import BLANK, Account, Kind, Line, NotThereError, OverdrawnError, Transfer
 from services.inventory.location import Location
-from services.inventory.people import Person
+from services.inventory.people import Person, require_own
 from services.inventory.serials import SerialRange
 from services.inventory.spoilage import Spoilage, SpoilageState
 from services.inventory.store import Store
@@ -48,8 +48,10 @@ class Desk:
         self.clerk = clerk
 
     def person(self, operator: str) -> Person:
-        """The operator behind this call."""
-        return Person(self.clerk.actor, operator)
+        """The operator behind this call; raises :class:`PermissionDenied` for somebody else's id."""
+        person = Person(self.clerk.actor, operator)
+        require_own(person)
+        return person
 
     def item(self, item_id: str) -> Item:
         """The item of the catalogue; raises :class:`NotFound`."""
@@ -131,6 +133,7 @@ class Desk:
             state=SpoilageState.BOOKED,
             person=person,
             at=self.clerk.now,
+            subject=event.subject,
         )
         self.store.spoilages.add(spoilage)
         return spoilage

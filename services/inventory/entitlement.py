@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from services.inventory.contract import Contract, ContractKind
 
@@ -24,6 +24,14 @@ class Entitlement:
     maintenance_until: date | None
     reason: str
     contracts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Use:
+    """How many people the ABIS had in its gallery at a moment, by its own report."""
+
+    people: int
+    time: datetime
 
 
 def entitlement(contracts: Sequence[Contract], day: date) -> Entitlement:

@@ -33,6 +33,7 @@ class Condition(StrEnum):
     SPOILED = "spoiled"
     DESTROYED = "destroyed"
     MISSING = "missing"
+    WITHDRAWN = "withdrawn"
     FOUND = "found"
     LENT = "lent"
     BORROWED = "borrowed"
@@ -50,6 +51,7 @@ STOCK = (
     Condition.SPOILED,
     Condition.DESTROYED,
     Condition.MISSING,
+    Condition.WITHDRAWN,
     Condition.FOUND,
 )
 
@@ -68,6 +70,7 @@ class Kind(StrEnum):
     CONTRACT_TERMINATED = "contract.terminated"
     SUPPLY_RECEIVED = "supply.received"
     LOT_RECEIVED = "lot.received"
+    LOT_REVERSED = "lot.reversed"
     ALLOCATION_CREATED = "allocation.created"
     ALLOCATION_CANCELLED = "allocation.cancelled"
     ALLOCATION_DISPATCHED = "allocation.dispatched"
@@ -77,6 +80,7 @@ class Kind(StrEnum):
     BLANK_CONSUMED = "blank.consumed"
     BLANK_SPOILED = "blank.spoiled"
     CARD_VOIDED = "card.voided"
+    CARD_WITHDRAWN = "card.withdrawn"
     STOCK_MOVED = "stock.moved"
     STOCK_USED = "stock.used"
     STOCK_SPOILED = "stock.spoiled"
@@ -86,6 +90,7 @@ class Kind(StrEnum):
     PENDING_POSTED = "pending.posted"
     PENDING_VOIDED = "pending.voided"
     PENDING_EXPIRED = "pending.expired"
+    SHIPMENT_REVERSED = "shipment.reversed"
     RECEIPT_SHORT = "receipt.short"
     RECEIPT_DAMAGED = "receipt.damaged"
     RECEIPT_SURPLUS = "receipt.surplus"

@@ -22,7 +22,13 @@ from services.inventory.refusal import in_future
 
 _ACCOUNT = Column(lambda account: account.code, Account.parse)
 #: Kinds whose stock is as free after the transfer as it was before: taking it back contradicts nothing else.
-REVERSIBLE = (Kind.STOCK_MOVED, Kind.STOCK_USED, Kind.PENDING_POSTED, Kind.SUPPLY_RECEIVED)
+REVERSIBLE = (
+    Kind.STOCK_MOVED,
+    Kind.STOCK_USED,
+    Kind.PENDING_POSTED,
+    Kind.SUPPLY_RECEIVED,
+    Kind.CARD_WITHDRAWN,
+)
 
 
 @dataclass(frozen=True)
@@ -203,6 +209,7 @@ def _irreversible(transfer: Transfer) -> FailedPrecondition:
         "NOT_REVERSIBLE",
         f"A transfer of the kind {transfer.kind} is part of something else and cannot be reversed alone.",
         field="transfer_id",
-        remedy="Undo it where it was done: cancel the allocation, release the reservation, count the stock.",
+        remedy="Undo it where it was done: ReverseShipment for a receipt or a dispatch, the step REVERSE_LOT "
+        "of its contract for a lot; cancel the allocation, release the reservation, count the stock.",
         metadata={"kind": transfer.kind},
     )

@@ -10,8 +10,9 @@ from tunggal.inventory.v1 import stock_pb2
 
 from services.inventory.allocation import Allocation, AllocationState
 from services.inventory.blank import Blank
-from services.inventory.contract import Contract, Lot
+from services.inventory.contract import Contract
 from services.inventory.custody import CustodyStep
+from services.inventory.delivery import Lot
 from services.inventory.ledger import Account, Condition
 from services.inventory.serials import SerialRange
 
@@ -25,6 +26,7 @@ _BLANK_STATES = {
     Condition.PENDING: stock_pb2.BLANK_STATE_PENDING,
     Condition.DESTROYED: stock_pb2.BLANK_STATE_DESTROYED,
     Condition.MISSING: stock_pb2.BLANK_STATE_MISSING,
+    Condition.WITHDRAWN: stock_pb2.BLANK_STATE_WITHDRAWN,
 }
 _ALLOCATION_STATES = {
     AllocationState.ALLOCATED: stock_pb2.ALLOCATION_STATE_ALLOCATED,
@@ -92,11 +94,16 @@ def blank(value: Blank) -> stock_pb2.Blank:
         serial=value.serial,
         lot_id=value.lot_id,
         location=value.account.place,
-        state=_BLANK_STATES[value.account.condition],
+        state=blank_state(value.account.condition),
         reservation_id=value.reservation.reservation_id if value.reservation else "",
         chip_uid=value.chip_uid,
         spoil_reason=value.spoil_reason,
     )
+
+
+def blank_state(condition: Condition) -> stock_pb2.BlankState.ValueType:
+    """The state of a blank in that condition."""
+    return _BLANK_STATES[condition]
 
 
 def custody(step: CustodyStep) -> stock_pb2.CustodyEvent:

@@ -18,6 +18,7 @@ from services.inventory.location import parse
 from services.inventory.movement_office import MovementOffice, Want
 from services.inventory.movement_store import MovementStore
 from services.inventory.requisition import RequisitionState
+from services.inventory.shipment_reversal import ShipmentReversal
 from services.inventory.shipping import Shipping
 
 #: Who may call what: SPIFFE paths by method.
@@ -28,6 +29,7 @@ ALLOW = {
     "ListRequisitions": READERS,
     "AllocateItem": OPERATORS,
     "ReceiveShipment": OPERATORS,
+    "ReverseShipment": OPERATORS,
     "ProposeLoan": OPERATORS,
     "ApproveLoan": OPERATORS,
     "RejectLoan": OPERATORS,
@@ -141,6 +143,18 @@ class MovementService(Adapter, movements_pb2_grpc.MovementServiceServicer):
             return answer, f"allocations/{received.allocation_id}"
 
         return self._book(context, request, pb.ReceiveShipmentResponse, work)
+
+    def ReverseShipment(
+        self, request: pb.ReverseShipmentRequest, context: grpc.ServicerContext
+    ) -> pb.ReverseShipmentResponse:
+        """Takes the last step of a shipment back."""
+
+        def work(desk: Desk) -> tuple[pb.ReverseShipmentResponse, str]:
+            again = ShipmentReversal(desk).reverse(request.allocation_id, request.reason)
+            answer = pb.ReverseShipmentResponse(allocation=stock.allocation(again))
+            return answer, f"allocations/{again.allocation_id}"
+
+        return self._book(context, request, pb.ReverseShipmentResponse, work)
 
     def ProposeLoan(
         self, request: pb.ProposeLoanRequest, context: grpc.ServicerContext

@@ -16,8 +16,9 @@ from services.inventory.refusal import Refusal
 from services.inventory.requisition import Requisition, RequisitionState
 from services.inventory.serials import SerialRange
 from services.inventory.site import Site, SiteState
-from services.inventory.spoilage import Destruction, DestructionState
+from services.inventory.spoilage import Destruction, DestructionState, SpoilageState
 from services.inventory.stock_count import CountState, Sheet, StockCount
+from services.inventory.withdrawal import Cause, Withdrawal
 
 
 class MovementStore:
@@ -41,6 +42,9 @@ class MovementStore:
             Destruction,
             "destruction_id",
             {"state": DestructionState, "ranges": _RANGES},
+        )
+        self.withdrawals: Records[Withdrawal] = Records(
+            connection, tables.withdrawal, Withdrawal, "withdrawal_id", {"cause": Cause}
         )
         self.refusals: Records[Refusal] = Records(connection, tables.refusal, Refusal, "refusal_id")
         self.sites: Records[Site] = Records(connection, tables.site, Site, "location", {"state": SiteState})
@@ -73,7 +77,9 @@ class MovementStore:
         spoilage = tables.spoilage
         total = self.connection.scalar(
             sa.select(sa.func.sum(spoilage.c.quantity)).where(
-                spoilage.c.location == location, spoilage.c.item == item, spoilage.c.state != "accepted"
+                spoilage.c.location == location,
+                spoilage.c.item == item,
+                spoilage.c.state.not_in((SpoilageState.ACCEPTED, SpoilageState.REVERSED)),
             )
         )
         return int(total or 0)

@@ -119,7 +119,27 @@ spoilage = sa.Table(
     sa.Column("reviewed_by", _PERSON),
     sa.Column("review_time", UtcDateTime),
     sa.Column("review", _REASON, nullable=False, server_default=""),
+    # What spoiled it: a reservation, an allocation, a transfer.
+    sa.Column("subject", sa.String(64), nullable=False, server_default=""),
     sa.Index("spoilage_of_place", "location", "item", "state"),
+)
+
+# A card that came back from its holder and is held at `location`. Written once: what became of it is custody.
+withdrawal = sa.Table(
+    "withdrawal",
+    METADATA,
+    entry(),
+    sa.Column("withdrawal_id", ID, nullable=False, unique=True),
+    sa.Column("serial", sa.BigInteger, nullable=False, index=True),
+    sa.Column("chip_uid", sa.String(20), nullable=False),
+    sa.Column("made_at", _PLACE, nullable=False),
+    sa.Column("location", _PLACE, nullable=False, index=True),
+    sa.Column("cause", sa.String(16), nullable=False),
+    sa.Column("note", _REASON, nullable=False),
+    sa.Column("taken_by", _PERSON, nullable=False),
+    sa.Column("event_time", UtcDateTime, nullable=False),
+    sa.Column("book_time", UtcDateTime, nullable=False),
+    sa.Column("transfer_id", sa.ForeignKey("transfer.transfer_id"), nullable=False),
 )
 
 # The protocol (berita acara) of a destruction: made by one person, witnessed by another, signed.

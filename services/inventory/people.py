@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import re
+import unicodedata
+from typing import Final, NamedTuple
 
 from services.common.errors import PermissionDenied
+
+#: Certificates that belong to one person: their holder speaks for nobody else.
+PERSONAL: Final = "operator/person-"
 
 
 class Person(NamedTuple):
@@ -30,10 +35,10 @@ class Person(NamedTuple):
 def require_other(person: Person, *before: str) -> None:
     """Raises :class:`PermissionDenied` when one of the signatures ``before`` is of the same operator.
 
-    The operator's id decides: one person with two certificates is one person.
+    The operator's id decides: one person with two certificates is one person, however the id is spelt.
     """
     for signature in before:
-        if Person.parse(signature).operator.casefold() == person.operator.casefold():
+        if same(Person.parse(signature).operator, person.operator):
             raise PermissionDenied(
                 "SECOND_PERSON_NEEDED",
                 f"{person.operator} took part in this before and cannot take this step as well.",
@@ -41,3 +46,30 @@ def require_other(person: Person, *before: str) -> None:
                 remedy="Let another operator do it.",
                 metadata={"operator": person.operator, "before": signature},
             )
+
+
+def require_own(person: Person) -> None:
+    """Raises :class:`PermissionDenied` when somebody's personal certificate signs as somebody else.
+
+    A certificate of a workplace (``operator/cli``) vouches for whoever it names.
+    """
+    if person.caller.startswith(PERSONAL) and not same(person.caller.removeprefix(PERSONAL), person.operator):
+        raise PermissionDenied(
+            "NOT_YOUR_OPERATOR_ID",
+            f"The certificate {person.caller} does not speak for {person.operator}.",
+            field="operator",
+            remedy=f"Send {person.caller.removeprefix(PERSONAL)} as operator, or use your own certificate.",
+            metadata={"caller": person.caller, "operator": person.operator},
+        )
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two ids mean one person: compatibility forms of characters (NFKC), case, spaces and separators
+    make no difference.
+    """
+    return _plain(one) == _plain(other)
+
+
+def _plain(operator: str) -> str:
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", operator).casefold())
+    return re.sub(r"[\s._-]+", "", folded)

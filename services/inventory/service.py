@@ -14,7 +14,7 @@ from services.inventory.bookkeeper import Bookkeeper
 from services.inventory.contract_office import ContractOffice
 from services.inventory.contract_store import ContractStore
 from services.inventory.desk import Desk
-from services.inventory.ledger import BLANK
+from services.inventory.ledger import BLANK, Condition
 from services.inventory.location import CENTRE, parse
 from services.inventory.serials import SerialRange
 from services.inventory.shipping import Shipping
@@ -47,12 +47,20 @@ class InventoryService(Adapter, inventory_pb2_grpc.InventoryServiceServicer):
     def CreateContract(
         self, request: pb.CreateContractRequest, context: grpc.ServicerContext
     ) -> pb.CreateContractResponse:
-        """Enters a signed contract."""
+        """Enters a contract that was signed elsewhere."""
 
         def work(desk: Desk) -> tuple[pb.CreateContractResponse, str]:
-            signed = ContractOffice(desk).take_over(request.contract_id, request.supplier, request.quantity)
-            answer = pb.CreateContractResponse(contract=messages.contract(signed))
-            return answer, f"contracts/{signed.contract_id}"
+            draft, proposed = ContractOffice(desk).enter_signed(
+                request.contract_id,
+                request.supplier,
+                request.quantity,
+                request.scan_sha256,
+                request.operator,
+            )
+            answer = pb.CreateContractResponse(
+                contract=messages.contract(draft), change_id=proposed.change_id
+            )
+            return answer, f"contracts/{draft.contract_id}"
 
         return self._book(context, request, pb.CreateContractResponse, work)
 
@@ -226,9 +234,13 @@ class InventoryService(Adapter, inventory_pb2_grpc.InventoryServiceServicer):
         with self._read() as store:
             found = store.blank(request.serial)
             if found is None:
-                raise blank.unknown(request.serial)
+                taken_back = ContractStore(store.connection).taken_back(request.serial)
+                raise blank.unknown(request.serial, taken_back)
             steps = store.books.custody(request.serial)
-        return pb.GetBlankResponse(blank=messages.blank(found), custody=map(messages.custody, steps))
+        answer = pb.GetBlankResponse(blank=messages.blank(found), custody=map(messages.custody, steps))
+        if found.account.condition is Condition.WITHDRAWN:
+            answer.blank.spoil_reason = steps[-1].reason
+        return answer
 
     def GetStock(self, request: pb.GetStockRequest, context: grpc.ServicerContext) -> pb.GetStockResponse:
         """Counts blanks by location and condition."""

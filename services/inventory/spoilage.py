@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -13,16 +14,21 @@ from services.inventory.serials import SerialRange
 
 
 class SpoilageState(StrEnum):
-    """BOOKED → ACCEPTED or QUESTIONED by a reviewer, who may change their word later."""
+    """BOOKED → ACCEPTED or QUESTIONED by a reviewer, who may change their word later; REVERSED with the
+    receipt that booked it.
+    """
 
     BOOKED = "booked"
     ACCEPTED = "accepted"
     QUESTIONED = "questioned"
+    REVERSED = "reversed"
 
 
 @dataclass(frozen=True)
 class Spoilage:
-    """What ``person`` booked as spoiled, and what ``reviewed_by`` says of it."""
+    """What ``person`` booked as spoiled, and what ``reviewed_by`` says of it; ``subject`` is the reservation,
+    allocation or transfer that spoiled it.
+    """
 
     spoilage_id: str
     location: Location
@@ -35,6 +41,7 @@ class Spoilage:
     reviewed_by: str | None = None
     review_time: datetime | None = None
     review: str = ""
+    subject: str = ""
 
 
 class DestructionState(StrEnum):
@@ -46,7 +53,7 @@ class DestructionState(StrEnum):
 
 @dataclass(frozen=True)
 class Destruction:
-    """Spoiled units that ``prepared_by`` wants destroyed and ``witnessed_by`` saw destroyed.
+    """Spoiled units and withdrawn cards that ``prepared_by`` wants destroyed; ``witnessed_by`` saw it done.
 
     ``protocol`` is the text that the service signed with Ed25519 once both had.
     """
@@ -66,8 +73,10 @@ class Destruction:
     signature: bytes | None = None
     key_id: str = ""
 
-    def written(self) -> str:
-        """The protocol (berita acara) as canonical JSON: sorted keys, no spaces, UTF-8."""
+    def written(self, cards: Sequence[SerialRange]) -> str:
+        """The protocol (berita acara) as canonical JSON: sorted keys, no spaces, UTF-8. ``cards`` are
+        those of the serials that came back from holders.
+        """
         assert self.witness_time is not None
         content = {
             "type": "tunggal.inventory.destruction/1",
@@ -76,6 +85,7 @@ class Destruction:
             "item": self.item,
             "quantity": self.quantity,
             "serials": [[serials.first, serials.last] for serials in self.ranges],
+            "withdrawn_cards": [[serials.first, serials.last] for serials in cards],
             "method": self.method,
             "prepared_by": self.prepared_by,
             "prepare_time": self.prepare_time.isoformat(),
@@ -123,4 +133,25 @@ def unreviewed(location: Location, item: str, quantity: int) -> FailedPreconditi
         field="location",
         remedy="Let somebody else review them with ReviewSpoilage first.",
         metadata={"location": location, "quantity": str(quantity)},
+    )
+
+
+def not_to_destroy(serials: SerialRange, account: str, location: str) -> FailedPrecondition:
+    """The refusal to destroy what is neither spoiled nor withdrawn there."""
+    return FailedPrecondition(
+        "SERIALS_NOT_THERE",
+        f"Serials {serials} are neither spoiled nor withdrawn at {location}: they are in {account}.",
+        field="serials",
+        remedy="Destroy what is spoiled or withdrawn there; GetBlank tells where a serial is.",
+        metadata={"first": str(serials.first), "last": str(serials.last), "account": account},
+    )
+
+
+def taken_back(spoilage_id: str) -> FailedPrecondition:
+    """The refusal to review what was taken back."""
+    return FailedPrecondition(
+        "SPOILAGE_REVERSED",
+        f"Spoilage {spoilage_id} was taken back with the receipt that booked it.",
+        field="spoilage_id",
+        remedy="Nothing is left to review.",
     )

@@ -9,6 +9,8 @@ from datetime import datetime
 from services.common.errors import InvalidArgument
 from services.inventory import items
 from services.inventory import spoilage as spoilages
+from services.inventory.blank import insufficient
+from services.inventory.blank import unknown as unknown_serial
 from services.inventory.desk import Desk, Event
 from services.inventory.ledger import Account, Condition, Kind
 from services.inventory.location import Location
@@ -54,6 +56,8 @@ class SpoilageOffice:
         before = self._desk.store.spoilages.get(spoilage_id, lock=True)
         if before is None:
             raise spoilages.unknown(spoilage_id)
+        if before.state is SpoilageState.REVERSED:
+            raise spoilages.taken_back(spoilage_id)
         person = self._desk.person(operator)
         require_other(person, before.person)
         after = replace(
@@ -67,14 +71,18 @@ class SpoilageOffice:
         return after
 
     def prepare(self, goods: Goods, method: str, operator: str) -> Destruction:
-        """Write down what is to be destroyed; nothing moves before it was witnessed.
+        """Write down what is to be destroyed, of what is spoiled or withdrawn there; nothing moves before it
+        was witnessed.
 
-        Raises :class:`FailedPrecondition` while spoilage of the location waits for its reviewer.
+        Raises :class:`FailedPrecondition` for what is not there, and while spoilage of the location waits for
+        its reviewer.
         """
-        waiting = self._store.unaccepted(goods.location, goods.item)
+        serials, quantity = self._counted(goods)
+        spoiled = Account(goods.location, Condition.SPOILED, goods.item)
+        parts = self._parts(spoiled, quantity, serials)
+        waiting = self._store.unaccepted(goods.location, goods.item) if spoiled in parts else 0
         if waiting:
             raise spoilages.unreviewed(goods.location, goods.item, waiting)
-        serials, quantity = self._counted(goods)
         made = Destruction(
             destruction_id=self._desk.clerk.new_id(),
             location=goods.location,
@@ -100,15 +108,24 @@ class SpoilageOffice:
         require_other(person, before.prepared_by)
         event = Event(Kind.STOCK_DESTROYED, destruction_id, before.method)
         spoiled = Account(before.location, Condition.SPOILED, before.item)
-        goods = Goods(before.location, before.item, before.quantity, before.ranges)
-        self._move(event, goods, spoiled, spoiled.to(Condition.DESTROYED))
+        parts = self._parts(spoiled, before.quantity, before.ranges)
+        for source, (quantity, serials) in parts.items():
+            if serials:
+                self._desk.move_ranges(
+                    event, source, spoiled.to(Condition.DESTROYED), serials, field="destruction_id"
+                )
+            else:
+                self._desk.move(
+                    event, source, spoiled.to(Condition.DESTROYED), quantity, field="destruction_id"
+                )
+        _, cards = parts.get(spoiled.to(Condition.WITHDRAWN), (0, []))
         after = replace(
             before,
             state=DestructionState.WITNESSED,
             witnessed_by=person.signature,
             witness_time=self._now,
         )
-        protocol = after.written()
+        protocol = after.written(cards)
         after = replace(
             after,
             protocol=protocol,
@@ -117,6 +134,34 @@ class SpoilageOffice:
         )
         self._store.destructions.save(after)
         return after
+
+    def _parts(
+        self, spoiled: Account, quantity: int, ranges: Sequence[SerialRange]
+    ) -> dict[Account, tuple[int, list[SerialRange]]]:
+        """What is to be destroyed, by the account that has it: spoiled, or withdrawn cards.
+
+        Raises :class:`FailedPrecondition` for what is in neither.
+        """
+        if not ranges:
+            has = self._desk.books.lock(spoiled)
+            if has < quantity:
+                raise insufficient(spoiled, has, quantity, "quantity")
+            return {spoiled: (quantity, [])}
+        found: dict[Account, tuple[int, list[SerialRange]]] = {}
+        for serials in ranges:
+            first = serials.first
+            while first <= serials.last:
+                held = self._desk.books.holding_of(first)
+                if held is None:
+                    raise unknown_serial(first)
+                account, last = held
+                part = SerialRange(first, min(last, serials.last))
+                if account not in (spoiled, spoiled.to(Condition.WITHDRAWN)):
+                    raise spoilages.not_to_destroy(part, account.code, spoiled.place)
+                count_before, before = found.get(account, (0, []))
+                found[account] = (count_before + len(part), [*before, part])
+                first = part.last + 1
+        return found
 
     def _move(self, event: Event, goods: Goods, source: Account, target: Account) -> int:
         serials, quantity = self._counted(goods)

@@ -42,6 +42,7 @@ _STATES = {
     SpoilageState.BOOKED: pb.SPOILAGE_STATE_BOOKED,
     SpoilageState.ACCEPTED: pb.SPOILAGE_STATE_ACCEPTED,
     SpoilageState.QUESTIONED: pb.SPOILAGE_STATE_QUESTIONED,
+    SpoilageState.REVERSED: pb.SPOILAGE_STATE_REVERSED,
 }
 _BY_NUMBER: dict[int, SpoilageState] = {int(number): state for state, number in _STATES.items()}
 

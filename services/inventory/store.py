@@ -12,7 +12,7 @@ from services.inventory import items, movement_tables, tables
 from services.inventory.allocation import Allocation, AllocationState
 from services.inventory.blank import Blank
 from services.inventory.books import Books
-from services.inventory.contract import Lot
+from services.inventory.delivery import Lot
 from services.inventory.items import Item
 from services.inventory.location import Location
 from services.inventory.records import Page, Records, insert_new, one_more, paged
@@ -74,6 +74,15 @@ class Store:
                 receive_time=lot.receive_time,
             )
         )
+
+    def lot(self, lot_id: str) -> Lot | None:
+        """One lot; ``None`` where there is none, or its receipt was taken back."""
+        row = self.connection.execute(sa.select(_lot).where(_lot.c.lot_id == lot_id)).first()
+        return None if row is None else _to_lot(row)
+
+    def drop_lot(self, lot_id: str) -> None:
+        """Let the serials of a lot whose receipt is taken back come with another one."""
+        self.connection.execute(sa.delete(_lot).where(_lot.c.lot_id == lot_id))
 
     def lot_overlapping(self, serials: SerialRange) -> Lot | None:
         """The last lot that shares a serial with ``serials``. Lots never overlap, so the last one to begin

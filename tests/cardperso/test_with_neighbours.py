@@ -35,6 +35,7 @@ from sim.card import Faults, ReaderBank, VirtualReader
 from tests.cardperso.card_makers import eventually, face_image, finger_record, present, signature_image
 from tests.cardperso.conftest import MakeBlank
 from tests.enroll.enroll_people import drawing, header, image_of, stream
+from tests.inventory.signed_elsewhere import take_over
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -102,7 +103,7 @@ def suite(tmp_path: Path, tls_dir: Path, bank: ReaderBank) -> Iterator[Suite]:
         environment,
         tls_dir,
     )
-    buy_blanks(made.inventory)
+    buy_blanks(to_inventory, made.inventory)
     yield made
     for connection in (to_enroll, to_inventory):
         connection.close()
@@ -110,15 +111,11 @@ def suite(tmp_path: Path, tls_dir: Path, bank: ReaderBank) -> Iterator[Suite]:
         server.stop(grace=1)
 
 
-def buy_blanks(stub: inventory_pb2_grpc.InventoryServiceStub) -> None:
+def buy_blanks(channel: grpc.Channel, stub: inventory_pb2_grpc.InventoryServiceStub) -> None:
     def new_id() -> str:
         return str(uuid.uuid4())
 
-    stub.CreateContract(
-        inventory_pb2.CreateContractRequest(
-            request_id=new_id(), contract_id="KTP-TEST", supplier="Supplier", quantity=5
-        )
-    )
+    take_over(channel, "KTP-TEST", 5)
     stub.ReceiveLot(
         inventory_pb2.ReceiveLotRequest(
             request_id=new_id(),

@@ -21,6 +21,7 @@ from services.common.db import Database
 from services.inventory import tables
 from services.inventory.app import build
 from services.inventory.settings import Settings
+from tests.inventory.signed_elsewhere import take_over
 
 
 @pytest.fixture
@@ -41,11 +42,7 @@ def books(tmp_path: Path, tls_dir: Path, quiet: None) -> Iterator[Callable[..., 
     endpoint = f"127.0.0.1:{server.port}"
     with connect("inventory", endpoint, tls_dir) as channel:
         stub = inventory_pb2_grpc.InventoryServiceStub(channel)
-        stub.CreateContract(
-            inventory_pb2.CreateContractRequest(
-                request_id=str(uuid4()), contract_id="KTP-2017-03", supplier="PT Kartu", quantity=100
-            )
-        )
+        take_over(channel, "KTP-2017-03", 100)
         stub.ReceiveLot(
             inventory_pb2.ReceiveLotRequest(
                 request_id=str(uuid4()),

@@ -14,6 +14,7 @@ import pytest
 import structlog
 from tunggal.enroll.v1.enroll_pb2_grpc import EnrollServiceStub
 from tunggal.inventory.v1 import inventory_pb2
+from tunggal.inventory.v1.contracts_pb2_grpc import ContractServiceStub
 from tunggal.inventory.v1.inventory_pb2_grpc import InventoryServiceStub
 from typer.testing import CliRunner, Result
 
@@ -106,7 +107,7 @@ def submitted(enroll: str, tls_dir: Path) -> Submission:
 
 def test_stock_shows_where_the_blanks_are(inventory: str, tls_dir: Path) -> None:
     with connect("inventory", inventory, tls_dir) as channel:
-        supply(InventoryServiceStub(channel), RequestIds(1), 20, Quiet())
+        supply(InventoryServiceStub(channel), ContractServiceStub(channel), RequestIds(1), 20, Quiet())
     shown = tunggal("stock", "--inventory", inventory, "--tls-dir", str(tls_dir))
     assert shown.exit_code == 0
     assert "32.16" in shown.stdout
@@ -121,8 +122,9 @@ def test_stock_shows_where_the_blanks_are(inventory: str, tls_dir: Path) -> None
 def test_supplying_twice_with_the_same_seed_supplies_once(inventory: str, tls_dir: Path) -> None:
     with connect("inventory", inventory, tls_dir) as channel:
         stub = InventoryServiceStub(channel)
-        supply(stub, RequestIds(1), 20, Quiet())
-        stock = take_stock(stub, supply(stub, RequestIds(1), 20, Quiet()))
+        contracts = ContractServiceStub(channel)
+        supply(stub, contracts, RequestIds(1), 20, Quiet())
+        stock = take_stock(stub, supply(stub, contracts, RequestIds(1), 20, Quiet()))
     assert (stock.contracted, stock.received, stock.total.on_hand) == (300, 30, 30)
 
 
@@ -242,7 +244,12 @@ def test_a_call_waits_for_a_service_that_comes_back(tmp_path: Path, tls_dir: Pat
 
 def test_a_call_does_not_wait_where_the_service_refuses(inventory: str, tls_dir: Path) -> None:
     request = inventory_pb2.CreateContractRequest(
-        request_id=RequestIds(1).of("contract"), contract_id="KTP-1", supplier="S", quantity=1
+        request_id=RequestIds(1).of("contract"),
+        contract_id="KTP-1",
+        supplier="S",
+        quantity=1,
+        scan_sha256="00" * 32,
+        operator="siti",
     )
     with connect("inventory", inventory, tls_dir) as channel:
         stub = InventoryServiceStub(channel)

@@ -30,6 +30,8 @@ from services.inventory.service import InventoryService
 from services.inventory.spoilage_service import SpoilageService
 from services.inventory.statement.signing import Signer
 from services.inventory.upkeep import Upkeep
+from services.inventory.withdrawal_service import WithdrawalService
+from tests.inventory.signed_elsewhere import approving, entering
 
 CENTRE = "ID"
 DKI = "31"
@@ -64,6 +66,7 @@ class Office:
             SpoilageService(self.database, journal, Signer(self.key)),
             ChipService(self.database, journal),
             CardService(self.database, journal),
+            WithdrawalService(self.database, journal),
         )
 
     def send(self, request: Any) -> Any:
@@ -77,10 +80,11 @@ class Office:
         return self.send(kind(request_id=new_id(), **fields))
 
     def sign(self, quantity: int, contract_id: str = CONTRACT) -> stock_pb2.Contract:
-        request = pb.CreateContractRequest(
-            request_id=new_id(), contract_id=contract_id, supplier="PT Kartu", quantity=quantity
-        )
-        return cast(stock_pb2.Contract, self.send(request).contract)
+        """Take a contract over that was signed elsewhere."""
+        made = self.send(entering(contract_id, quantity))
+        self.send(approving(made.change_id))
+        found = self.send(pb.GetContractRequest(contract_id=contract_id))
+        return cast(stock_pb2.Contract, found.contract)
 
     def deliver(self, first: int, last: int, contract_id: str = CONTRACT) -> stock_pb2.Lot:
         request = pb.ReceiveLotRequest(

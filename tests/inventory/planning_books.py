@@ -21,6 +21,7 @@ from services.common.clock import FixedClock
 from services.common.db import Database
 from services.inventory import days, tables
 from services.inventory.closing import Closing
+from services.inventory.contract_service import ContractService
 from services.inventory.exchange.service import ExchangeService
 from services.inventory.journal import Journal
 from services.inventory.metrics import Transfers
@@ -31,6 +32,7 @@ from services.inventory.statement.clerk import StatementClerk
 from services.inventory.statement.service import StatementService
 from services.inventory.statement.signing import Signer
 from tests.inventory.inventory_office import CONTRACT, new_id
+from tests.inventory.signed_elsewhere import approving, entering
 
 
 class Books:
@@ -51,6 +53,7 @@ class Books:
         self.clerk = StatementClerk(self.database, journal, self.signer, clock)
         self._services = (
             InventoryService(self.database, journal),
+            ContractService(self.database, journal, clock),
             MovementService(self.database, journal),
             PlanningService(self.database, journal, clock, lead_days=14),
             StatementService(self.database, journal, self.signer),
@@ -65,14 +68,7 @@ class Books:
 
     def stock_up(self, quantity: int, first: int = 1) -> None:
         """A contract for ``quantity`` blanks, delivered to the centre."""
-        self.send(
-            pb.CreateContractRequest(
-                request_id=new_id(),
-                contract_id=f"{CONTRACT}/{first}",
-                supplier="PT Kartu",
-                quantity=quantity,
-            )
-        )
+        self.send(approving(self.send(entering(f"{CONTRACT}/{first}", quantity)).change_id))
         self.send(
             pb.ReceiveLotRequest(
                 request_id=new_id(),

@@ -25,6 +25,7 @@ from tunggal.inventory.v1 import stock_pb2
 from services.common.clock import FixedClock
 from services.common.errors import TunggalError
 from tests.inventory.inventory_office import BEKASI, CENTRE, DKI, Office, new_id
+from tests.inventory.signed_elsewhere import approving, entering
 
 LOCATIONS = st.sampled_from([CENTRE, DKI, BEKASI, f"{BEKASI}:mall-01"])
 CONTRACTS = ["KTP-2017-03", "KTP-2018-01"]
@@ -93,11 +94,10 @@ class InventoryHistory(RuleBasedStateMachine):
 
     @rule(contract_id=st.sampled_from(CONTRACTS), quantity=st.integers(1, 40))
     def sign(self, contract_id: str, quantity: int) -> None:
-        request = pb.CreateContractRequest(
-            request_id=new_id(), contract_id=contract_id, supplier="PT Kartu", quantity=quantity
-        )
         known = contract_id in self.model.contracts
-        self.send_twice(request, "CONTRACT_EXISTS" if known else None)
+        made = self.send_twice(entering(contract_id, quantity), "CONTRACT_EXISTS" if known else None)
+        if made is not None:
+            self.send_twice(approving(made.change_id), None)
         self.model.contracts.setdefault(contract_id, quantity)
 
     @rule(contract_id=st.sampled_from(CONTRACTS), first=st.integers(1, 90), length=st.integers(0, 20))

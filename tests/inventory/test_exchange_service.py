@@ -17,6 +17,7 @@ from services.inventory import tables
 from services.inventory.exchange.delivery_notes import parse
 from tests.inventory.inventory_office import BEKASI, new_id
 from tests.inventory.planning_books import Books
+from tests.inventory.signed_elsewhere import approving, entering
 
 HEADER = "contract_id,delivery_note,first_serial,last_serial\n"
 
@@ -25,11 +26,7 @@ HEADER = "contract_id,delivery_note,first_serial,last_serial\n"
 def books(database_url: str, clock: FixedClock, tmp_path: Path, as_operator: None) -> Iterator[Books]:
     """An inventory with a contract for 7,000,000 blanks, none of them delivered."""
     made = Books(database_url, clock, tmp_path)
-    made.send(
-        inventory_pb2.CreateContractRequest(
-            request_id=new_id(), contract_id="KTP-2017-03", supplier="PT Kartu", quantity=7_000_000
-        )
-    )
+    made.send(approving(made.send(entering("KTP-2017-03", 7_000_000)).change_id))
     yield made
     made.database.dispose()
 

@@ -25,6 +25,7 @@ from services.common import client
 from services.common.clock import FixedClock
 from services.common.errors import remote_error
 from tests.inventory.inventory_office import CENTRE, CONTRACT, Office, new_id
+from tests.inventory.signed_elsewhere import take_over
 
 ROOT = Path(__file__).resolve().parents[2]
 Start = Callable[[], tuple["subprocess.Popen[str]", int]]
@@ -68,12 +69,8 @@ def stub(port: int, tls_dir: Path) -> tuple[grpc.Channel, Any]:
     return channel, inventory_pb2_grpc.InventoryServiceStub(channel)
 
 
-def fill(inventory: Any, blanks: int) -> None:
-    inventory.CreateContract(
-        pb.CreateContractRequest(
-            request_id=new_id(), contract_id=CONTRACT, supplier="PT Kartu", quantity=blanks
-        )
-    )
+def fill(channel: grpc.Channel, inventory: Any, blanks: int) -> None:
+    take_over(channel, CONTRACT, blanks)
     inventory.ReceiveLot(
         pb.ReceiveLotRequest(
             request_id=new_id(),
@@ -88,7 +85,7 @@ def test_it_starts_with_nothing_set_and_drains_on_sigterm(start: Start, tmp_path
     process, port = start()
     channel, inventory = stub(port, tmp_path / "var" / "tls")
     with channel:
-        fill(inventory, 100)
+        fill(channel, inventory, 100)
         assert inventory.GetStock(pb.GetStockRequest()).total.on_hand == 100
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=20) == 0
@@ -102,7 +99,7 @@ def test_what_was_answered_before_a_kill_is_there_after_it(
     tls_dir = tmp_path / "var" / "tls"
     channel, inventory = stub(port, tls_dir)
     with channel:
-        fill(inventory, 5000)
+        fill(channel, inventory, 5000)
         answered: dict[str, pb.ReserveBlankResponse] = {}
         sent: list[pb.ReserveBlankRequest] = []
         enough = Event()
@@ -147,7 +144,7 @@ def test_linked_transfers_survive_a_kill_whole_or_not_at_all_and_what_expired_me
     tls_dir = tmp_path / "var" / "tls"
     channel, inventory = stub(port, tls_dir)
     with channel:
-        fill(inventory, 100_000)
+        fill(channel, inventory, 100_000)
         ledger = ledger_pb2_grpc.LedgerServiceStub(channel)
         soon = Timestamp()
         soon.FromDatetime(datetime.now(UTC) + timedelta(seconds=20))

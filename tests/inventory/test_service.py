@@ -27,6 +27,7 @@ from services.common.server import RunningServer
 from services.inventory.app import build
 from services.inventory.settings import Settings
 from tests.inventory.inventory_office import BEKASI, CENTRE, CONTRACT, DKI, new_id
+from tests.inventory.signed_elsewhere import entering, take_over
 
 ABSENT = "00000000-0000-4000-8000-000000000000"
 
@@ -36,6 +37,7 @@ class Caller:
 
     def __init__(self, channel: grpc.Channel) -> None:
         self._stub = inventory_pb2_grpc.InventoryServiceStub(channel)
+        self.channel = channel
 
     def __call__(self, request: Any) -> Any:
         try:
@@ -90,9 +92,7 @@ def operator(call_as: Callable[[str], Caller]) -> Caller:
 
 
 def contract_request(quantity: int = 1000, contract_id: str = CONTRACT) -> pb.CreateContractRequest:
-    return pb.CreateContractRequest(
-        request_id=new_id(), contract_id=contract_id, supplier="PT Kartu", quantity=quantity
-    )
+    return entering(contract_id, quantity)
 
 
 def lot_request(first: int, last: int, contract_id: str = CONTRACT) -> pb.ReceiveLotRequest:
@@ -117,7 +117,7 @@ def reserve_request(location: str = CENTRE) -> pb.ReserveBlankRequest:
 @pytest.fixture
 def stocked(operator: Caller) -> Caller:
     """1,000 blanks contracted, 100 of them at the centre."""
-    operator(contract_request())
+    take_over(operator.channel, CONTRACT, 1000)
     operator(lot_request(1, 100))
     return operator
 
@@ -316,7 +316,7 @@ def test_a_chip_uid_is_bound_once_and_for_ever(stocked: Caller) -> None:
 def test_lists_come_in_pages_in_the_order_of_entry(operator: Caller) -> None:
     numbers = [f"KTP-{number:03}" for number in range(7)]
     for number in reversed(numbers):
-        operator(contract_request(100, number))
+        take_over(operator.channel, number, 100)
     for position, number in enumerate(numbers):
         operator(lot_request(1 + position * 10, 10 + position * 10, number))
     for quantity in (3, 1, 2):

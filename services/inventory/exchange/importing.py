@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from services.common.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, TunggalError
 from services.inventory.bookkeeper import Bookkeeper
-from services.inventory.contract import Lot
+from services.inventory.delivery import Lot
 from services.inventory.desk import Desk
 from services.inventory.exchange.delivery_notes import DeliveryLine, LineFault
 

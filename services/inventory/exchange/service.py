@@ -150,6 +150,7 @@ def _used(value: UsedBlank) -> pb.UsedBlank:
         purpose=value.purpose,
         day=days.day_of(value.time).isoformat(),
         time=_timestamp(value.time),
+        withdrawn=value.withdrawn,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.inventory import days, tables
+from services.inventory import days, movement_tables, tables
 from services.inventory.ledger import Account
 from services.inventory.location import CENTRE, Location
 from services.inventory.records import Page, one_more, paged
@@ -17,6 +17,7 @@ from services.inventory.reservation import ReservationState
 
 _account, _line, _transfer = tables.account, tables.line, tables.transfer
 _snapshot, _reservation, _chip = tables.account_day, tables.reservation, tables.chip
+_withdrawal = movement_tables.withdrawal
 
 #: Rows read from the database, and sent in one message, at once.
 BATCH = 1000
@@ -70,6 +71,8 @@ class UsedBlank:
     chip_uid: str
     purpose: str
     time: datetime
+    #: Why its card came back, if it did.
+    withdrawn: str = ""
 
 
 class ExchangeStore:
@@ -136,7 +139,7 @@ class ExchangeStore:
     def used_blanks(self, span: Span, after: int, limit: int) -> Page[UsedBlank]:
         """Blanks that became cards or were spoiled, in order of their reservation."""
         query = (
-            sa.select(_reservation, _chip.c.chip_uid)
+            sa.select(_reservation, _chip.c.chip_uid, _came_back().label("withdrawn"))
             .join_from(_reservation, _chip, _chip.c.serial == _reservation.c.serial, isouter=True)
             .where(
                 _reservation.c.state.in_((ReservationState.CONSUMED, ReservationState.SPOILED)),
@@ -154,10 +157,28 @@ class ExchangeStore:
                 chip_uid=row.chip_uid or "",
                 purpose=row.purpose,
                 time=row.end_time,
+                withdrawn=row.withdrawn or "",
             )
             for row in rows
         ]
         return paged(rows, found, limit)
+
+
+def _came_back() -> Any:
+    """Why the card of a reservation's blank came back: its last withdrawal that was not taken back."""
+    given_back = _transfer.alias("given_back")
+    return (
+        sa.select(_withdrawal.c.cause)
+        .outerjoin(given_back, given_back.c.reverses == _withdrawal.c.transfer_id)
+        .where(
+            _withdrawal.c.serial == _reservation.c.serial,
+            given_back.c.entry.is_(None),
+            _reservation.c.state == ReservationState.CONSUMED,
+        )
+        .order_by(_withdrawal.c.entry.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
 
 
 def _between(moment: sa.Column[Any], span: Span) -> list[Any]:

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from tunggal.inventory.v1 import stock_pb2 as _stock_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -106,6 +107,12 @@ class _ChangeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ChangeKind
     """ACTIVE to CLOSED: nothing is outstanding and, for licences and maintenance, nothing missing."""
     CHANGE_KIND_TERMINATE: _ChangeKind.ValueType  # 5
     """SIGNED or ACTIVE to TERMINATED."""
+    CHANGE_KIND_TAKE_OVER: _ChangeKind.ValueType  # 6
+    """DRAFT to ACTIVE, of a contract that was signed elsewhere. Needs an attached scan; refused like SIGN."""
+    CHANGE_KIND_REVERSE_LOT: _ChangeKind.ValueType  # 7
+    """Takes the receipt of a lot back: its supplier owes it again, its serials are nobody's. All of it must be free at the
+    centre. `terms` has "lot_id".
+    """
 
 class ChangeKind(_ChangeKind, metaclass=_ChangeKindEnumTypeWrapper):
     """A step of a contract that needs two people."""
@@ -122,6 +129,12 @@ CHANGE_KIND_CLOSE: ChangeKind.ValueType  # 4
 """ACTIVE to CLOSED: nothing is outstanding and, for licences and maintenance, nothing missing."""
 CHANGE_KIND_TERMINATE: ChangeKind.ValueType  # 5
 """SIGNED or ACTIVE to TERMINATED."""
+CHANGE_KIND_TAKE_OVER: ChangeKind.ValueType  # 6
+"""DRAFT to ACTIVE, of a contract that was signed elsewhere. Needs an attached scan; refused like SIGN."""
+CHANGE_KIND_REVERSE_LOT: ChangeKind.ValueType  # 7
+"""Takes the receipt of a lot back: its supplier owes it again, its serials are nobody's. All of it must be free at the
+centre. `terms` has "lot_id".
+"""
 Global___ChangeKind: _TypeAlias = ChangeKind  # noqa: Y015
 
 class _ChangeState:
@@ -348,7 +361,7 @@ class ContractChange(_message.Message):
     """Who decided; empty before."""
     @_builtins.property
     def terms(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """What an amendment changes, by the name of the term."""
+        """What an amendment changes, by the name of the term; of a lot to be reversed its "lot_id"."""
 
     @_builtins.property
     def propose_time(self) -> _timestamp_pb2.Timestamp:
@@ -549,6 +562,44 @@ class ExitRegister(_message.Message):
 Global___ExitRegister: _TypeAlias = ExitRegister  # noqa: Y015
 
 @_typing.final
+class ReversedLot(_message.Message):
+    """A lot whose receipt was taken back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOT_FIELD_NUMBER: _builtins.int
+    TRANSFER_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REVERSE_TIME_FIELD_NUMBER: _builtins.int
+    transfer_id: _builtins.str
+    """Transfer that took it back (UUID)."""
+    reason: _builtins.str
+    """Why."""
+    @_builtins.property
+    def lot(self) -> _stock_pb2.Lot:
+        """The lot as it was received."""
+
+    @_builtins.property
+    def reverse_time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        lot: _stock_pb2.Lot | None = ...,
+        transfer_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        reverse_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lot", b"lot", "reverse_time", b"reverse_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lot", b"lot", "reason", b"reason", "reverse_time", b"reverse_time", "transfer_id", b"transfer_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReversedLot: _TypeAlias = ReversedLot  # noqa: Y015
+
+@_typing.final
 class ContractFile(_message.Message):
     """A contract with all that is known of it."""
 
@@ -566,6 +617,7 @@ class ContractFile(_message.Message):
     HISTORY_FIELD_NUMBER: _builtins.int
     SUCCEEDED_BY_FIELD_NUMBER: _builtins.int
     EXIT_REGISTER_FIELD_NUMBER: _builtins.int
+    REVERSED_LOTS_FIELD_NUMBER: _builtins.int
     contract_id: _builtins.str
     """Contract number of the buyer."""
     state: Global___ContractState.ValueType
@@ -604,6 +656,10 @@ class ContractFile(_message.Message):
     def exit_register(self) -> Global___ExitRegister:
         """What the vendor has handed over."""
 
+    @_builtins.property
+    def reversed_lots(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReversedLot]:
+        """Lots whose receipt was taken back, oldest first."""
+
     def __init__(
         self,
         *,
@@ -619,10 +675,11 @@ class ContractFile(_message.Message):
         history: _abc.Iterable[Global___ContractEvent] | None = ...,
         succeeded_by: _abc.Iterable[_builtins.str] | None = ...,
         exit_register: Global___ExitRegister | None = ...,
+        reversed_lots: _abc.Iterable[Global___ReversedLot] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["exit_register", b"exit_register", "terms", b"terms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "contract_id", b"contract_id", "delivered", b"delivered", "deliveries", b"deliveries", "documents", b"documents", "exit_register", b"exit_register", "history", b"history", "outstanding", b"outstanding", "overdue", b"overdue", "state", b"state", "succeeded_by", b"succeeded_by", "terms", b"terms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "contract_id", b"contract_id", "delivered", b"delivered", "deliveries", b"deliveries", "documents", b"documents", "exit_register", b"exit_register", "history", b"history", "outstanding", b"outstanding", "overdue", b"overdue", "reversed_lots", b"reversed_lots", "state", b"state", "succeeded_by", b"succeeded_by", "terms", b"terms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -643,6 +700,8 @@ class Entitlement(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     CONTRACT_IDS_FIELD_NUMBER: _builtins.int
     AS_OF_FIELD_NUMBER: _builtins.int
+    PEOPLE_FIELD_NUMBER: _builtins.int
+    PEOPLE_TIME_FIELD_NUMBER: _builtins.int
     allowed: _builtins.bool
     """It may search and insert."""
     max_people: _builtins.int
@@ -657,6 +716,8 @@ class Entitlement(_message.Message):
     """The same for maintenance."""
     reason: _builtins.str
     """Why, for people: what is in force, or what has ended."""
+    people: _builtins.int
+    """People in the gallery when the ABIS last reported; 0 before it did."""
     @_builtins.property
     def contract_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Contracts in force today."""
@@ -664,6 +725,10 @@ class Entitlement(_message.Message):
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
         """The moment of the answer."""
+
+    @_builtins.property
+    def people_time(self) -> _timestamp_pb2.Timestamp:
+        """When that was; absent before it did."""
 
     def __init__(
         self,
@@ -677,10 +742,12 @@ class Entitlement(_message.Message):
         reason: _builtins.str = ...,
         contract_ids: _abc.Iterable[_builtins.str] | None = ...,
         as_of: _timestamp_pb2.Timestamp | None = ...,
+        people: _builtins.int = ...,
+        people_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "people_time", b"people_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "as_of", b"as_of", "contract_ids", b"contract_ids", "licence_until", b"licence_until", "maintenance_until", b"maintenance_until", "max_people", b"max_people", "max_searches_per_day", b"max_searches_per_day", "reason", b"reason", "valid_until", b"valid_until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "as_of", b"as_of", "contract_ids", b"contract_ids", "licence_until", b"licence_until", "maintenance_until", b"maintenance_until", "max_people", b"max_people", "max_searches_per_day", b"max_searches_per_day", "people", b"people", "people_time", b"people_time", "reason", b"reason", "valid_until", b"valid_until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -796,7 +863,9 @@ class ProposeChangeRequest(_message.Message):
     """Who proposes."""
     @_builtins.property
     def terms(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """For an amendment: quantity, price, valid_from, valid_until, max_people or max_searches_per_day, with its new value as text."""
+        """For an amendment: quantity, price, valid_from, valid_until, max_people or max_searches_per_day, with its new value as text.
+        For the reversal of a lot: "lot_id".
+        """
 
     def __init__(
         self,
@@ -1356,3 +1425,59 @@ class GetEntitlementResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetEntitlementResponse: _TypeAlias = GetEntitlementResponse  # noqa: Y015
+
+@_typing.final
+class ReportUseRequest(_message.Message):
+    """Request of ReportUse."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PEOPLE_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Idempotency key (UUID)."""
+    people: _builtins.int
+    """Unique people in the gallery."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When it was so; absent for now."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        people: _builtins.int = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["people", b"people", "request_id", b"request_id", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportUseRequest: _TypeAlias = ReportUseRequest  # noqa: Y015
+
+@_typing.final
+class ReportUseResponse(_message.Message):
+    """Response of ReportUse."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTITLEMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def entitlement(self) -> Global___Entitlement:
+        """What the ABIS may do."""
+
+    def __init__(
+        self,
+        *,
+        entitlement: Global___Entitlement | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["entitlement", b"entitlement"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entitlement", b"entitlement"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportUseResponse: _TypeAlias = ReportUseResponse  # noqa: Y015

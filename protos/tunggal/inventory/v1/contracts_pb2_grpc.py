@@ -91,6 +91,11 @@ class ContractServiceStub:
                 request_serializer=tunggal_dot_inventory_dot_v1_dot_contracts__pb2.GetEntitlementRequest.SerializeToString,
                 response_deserializer=tunggal_dot_inventory_dot_v1_dot_contracts__pb2.GetEntitlementResponse.FromString,
                 _registered_method=True)
+        self.ReportUse = channel.unary_unary(
+                '/tunggal.inventory.v1.ContractService/ReportUse',
+                request_serializer=tunggal_dot_inventory_dot_v1_dot_contracts__pb2.ReportUseRequest.SerializeToString,
+                response_deserializer=tunggal_dot_inventory_dot_v1_dot_contracts__pb2.ReportUseResponse.FromString,
+                _registered_method=True)
 
 
 class ContractServiceServicer:
@@ -106,7 +111,7 @@ class ContractServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ProposeChange(self, request, context):
-        """Proposes a step: sign, activate, amend, close or terminate. It changes nothing yet.
+        """Proposes a step: sign, activate, amend, close, terminate, take over, or reverse a lot. It changes nothing yet.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -175,6 +180,13 @@ class ContractServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReportUse(self, request, context):
+        """Tells how much of the licence is used. The ABIS reports it by itself.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ContractServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -232,6 +244,11 @@ def add_ContractServiceServicer_to_server(servicer, server):
                     servicer.GetEntitlement,
                     request_deserializer=tunggal_dot_inventory_dot_v1_dot_contracts__pb2.GetEntitlementRequest.FromString,
                     response_serializer=tunggal_dot_inventory_dot_v1_dot_contracts__pb2.GetEntitlementResponse.SerializeToString,
+            ),
+            'ReportUse': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportUse,
+                    request_deserializer=tunggal_dot_inventory_dot_v1_dot_contracts__pb2.ReportUseRequest.FromString,
+                    response_serializer=tunggal_dot_inventory_dot_v1_dot_contracts__pb2.ReportUseResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -533,6 +550,33 @@ class ContractService:
             '/tunggal.inventory.v1.ContractService/GetEntitlement',
             tunggal_dot_inventory_dot_v1_dot_contracts__pb2.GetEntitlementRequest.SerializeToString,
             tunggal_dot_inventory_dot_v1_dot_contracts__pb2.GetEntitlementResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportUse(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tunggal.inventory.v1.ContractService/ReportUse',
+            tunggal_dot_inventory_dot_v1_dot_contracts__pb2.ReportUseRequest.SerializeToString,
+            tunggal_dot_inventory_dot_v1_dot_contracts__pb2.ReportUseResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -38,7 +38,7 @@ class ContractServiceStub:
     DraftContract: _grpc.UnaryUnaryMultiCallable[_contracts_pb2.DraftContractRequest, _contracts_pb2.DraftContractResponse]
     """Enters a contract as a draft."""
     ProposeChange: _grpc.UnaryUnaryMultiCallable[_contracts_pb2.ProposeChangeRequest, _contracts_pb2.ProposeChangeResponse]
-    """Proposes a step: sign, activate, amend, close or terminate. It changes nothing yet."""
+    """Proposes a step: sign, activate, amend, close, terminate, take over, or reverse a lot. It changes nothing yet."""
     ApproveChange: _grpc.UnaryUnaryMultiCallable[_contracts_pb2.ApproveChangeRequest, _contracts_pb2.ApproveChangeResponse]
     """Approves a proposed step as a second person; it takes effect at once."""
     RejectChange: _grpc.UnaryUnaryMultiCallable[_contracts_pb2.RejectChangeRequest, _contracts_pb2.RejectChangeResponse]
@@ -57,6 +57,8 @@ class ContractServiceStub:
     """Lists contracts in order of entry."""
     GetEntitlement: _grpc.UnaryUnaryMultiCallable[_contracts_pb2.GetEntitlementRequest, _contracts_pb2.GetEntitlementResponse]
     """Answers what the ABIS may do now, and until when."""
+    ReportUse: _grpc.UnaryUnaryMultiCallable[_contracts_pb2.ReportUseRequest, _contracts_pb2.ReportUseResponse]
+    """Tells how much of the licence is used. The ABIS reports it by itself."""
 
 @_typing.type_check_only
 class ContractServiceAsyncStub(ContractServiceStub):
@@ -68,7 +70,7 @@ class ContractServiceAsyncStub(ContractServiceStub):
     DraftContract: _aio.UnaryUnaryMultiCallable[_contracts_pb2.DraftContractRequest, _contracts_pb2.DraftContractResponse]  # type: ignore[assignment]
     """Enters a contract as a draft."""
     ProposeChange: _aio.UnaryUnaryMultiCallable[_contracts_pb2.ProposeChangeRequest, _contracts_pb2.ProposeChangeResponse]  # type: ignore[assignment]
-    """Proposes a step: sign, activate, amend, close or terminate. It changes nothing yet."""
+    """Proposes a step: sign, activate, amend, close, terminate, take over, or reverse a lot. It changes nothing yet."""
     ApproveChange: _aio.UnaryUnaryMultiCallable[_contracts_pb2.ApproveChangeRequest, _contracts_pb2.ApproveChangeResponse]  # type: ignore[assignment]
     """Approves a proposed step as a second person; it takes effect at once."""
     RejectChange: _aio.UnaryUnaryMultiCallable[_contracts_pb2.RejectChangeRequest, _contracts_pb2.RejectChangeResponse]  # type: ignore[assignment]
@@ -87,6 +89,8 @@ class ContractServiceAsyncStub(ContractServiceStub):
     """Lists contracts in order of entry."""
     GetEntitlement: _aio.UnaryUnaryMultiCallable[_contracts_pb2.GetEntitlementRequest, _contracts_pb2.GetEntitlementResponse]  # type: ignore[assignment]
     """Answers what the ABIS may do now, and until when."""
+    ReportUse: _aio.UnaryUnaryMultiCallable[_contracts_pb2.ReportUseRequest, _contracts_pb2.ReportUseResponse]  # type: ignore[assignment]
+    """Tells how much of the licence is used. The ABIS reports it by itself."""
 
 class ContractServiceServicer(metaclass=_abc_1.ABCMeta):
     """Terms, two-person steps, deliveries, documents and the vendor-exit register. Each step after the draft is proposed
@@ -107,7 +111,7 @@ class ContractServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _contracts_pb2.ProposeChangeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_contracts_pb2.ProposeChangeResponse, _abc.Awaitable[_contracts_pb2.ProposeChangeResponse]]:
-        """Proposes a step: sign, activate, amend, close or terminate. It changes nothing yet."""
+        """Proposes a step: sign, activate, amend, close, terminate, take over, or reverse a lot. It changes nothing yet."""
 
     @_abc_1.abstractmethod
     def ApproveChange(
@@ -180,5 +184,13 @@ class ContractServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_contracts_pb2.GetEntitlementResponse, _abc.Awaitable[_contracts_pb2.GetEntitlementResponse]]:
         """Answers what the ABIS may do now, and until when."""
+
+    @_abc_1.abstractmethod
+    def ReportUse(
+        self,
+        request: _contracts_pb2.ReportUseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_contracts_pb2.ReportUseResponse, _abc.Awaitable[_contracts_pb2.ReportUseResponse]]:
+        """Tells how much of the licence is used. The ABIS reports it by itself."""
 
 def add_ContractServiceServicer_to_server(servicer: ContractServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

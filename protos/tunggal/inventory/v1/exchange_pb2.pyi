@@ -403,6 +403,7 @@ class UsedBlank(_message.Message):
     PURPOSE_FIELD_NUMBER: _builtins.int
     DAY_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_FIELD_NUMBER: _builtins.int
     serial: _builtins.int
     """Serial number."""
     location: _builtins.str
@@ -415,6 +416,8 @@ class UsedBlank(_message.Message):
     """What it was reserved for: the card job's id."""
     day: _builtins.str
     """Day (Jakarta) on which it was booked."""
+    withdrawn: _builtins.str
+    """Why the card came back, if it did: "REPLACED", "DECEASED", "FOUND", "VOID"; empty for a card that is out."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When it was booked."""
@@ -429,10 +432,11 @@ class UsedBlank(_message.Message):
         purpose: _builtins.str = ...,
         day: _builtins.str = ...,
         time: _timestamp_pb2.Timestamp | None = ...,
+        withdrawn: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chip_uid", b"chip_uid", "day", b"day", "location", b"location", "purpose", b"purpose", "serial", b"serial", "spoiled", b"spoiled", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chip_uid", b"chip_uid", "day", b"day", "location", b"location", "purpose", b"purpose", "serial", b"serial", "spoiled", b"spoiled", "time", b"time", "withdrawn", b"withdrawn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -29,6 +29,8 @@ class CreateContractRequest(_message.Message):
     CONTRACT_ID_FIELD_NUMBER: _builtins.int
     SUPPLIER_FIELD_NUMBER: _builtins.int
     QUANTITY_FIELD_NUMBER: _builtins.int
+    SCAN_SHA256_FIELD_NUMBER: _builtins.int
+    OPERATOR_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Idempotency key (UUID)."""
     contract_id: _builtins.str
@@ -37,6 +39,10 @@ class CreateContractRequest(_message.Message):
     """Supplier's name."""
     quantity: _builtins.int
     """Blanks contracted."""
+    scan_sha256: _builtins.str
+    """SHA-256 of the scan of the signed contract, hexadecimal."""
+    operator: _builtins.str
+    """Who enters it."""
     def __init__(
         self,
         *,
@@ -44,10 +50,12 @@ class CreateContractRequest(_message.Message):
         contract_id: _builtins.str = ...,
         supplier: _builtins.str = ...,
         quantity: _builtins.int = ...,
+        scan_sha256: _builtins.str = ...,
+        operator: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contract_id", b"contract_id", "quantity", b"quantity", "request_id", b"request_id", "supplier", b"supplier"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contract_id", b"contract_id", "operator", b"operator", "quantity", b"quantity", "request_id", b"request_id", "scan_sha256", b"scan_sha256", "supplier", b"supplier"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -60,18 +68,22 @@ class CreateContractResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CONTRACT_FIELD_NUMBER: _builtins.int
+    CHANGE_ID_FIELD_NUMBER: _builtins.int
+    change_id: _builtins.str
+    """The step that a second person approves (UUID)."""
     @_builtins.property
     def contract(self) -> _stock_pb2.Contract:
-        """The contract as stored."""
+        """The contract as stored: a draft, of which nothing is owed yet."""
 
     def __init__(
         self,
         *,
         contract: _stock_pb2.Contract | None = ...,
+        change_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["contract", b"contract"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contract", b"contract"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change_id", b"change_id", "contract", b"contract"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

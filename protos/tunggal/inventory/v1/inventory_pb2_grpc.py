@@ -131,8 +131,9 @@ class InventoryServiceServicer:
     """
 
     def CreateContract(self, request, context):
-        """Takes over a contract for blanks that was signed elsewhere: it is active at once. New contracts of every kind go
-        through ContractService, where each step needs two people.
+        """Enters a contract for blanks that was signed elsewhere, with the hash of its scan, and proposes to take it over. It
+        binds nobody before a second person approves (ContractService.ApproveChange). New contracts of every kind go through
+        ContractService.DraftContract.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -37,8 +37,9 @@ class InventoryServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> InventoryServiceAsyncStub: ...
     CreateContract: _grpc.UnaryUnaryMultiCallable[_inventory_pb2.CreateContractRequest, _inventory_pb2.CreateContractResponse]
-    """Takes over a contract for blanks that was signed elsewhere: it is active at once. New contracts of every kind go
-    through ContractService, where each step needs two people.
+    """Enters a contract for blanks that was signed elsewhere, with the hash of its scan, and proposes to take it over. It
+    binds nobody before a second person approves (ContractService.ApproveChange). New contracts of every kind go through
+    ContractService.DraftContract.
     """
     GetContract: _grpc.UnaryUnaryMultiCallable[_inventory_pb2.GetContractRequest, _inventory_pb2.GetContractResponse]
     """Reads one contract with what is delivered and outstanding."""
@@ -86,8 +87,9 @@ class InventoryServiceAsyncStub(InventoryServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateContract: _aio.UnaryUnaryMultiCallable[_inventory_pb2.CreateContractRequest, _inventory_pb2.CreateContractResponse]  # type: ignore[assignment]
-    """Takes over a contract for blanks that was signed elsewhere: it is active at once. New contracts of every kind go
-    through ContractService, where each step needs two people.
+    """Enters a contract for blanks that was signed elsewhere, with the hash of its scan, and proposes to take it over. It
+    binds nobody before a second person approves (ContractService.ApproveChange). New contracts of every kind go through
+    ContractService.DraftContract.
     """
     GetContract: _aio.UnaryUnaryMultiCallable[_inventory_pb2.GetContractRequest, _inventory_pb2.GetContractResponse]  # type: ignore[assignment]
     """Reads one contract with what is delivered and outstanding."""
@@ -138,8 +140,9 @@ class InventoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _inventory_pb2.CreateContractRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_inventory_pb2.CreateContractResponse, _abc.Awaitable[_inventory_pb2.CreateContractResponse]]:
-        """Takes over a contract for blanks that was signed elsewhere: it is active at once. New contracts of every kind go
-        through ContractService, where each step needs two people.
+        """Enters a contract for blanks that was signed elsewhere, with the hash of its scan, and proposes to take it over. It
+        binds nobody before a second person approves (ContractService.ApproveChange). New contracts of every kind go through
+        ContractService.DraftContract.
         """
 
     @_abc_1.abstractmethod

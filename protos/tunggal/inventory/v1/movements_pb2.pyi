@@ -778,6 +778,60 @@ class ReceiveShipmentResponse(_message.Message):
 Global___ReceiveShipmentResponse: _TypeAlias = ReceiveShipmentResponse  # noqa: Y015
 
 @_typing.final
+class ReverseShipmentRequest(_message.Message):
+    """Request of ReverseShipment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ALLOCATION_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Idempotency key (UUID)."""
+    allocation_id: _builtins.str
+    """Allocation."""
+    reason: _builtins.str
+    """Why."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        allocation_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allocation_id", b"allocation_id", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReverseShipmentRequest: _TypeAlias = ReverseShipmentRequest  # noqa: Y015
+
+@_typing.final
+class ReverseShipmentResponse(_message.Message):
+    """Response of ReverseShipment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALLOCATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def allocation(self) -> _stock_pb2.Allocation:
+        """The allocation as it is again."""
+
+    def __init__(
+        self,
+        *,
+        allocation: _stock_pb2.Allocation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["allocation", b"allocation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allocation", b"allocation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReverseShipmentResponse: _TypeAlias = ReverseShipmentResponse  # noqa: Y015
+
+@_typing.final
 class ProposeLoanRequest(_message.Message):
     """Request of ProposeLoan."""
 

@@ -66,6 +66,11 @@ class MovementServiceStub:
                 request_serializer=tunggal_dot_inventory_dot_v1_dot_movements__pb2.ReceiveShipmentRequest.SerializeToString,
                 response_deserializer=tunggal_dot_inventory_dot_v1_dot_movements__pb2.ReceiveShipmentResponse.FromString,
                 _registered_method=True)
+        self.ReverseShipment = channel.unary_unary(
+                '/tunggal.inventory.v1.MovementService/ReverseShipment',
+                request_serializer=tunggal_dot_inventory_dot_v1_dot_movements__pb2.ReverseShipmentRequest.SerializeToString,
+                response_deserializer=tunggal_dot_inventory_dot_v1_dot_movements__pb2.ReverseShipmentResponse.FromString,
+                _registered_method=True)
         self.ProposeLoan = channel.unary_unary(
                 '/tunggal.inventory.v1.MovementService/ProposeLoan',
                 request_serializer=tunggal_dot_inventory_dot_v1_dot_movements__pb2.ProposeLoanRequest.SerializeToString,
@@ -160,6 +165,14 @@ class MovementServiceServicer:
 
     def ReceiveShipment(self, request, context):
         """Confirms the receipt of an allocation and tells what was missing, damaged or more than sent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReverseShipment(self, request, context):
+        """Takes the last step of a shipment back: a receipt, so that it is under way again, or a dispatch, so that it is set
+        aside at the sender again. Refused when any of it has moved on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -267,6 +280,11 @@ def add_MovementServiceServicer_to_server(servicer, server):
                     servicer.ReceiveShipment,
                     request_deserializer=tunggal_dot_inventory_dot_v1_dot_movements__pb2.ReceiveShipmentRequest.FromString,
                     response_serializer=tunggal_dot_inventory_dot_v1_dot_movements__pb2.ReceiveShipmentResponse.SerializeToString,
+            ),
+            'ReverseShipment': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReverseShipment,
+                    request_deserializer=tunggal_dot_inventory_dot_v1_dot_movements__pb2.ReverseShipmentRequest.FromString,
+                    response_serializer=tunggal_dot_inventory_dot_v1_dot_movements__pb2.ReverseShipmentResponse.SerializeToString,
             ),
             'ProposeLoan': grpc.unary_unary_rpc_method_handler(
                     servicer.ProposeLoan,
@@ -483,6 +501,33 @@ class MovementService:
             '/tunggal.inventory.v1.MovementService/ReceiveShipment',
             tunggal_dot_inventory_dot_v1_dot_movements__pb2.ReceiveShipmentRequest.SerializeToString,
             tunggal_dot_inventory_dot_v1_dot_movements__pb2.ReceiveShipmentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReverseShipment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tunggal.inventory.v1.MovementService/ReverseShipment',
+            tunggal_dot_inventory_dot_v1_dot_movements__pb2.ReverseShipmentRequest.SerializeToString,
+            tunggal_dot_inventory_dot_v1_dot_movements__pb2.ReverseShipmentResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -47,6 +47,10 @@ class MovementServiceStub:
     """Sets stock of any item aside for another location."""
     ReceiveShipment: _grpc.UnaryUnaryMultiCallable[_movements_pb2.ReceiveShipmentRequest, _movements_pb2.ReceiveShipmentResponse]
     """Confirms the receipt of an allocation and tells what was missing, damaged or more than sent."""
+    ReverseShipment: _grpc.UnaryUnaryMultiCallable[_movements_pb2.ReverseShipmentRequest, _movements_pb2.ReverseShipmentResponse]
+    """Takes the last step of a shipment back: a receipt, so that it is under way again, or a dispatch, so that it is set
+    aside at the sender again. Refused when any of it has moved on.
+    """
     ProposeLoan: _grpc.UnaryUnaryMultiCallable[_movements_pb2.ProposeLoanRequest, _movements_pb2.ProposeLoanResponse]
     """Proposes that one location lends to another."""
     ApproveLoan: _grpc.UnaryUnaryMultiCallable[_movements_pb2.ApproveLoanRequest, _movements_pb2.ApproveLoanResponse]
@@ -87,6 +91,10 @@ class MovementServiceAsyncStub(MovementServiceStub):
     """Sets stock of any item aside for another location."""
     ReceiveShipment: _aio.UnaryUnaryMultiCallable[_movements_pb2.ReceiveShipmentRequest, _movements_pb2.ReceiveShipmentResponse]  # type: ignore[assignment]
     """Confirms the receipt of an allocation and tells what was missing, damaged or more than sent."""
+    ReverseShipment: _aio.UnaryUnaryMultiCallable[_movements_pb2.ReverseShipmentRequest, _movements_pb2.ReverseShipmentResponse]  # type: ignore[assignment]
+    """Takes the last step of a shipment back: a receipt, so that it is under way again, or a dispatch, so that it is set
+    aside at the sender again. Refused when any of it has moved on.
+    """
     ProposeLoan: _aio.UnaryUnaryMultiCallable[_movements_pb2.ProposeLoanRequest, _movements_pb2.ProposeLoanResponse]  # type: ignore[assignment]
     """Proposes that one location lends to another."""
     ApproveLoan: _aio.UnaryUnaryMultiCallable[_movements_pb2.ApproveLoanRequest, _movements_pb2.ApproveLoanResponse]  # type: ignore[assignment]
@@ -160,6 +168,16 @@ class MovementServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_movements_pb2.ReceiveShipmentResponse, _abc.Awaitable[_movements_pb2.ReceiveShipmentResponse]]:
         """Confirms the receipt of an allocation and tells what was missing, damaged or more than sent."""
+
+    @_abc_1.abstractmethod
+    def ReverseShipment(
+        self,
+        request: _movements_pb2.ReverseShipmentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_movements_pb2.ReverseShipmentResponse, _abc.Awaitable[_movements_pb2.ReverseShipmentResponse]]:
+        """Takes the last step of a shipment back: a receipt, so that it is under way again, or a dispatch, so that it is set
+        aside at the sender again. Refused when any of it has moved on.
+        """
 
     @_abc_1.abstractmethod
     def ProposeLoan(

@@ -31,13 +31,17 @@ class _ConstraintEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Constraint
     CONSTRAINT_MAINTENANCE: _Constraint.ValueType  # 1
     """Maintenance of the ABIS has ended: nothing is deduplicated."""
     CONSTRAINT_LICENCE: _Constraint.ValueType  # 2
-    """Licence of the ABIS: ended, full, or at its searches a day."""
+    """Licence of the ABIS has ended."""
     CONSTRAINT_PRINTERS: _Constraint.ValueType  # 3
     """Printers."""
     CONSTRAINT_RIBBON: _Constraint.ValueType  # 4
     """Ribbon."""
     CONSTRAINT_BLANKS: _Constraint.ValueType  # 5
     """Blanks."""
+    CONSTRAINT_LICENCE_FULL: _Constraint.ValueType  # 6
+    """Licence of the ABIS has no room for more people."""
+    CONSTRAINT_SEARCHES: _Constraint.ValueType  # 7
+    """Licence of the ABIS allows no more searches a day."""
 
 class Constraint(_Constraint, metaclass=_ConstraintEnumTypeWrapper):
     """What holds cards back."""
@@ -47,13 +51,17 @@ CONSTRAINT_UNSPECIFIED: Constraint.ValueType  # 0
 CONSTRAINT_MAINTENANCE: Constraint.ValueType  # 1
 """Maintenance of the ABIS has ended: nothing is deduplicated."""
 CONSTRAINT_LICENCE: Constraint.ValueType  # 2
-"""Licence of the ABIS: ended, full, or at its searches a day."""
+"""Licence of the ABIS has ended."""
 CONSTRAINT_PRINTERS: Constraint.ValueType  # 3
 """Printers."""
 CONSTRAINT_RIBBON: Constraint.ValueType  # 4
 """Ribbon."""
 CONSTRAINT_BLANKS: Constraint.ValueType  # 5
 """Blanks."""
+CONSTRAINT_LICENCE_FULL: Constraint.ValueType  # 6
+"""Licence of the ABIS has no room for more people."""
+CONSTRAINT_SEARCHES: Constraint.ValueType  # 7
+"""Licence of the ABIS allows no more searches a day."""
 Global___Constraint: _TypeAlias = Constraint  # noqa: Y015
 
 class _PlanState:
@@ -355,6 +363,7 @@ class LocationForecast(_message.Message):
     EXPECTED_BLANKS_FIELD_NUMBER: _builtins.int
     BLANKS_HIGH_DEMAND_FIELD_NUMBER: _builtins.int
     BLANKS_LOW_DEMAND_FIELD_NUMBER: _builtins.int
+    SUKET_DEBT_FIELD_NUMBER: _builtins.int
     location: _builtins.str
     """Location."""
     on_hand: _builtins.int
@@ -385,6 +394,8 @@ class LocationForecast(_message.Message):
     """Last day to order; empty when nothing needs to be ordered within the horizon."""
     served: _builtins.str
     """First evening on which nobody waits; empty beyond the horizon."""
+    suket_debt: _builtins.int
+    """People among those who wait for a card who have a paper letter and are in no other count."""
     @_builtins.property
     def spans(self) -> _containers.RepeatedCompositeFieldContainer[Global___ConstraintSpan]:
         """What holds cards back, in order of time."""
@@ -423,10 +434,11 @@ class LocationForecast(_message.Message):
         expected_blanks: _abc.Iterable[_builtins.float] | None = ...,
         blanks_high_demand: _abc.Iterable[_builtins.float] | None = ...,
         blanks_low_demand: _abc.Iterable[_builtins.float] | None = ...,
+        suket_debt: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blanks_high_demand", b"blanks_high_demand", "blanks_low_demand", b"blanks_low_demand", "expected_blanks", b"expected_blanks", "from_reports", b"from_reports", "in_transit", b"in_transit", "lead_days", b"lead_days", "location", b"location", "on_hand", b"on_hand", "order_by", b"order_by", "per_working_day", b"per_working_day", "reorder_point", b"reorder_point", "run_dry", b"run_dry", "run_dry_early", b"run_dry_early", "run_dry_late", b"run_dry_late", "served", b"served", "spans", b"spans", "spoilage", b"spoilage", "undeduplicated", b"undeduplicated", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blanks_high_demand", b"blanks_high_demand", "blanks_low_demand", b"blanks_low_demand", "expected_blanks", b"expected_blanks", "from_reports", b"from_reports", "in_transit", b"in_transit", "lead_days", b"lead_days", "location", b"location", "on_hand", b"on_hand", "order_by", b"order_by", "per_working_day", b"per_working_day", "reorder_point", b"reorder_point", "run_dry", b"run_dry", "run_dry_early", b"run_dry_early", "run_dry_late", b"run_dry_late", "served", b"served", "spans", b"spans", "spoilage", b"spoilage", "suket_debt", b"suket_debt", "undeduplicated", b"undeduplicated", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -463,6 +475,54 @@ class GetForecastRequest(_message.Message):
 Global___GetForecastRequest: _TypeAlias = GetForecastRequest  # noqa: Y015
 
 @_typing.final
+class AbisGate(_message.Message):
+    """The gate that the whole country passes before any card: what the contracts of the ABIS allow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LICENCE_UNTIL_FIELD_NUMBER: _builtins.int
+    MAINTENANCE_UNTIL_FIELD_NUMBER: _builtins.int
+    MAX_PEOPLE_FIELD_NUMBER: _builtins.int
+    PEOPLE_FIELD_NUMBER: _builtins.int
+    PEOPLE_TIME_FIELD_NUMBER: _builtins.int
+    ARRIVALS_PER_WORKING_DAY_FIELD_NUMBER: _builtins.int
+    FULL_ON_FIELD_NUMBER: _builtins.int
+    licence_until: _builtins.str
+    """Last day of the licence; empty where no licence is on file."""
+    maintenance_until: _builtins.str
+    """Last day of the maintenance; empty where none is on file."""
+    max_people: _builtins.int
+    """Unique people that the licence is for; 0 for no ceiling."""
+    people: _builtins.int
+    """People in the gallery when the ABIS last reported; 0 before it did."""
+    arrivals_per_working_day: _builtins.float
+    """People of the whole country who come on a working day."""
+    full_on: _builtins.str
+    """The day on which the licence is full; empty where that does not come within the horizon."""
+    @_builtins.property
+    def people_time(self) -> _timestamp_pb2.Timestamp:
+        """When that was; absent before it did."""
+
+    def __init__(
+        self,
+        *,
+        licence_until: _builtins.str = ...,
+        maintenance_until: _builtins.str = ...,
+        max_people: _builtins.int = ...,
+        people: _builtins.int = ...,
+        people_time: _timestamp_pb2.Timestamp | None = ...,
+        arrivals_per_working_day: _builtins.float = ...,
+        full_on: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["people_time", b"people_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrivals_per_working_day", b"arrivals_per_working_day", "full_on", b"full_on", "licence_until", b"licence_until", "maintenance_until", b"maintenance_until", "max_people", b"max_people", "people", b"people", "people_time", b"people_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AbisGate: _TypeAlias = AbisGate  # noqa: Y015
+
+@_typing.final
 class GetForecastResponse(_message.Message):
     """Response of GetForecast."""
 
@@ -471,6 +531,7 @@ class GetForecastResponse(_message.Message):
     START_FIELD_NUMBER: _builtins.int
     HISTORY_UNTIL_FIELD_NUMBER: _builtins.int
     FORECASTS_FIELD_NUMBER: _builtins.int
+    GATE_FIELD_NUMBER: _builtins.int
     start: _builtins.str
     """First day of the forecast: today."""
     history_until: _builtins.str
@@ -479,16 +540,21 @@ class GetForecastResponse(_message.Message):
     def forecasts(self) -> _containers.RepeatedCompositeFieldContainer[Global___LocationForecast]:
         """One entry a location that used blanks or reported demand, ordered by code."""
 
+    @_builtins.property
+    def gate(self) -> Global___AbisGate:
+        """What lets people through to a card, for the whole country."""
+
     def __init__(
         self,
         *,
         start: _builtins.str = ...,
         history_until: _builtins.str = ...,
         forecasts: _abc.Iterable[Global___LocationForecast] | None = ...,
+        gate: Global___AbisGate | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["gate", b"gate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["forecasts", b"forecasts", "history_until", b"history_until", "start", b"start"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["forecasts", b"forecasts", "gate", b"gate", "history_until", b"history_until", "start", b"start"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -35,6 +35,8 @@ class _SpoilageStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Spoilag
     """The reason holds."""
     SPOILAGE_STATE_QUESTIONED: _SpoilageState.ValueType  # 3
     """It does not."""
+    SPOILAGE_STATE_REVERSED: _SpoilageState.ValueType  # 4
+    """Was taken back: the receipt that booked it was."""
 
 class SpoilageState(_SpoilageState, metaclass=_SpoilageStateEnumTypeWrapper):
     """What a reviewer says of a spoilage."""
@@ -47,6 +49,8 @@ SPOILAGE_STATE_ACCEPTED: SpoilageState.ValueType  # 2
 """The reason holds."""
 SPOILAGE_STATE_QUESTIONED: SpoilageState.ValueType  # 3
 """It does not."""
+SPOILAGE_STATE_REVERSED: SpoilageState.ValueType  # 4
+"""Was taken back: the receipt that booked it was."""
 Global___SpoilageState: _TypeAlias = SpoilageState  # noqa: Y015
 
 @_typing.final

@@ -93,7 +93,7 @@ class SpoilageServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PrepareDestruction(self, request, context):
-        """Writes down what is to be destroyed. Refused while spoilage of the location waits for its reviewer.
+        """Writes down what is to be destroyed: spoiled stock and withdrawn cards. Refused while spoilage of the location waits for its reviewer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,7 +40,7 @@ class SpoilageServiceStub:
     ListSpoilage: _grpc.UnaryUnaryMultiCallable[_spoilage_pb2.ListSpoilageRequest, _spoilage_pb2.ListSpoilageResponse]
     """Lists spoilage in order of entry."""
     PrepareDestruction: _grpc.UnaryUnaryMultiCallable[_spoilage_pb2.PrepareDestructionRequest, _spoilage_pb2.PrepareDestructionResponse]
-    """Writes down what is to be destroyed. Refused while spoilage of the location waits for its reviewer."""
+    """Writes down what is to be destroyed: spoiled stock and withdrawn cards. Refused while spoilage of the location waits for its reviewer."""
     WitnessDestruction: _grpc.UnaryUnaryMultiCallable[_spoilage_pb2.WitnessDestructionRequest, _spoilage_pb2.WitnessDestructionResponse]
     """Books as destroyed what the caller saw destroyed, and signs the protocol."""
     GetDestruction: _grpc.UnaryUnaryMultiCallable[_spoilage_pb2.GetDestructionRequest, _spoilage_pb2.GetDestructionResponse]
@@ -58,7 +58,7 @@ class SpoilageServiceAsyncStub(SpoilageServiceStub):
     ListSpoilage: _aio.UnaryUnaryMultiCallable[_spoilage_pb2.ListSpoilageRequest, _spoilage_pb2.ListSpoilageResponse]  # type: ignore[assignment]
     """Lists spoilage in order of entry."""
     PrepareDestruction: _aio.UnaryUnaryMultiCallable[_spoilage_pb2.PrepareDestructionRequest, _spoilage_pb2.PrepareDestructionResponse]  # type: ignore[assignment]
-    """Writes down what is to be destroyed. Refused while spoilage of the location waits for its reviewer."""
+    """Writes down what is to be destroyed: spoiled stock and withdrawn cards. Refused while spoilage of the location waits for its reviewer."""
     WitnessDestruction: _aio.UnaryUnaryMultiCallable[_spoilage_pb2.WitnessDestructionRequest, _spoilage_pb2.WitnessDestructionResponse]  # type: ignore[assignment]
     """Books as destroyed what the caller saw destroyed, and signs the protocol."""
     GetDestruction: _aio.UnaryUnaryMultiCallable[_spoilage_pb2.GetDestructionRequest, _spoilage_pb2.GetDestructionResponse]  # type: ignore[assignment]
@@ -97,7 +97,7 @@ class SpoilageServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _spoilage_pb2.PrepareDestructionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_spoilage_pb2.PrepareDestructionResponse, _abc.Awaitable[_spoilage_pb2.PrepareDestructionResponse]]:
-        """Writes down what is to be destroyed. Refused while spoilage of the location waits for its reviewer."""
+        """Writes down what is to be destroyed: spoiled stock and withdrawn cards. Refused while spoilage of the location waits for its reviewer."""
 
     @_abc_1.abstractmethod
     def WitnessDestruction(

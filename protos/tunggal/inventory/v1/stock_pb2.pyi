@@ -78,6 +78,8 @@ class _BlankStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BlankState
     """Destroyed before a witness."""
     BLANK_STATE_MISSING: _BlankState.ValueType  # 9
     """Not where it should be: lost on the way, or not found by a count."""
+    BLANK_STATE_WITHDRAWN: _BlankState.ValueType  # 10
+    """A card that came back from its holder; waits for witnessed destruction."""
 
 class BlankState(_BlankState, metaclass=_BlankStateEnumTypeWrapper):
     """Condition of one blank."""
@@ -102,6 +104,8 @@ BLANK_STATE_DESTROYED: BlankState.ValueType  # 8
 """Destroyed before a witness."""
 BLANK_STATE_MISSING: BlankState.ValueType  # 9
 """Not where it should be: lost on the way, or not found by a count."""
+BLANK_STATE_WITHDRAWN: BlankState.ValueType  # 10
+"""A card that came back from its holder; waits for witnessed destruction."""
 Global___BlankState: _TypeAlias = BlankState  # noqa: Y015
 
 @_typing.final
@@ -328,7 +332,7 @@ class Blank(_message.Message):
     chip_uid: _builtins.str
     """Chip UID, upper-case hexadecimal, once the blank was consumed (or spoiled with a readable chip)."""
     spoil_reason: _builtins.str
-    """Reason of spoilage; empty otherwise."""
+    """Reason of spoilage or of withdrawal; empty otherwise."""
     def __init__(
         self,
         *,
@@ -413,6 +417,7 @@ class StockLevel(_message.Message):
     DESTROYED_FIELD_NUMBER: _builtins.int
     MISSING_FIELD_NUMBER: _builtins.int
     FOUND_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_FIELD_NUMBER: _builtins.int
     location: _builtins.str
     """Location code."""
     on_hand: _builtins.int
@@ -424,7 +429,7 @@ class StockLevel(_message.Message):
     reserved: _builtins.int
     """Held for card jobs."""
     consumed: _builtins.int
-    """Became cards here."""
+    """Became cards here and did not come back."""
     spoiled: _builtins.int
     """Spoiled here and not yet destroyed."""
     pending: _builtins.int
@@ -435,6 +440,8 @@ class StockLevel(_message.Message):
     """Lost on the way here, or not found by a count."""
     found: _builtins.int
     """Found by a count beyond what the books had, as a number that is not above zero; of items without serials only."""
+    withdrawn: _builtins.int
+    """Cards that came back and are held here until they are destroyed."""
     def __init__(
         self,
         *,
@@ -449,10 +456,11 @@ class StockLevel(_message.Message):
         destroyed: _builtins.int = ...,
         missing: _builtins.int = ...,
         found: _builtins.int = ...,
+        withdrawn: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allocated", b"allocated", "consumed", b"consumed", "destroyed", b"destroyed", "found", b"found", "in_transit", b"in_transit", "location", b"location", "missing", b"missing", "on_hand", b"on_hand", "pending", b"pending", "reserved", b"reserved", "spoiled", b"spoiled"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allocated", b"allocated", "consumed", b"consumed", "destroyed", b"destroyed", "found", b"found", "in_transit", b"in_transit", "location", b"location", "missing", b"missing", "on_hand", b"on_hand", "pending", b"pending", "reserved", b"reserved", "spoiled", b"spoiled", "withdrawn", b"withdrawn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
