@@ -38,6 +38,7 @@ from services.cardperso.journal import Journal
 from services.cardperso.pcsc import CommandApdu
 from services.cardperso.pcsc import readers as readers_now
 from services.common.clock import SystemClock
+from services.common.crypto import KeyRing
 from services.common.db import Database
 from sim.card import ReaderBank, VirtualReader
 from sim.card.faults import Pace
@@ -305,7 +306,7 @@ def _workshop(folder: Path) -> _Workshop:
     issuer = issuer_of(folder, clock)
     database = Database(f"sqlite:///{folder / 'cards.db'}")
     database.migrate("services.cardperso")
-    journal = Journal(database, folder / "journal", clock)
+    journal = Journal(database, folder / "journal", clock, KeyRing.load(folder / "keys.json"))
     encoder = Encoder(issuer, AttemptGuard(), journal, _APDU_SECONDS)
     return _Workshop(encoder, journal, database, encode(find(_PROFILE), person(), issuer.signer()))
 

@@ -75,7 +75,7 @@ def build(
     keys = KeyRing.load(settings.key_file)
     store, bell = Store(keys), Bell()
     jobs = Jobs(database, store, clock, bell)
-    journal = Journal(database, settings.data_dir / "journal", clock)
+    journal = Journal(database, settings.data_dir / "journal", clock, keys)
     issuer = configured(settings, clock)
     profile = profiles.find(settings.chip_profile)
     guard = AttemptGuard(settings.card_attempts, Attempts(database, clock))

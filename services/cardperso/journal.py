@@ -2,8 +2,8 @@
 
 While a session lasts its APDUs go to a file, one line each, so that a process that is killed leaves them
 behind. When the session ends they become one row of the database. Rows form a hash chain: each hash covers
-the row and the hash before it. What may be secret (data of protected commands, what was read from files) is
-there as its SHA-256 over a salt of the session's own.
+the row and the hash before it; the end of the chain is sealed (`journal_seal`). What may be secret (data of
+protected commands, what was read from files) is there as its SHA-256 over a salt of the session's own.
 """
 
 from __future__ import annotations
@@ -22,9 +22,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from services.cardperso.journal_seal import Head, JournalSeal
 from services.cardperso.pcsc.apdu import CommandApdu, ResponseApdu
 from services.cardperso.tables import SESSION_HEAD, SESSIONS
 from services.common.clock import Clock
+from services.common.crypto import KeyRing
 from services.common.db import Database
 
 GENESIS = "0" * 64
@@ -74,6 +76,17 @@ class Session:
     exchanges: tuple[Exchange, ...]
 
 
+@dataclass(frozen=True)
+class Checked:
+    """What came of a check: sessions that hold, the first one that does not (None where all do), and the hash
+    of the last that does.
+    """
+
+    sessions: int
+    broken: int | None
+    hash: str
+
+
 class Recorder:
     """The witness of one session. Nothing is kept of a session that `begin` was never called for.
 
@@ -87,7 +100,8 @@ class Recorder:
         self._path = path
         self._head = {**head, "salt": secrets.token_hex(16), "begin": clock.now().isoformat()}
         self._begun = time.monotonic()
-        self._lines: list[str] = []
+        self._lines: list[bytes] = []
+        self._started = False
         self._file: int | None = None
 
     def __call__(self, command: CommandApdu, response: ResponseApdu | None, seconds: float) -> None:
@@ -113,21 +127,24 @@ class Recorder:
         """Keep the session, with what was said so far."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        lines, self._lines = self._lines, []
-        for line in (json.dumps({**self._head, "chip_uid": chip_uid}), *lines):
-            self._keep(line)
+        self._lines.insert(0, json.dumps({**self._head, "chip_uid": chip_uid}).encode())
+        self._started = True
+        for line in self._lines:
+            os.write(self._file, line + b"\n")
 
-    def close(self) -> None:
-        """Nothing more is taken down; the file stays."""
+    def close(self) -> list[bytes]:
+        """Nothing more is taken down; the lines of the session, none where it never began. The file stays,
+        and is for the case that this process does not come so far.
+        """
         if self._file is not None:
             os.close(self._file)
             self._file = None
+        return self._lines if self._started else []
 
     def _keep(self, line: str) -> None:
-        if self._file is None:
-            self._lines.append(line)
-        else:
-            os.write(self._file, line.encode() + b"\n")
+        self._lines.append(line.encode())
+        if self._file is not None:
+            os.write(self._file, self._lines[-1] + b"\n")
 
     def _shown(self, data: bytes, *, hide: bool) -> str:
         if not data or not hide:
@@ -142,12 +159,14 @@ class Journal:
         database: database.
         directory: of this host, not shared with others.
         clock: clock.
+        keys: keyring that seals the end of the chain.
     """
 
-    def __init__(self, database: Database, directory: Path, clock: Clock) -> None:
+    def __init__(self, database: Database, directory: Path, clock: Clock, keys: KeyRing) -> None:
         self._database = database
         self._directory = directory
         self._clock = clock
+        self._seal = JournalSeal(keys, directory.with_suffix(".head"))
 
     def recorder(self, job_id: str, reader: str, station: str, operator: str) -> Recorder:
         """A witness for the next session of a job. A session that a killed process left is entered first."""
@@ -158,11 +177,12 @@ class Journal:
 
     def enter(self, recorder: Recorder, job_id: str, outcome: str) -> None:
         """Enter a session that has ended; nothing where it never began."""
-        recorder.close()
-        self._take_in(self._directory / f"{job_id}.session", outcome)
+        self._enter(recorder.close(), outcome)
+        (self._directory / f"{job_id}.session").unlink(missing_ok=True)
 
     def recover(self) -> None:
-        """Enter what killed processes of this host left behind."""
+        """Enter what killed processes of this host left behind; seal a chain that never was."""
+        self._database.run(self._seal_first)
         for path in sorted(self._directory.glob("*.session")):
             self._take_in(path, INTERRUPTED)
 
@@ -171,21 +191,69 @@ class Journal:
         rows = conn.execute(sa.select(SESSIONS).where(SESSIONS.c.job_id == job_id).order_by(SESSIONS.c.seq))
         return [_session(row._mapping) for row in rows]
 
+    def verify(self, conn: sa.Connection) -> Checked:
+        """Go through the chain; a session that is missing, was changed or put in breaks it.
+
+        One after the last is broken where rows were cut off, or the whole was written anew: the end is not
+        the one that was sealed, or not as far as this host remembers it.
+        """
+        remembered = self._seal.remembered()
+        link, expected = GENESIS, 1
+        query = sa.select(SESSIONS).order_by(SESSIONS.c.seq)
+        with conn.execute(query, execution_options={"yield_per": 200}) as rows:
+            for row in rows:
+                values = dict(row._mapping)
+                found, packed = values.pop("hash"), bytes(values.pop("body"))
+                try:
+                    next_link = _link(link, values, zlib.decompress(packed))
+                except zlib.error:
+                    next_link = ""
+                rewritten = remembered and remembered.seq == expected and remembered.hash != next_link
+                if row.seq != expected or next_link != found or rewritten:
+                    return Checked(expected - 1, expected, link)
+                link = next_link
+                expected += 1
+        end = Head(expected - 1, link)
+        head = conn.execute(sa.select(SESSION_HEAD)).first()
+        whole = (
+            head is not None
+            and Head(head.seq, head.hash) == end
+            and self._seal.holds(end, head.key_id, head.seal)
+            and (remembered is None or remembered.seq <= end.seq)
+        )
+        return Checked(end.seq, None if whole else expected, link)
+
     def _take_in(self, path: Path, outcome: str) -> None:
         try:
             lines = path.read_bytes().split(b"\n")[:-1]  # a line that was cut short counts for nothing
         except FileNotFoundError:
             return
-        if lines:
-            head = json.loads(lines[0])
-            self._database.run(lambda conn: self._append(conn, head, b"\n".join(lines[1:]), outcome))
+        self._enter(lines, outcome)
         path.unlink()
 
-    def _append(self, conn: sa.Connection, head: dict[str, str], body: bytes, outcome: str) -> None:
+    def _enter(self, lines: list[bytes], outcome: str) -> None:
+        if lines:
+            head = json.loads(lines[0])
+            end = self._database.run(lambda conn: self._append(conn, head, b"\n".join(lines[1:]), outcome))
+            self._seal.remember(end)
+
+    def _seal_first(self, conn: sa.Connection) -> None:
+        """Seal the end of a new chain, or of one from before there were seals: where this host remembers
+        none.
+        """
+        last = conn.execute(sa.select(SESSION_HEAD).with_for_update()).one()
+        if last.seal is None and self._seal.remembered() is None:
+            self._move(conn, Head(last.seq, last.hash))
+
+    def _move(self, conn: sa.Connection, head: Head) -> None:
+        key_id, seal = self._seal.seal(head)
+        conn.execute(sa.update(SESSION_HEAD).values(seq=head.seq, hash=head.hash, key_id=key_id, seal=seal))
+
+    def _append(self, conn: sa.Connection, head: dict[str, str], body: bytes, outcome: str) -> Head:
         last = conn.execute(sa.select(SESSION_HEAD).with_for_update()).one()
         # Killed between the commit and the end of the file, the same session comes a second time.
         if conn.scalar(sa.select(SESSIONS.c.seq).where(SESSIONS.c.salt == head["salt"])) is not None:
-            return
+            return Head(last.seq, last.hash)
         row = {
             "seq": last.seq + 1,
             **{name: head[name] for name in ("job_id", "chip_uid", "reader", "station", "operator", "salt")},
@@ -196,39 +264,9 @@ class Journal:
         }
         link = _link(last.hash, row, body)
         conn.execute(sa.insert(SESSIONS).values(**row, body=zlib.compress(body, 9), hash=link))
-        conn.execute(sa.update(SESSION_HEAD).values(seq=row["seq"], hash=link))
-
-
-@dataclass(frozen=True)
-class Checked:
-    """What came of a check: sessions that hold, the first one that does not (None where all do), and the hash
-    of the last that does.
-    """
-
-    sessions: int
-    broken: int | None
-    hash: str
-
-
-def verify(conn: sa.Connection) -> Checked:
-    """Go through the chain; a session that is missing, was changed or put in breaks it."""
-    link, expected = GENESIS, 1
-    query = sa.select(SESSIONS).order_by(SESSIONS.c.seq)
-    with conn.execute(query, execution_options={"yield_per": 200}) as rows:
-        for row in rows:
-            values = dict(row._mapping)
-            found, packed = values.pop("hash"), bytes(values.pop("body"))
-            try:
-                next_link = _link(link, values, zlib.decompress(packed))
-            except zlib.error:
-                next_link = ""
-            if row.seq != expected or next_link != found:
-                return Checked(expected - 1, expected, link)
-            link = next_link
-            expected += 1
-    head = conn.execute(sa.select(SESSION_HEAD)).first()
-    whole = head is not None and (head.seq, head.hash) == (expected - 1, link)
-    return Checked(expected - 1, None if whole else expected, link)
+        end = Head(row["seq"], link)
+        self._move(conn, end)
+        return end
 
 
 def _link(previous: str, row: dict[str, Any], body: bytes) -> str:

@@ -8,7 +8,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from tunggal.cardperso.v1 import journal_pb2 as pb
 from tunggal.cardperso.v1 import journal_pb2_grpc
 
-from services.cardperso import journal
 from services.cardperso.journal import Exchange, Journal, Session
 from services.cardperso.store import Store
 from services.common import audit, requests
@@ -56,7 +55,7 @@ class JournalService(journal_pb2_grpc.JournalServiceServicer):
     ) -> pb.VerifyJournalResponse:
         """See the contract."""
         with self._database.read() as conn:
-            checked = journal.verify(conn)
+            checked = self._sessions.verify(conn)
         return pb.VerifyJournalResponse(
             sessions=checked.sessions, broken_sequence=checked.broken or 0, hash=checked.hash
         )

@@ -99,6 +99,8 @@ SESSION_HEAD = sa.Table(
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("seq", sa.BigInteger, nullable=False),
     sa.Column("hash", sa.String(64), nullable=False),
+    sa.Column("key_id", sa.String(64)),
+    sa.Column("seal", sa.LargeBinary),
 )
 
 STATIONS = sa.Table(

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import pytest
 from prometheus_client import CollectorRegistry
 
-from services.cardperso import journal
 from services.cardperso.attempts import Attempts
 from services.cardperso.chip.plan import encode
 from services.cardperso.chip.profile import find
@@ -125,4 +124,4 @@ class Bench:
         assert sorted(world.consumed.values()) == sorted(world.printed.values())
         with self.database.read() as conn:
             assert audit.verify(conn) is None
-            assert journal.verify(conn).broken is None
+            assert self.journal.verify(conn).broken is None

@@ -78,13 +78,14 @@ def _empty(places: Iterator[VirtualReader]) -> VirtualReader:
 def bench(tmp_path: Path, clock: FixedClock, reader: VirtualReader) -> Iterator[Bench]:
     database = Database(f"sqlite:///{tmp_path}/cards.db")
     database.migrate("services.cardperso")
-    store = Store(KeyRing.load(tmp_path / "keys.json"))
+    keys = KeyRing.load(tmp_path / "keys.json")
+    store = Store(keys)
     jobs = Jobs(database, store, clock, Bell())
     world = Neighbours(
         [make_holder(), replace(make_holder(), record_id=str(uuid.uuid4()), nik="3216011203880001")]
     )
     issuer = make_issuer(tmp_path, clock)
-    sessions = Journal(database, tmp_path / "journal", clock)
+    sessions = Journal(database, tmp_path / "journal", clock, keys)
     yield Bench(database, store, jobs, clock, reader.name, world, issuer, sessions)
     database.dispose()
 

@@ -7,7 +7,7 @@ can lose their answers.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from services.cardperso import journal
 from services.cardperso.job import State
 from services.cardperso.pcsc import CardSession
 from services.common.errors import Aborted, FailedPrecondition, Unavailable
@@ -80,7 +79,7 @@ def test_whatever_is_changed_in_the_journal_is_found(
     make_blank("good").insert()
     bench.run()
     with bench.database.read() as conn:
-        assert (journal.verify(conn).sessions, journal.verify(conn).broken) == (2, None)
+        assert (bench.journal.verify(conn).sessions, bench.journal.verify(conn).broken) == (2, None)
     with bench.database.transaction() as conn:
         with pytest.raises(sa.exc.DBAPIError, match="append-only"):
             conn.exec_driver_sql(change)
@@ -88,7 +87,63 @@ def test_whatever_is_changed_in_the_journal_is_found(
             conn.exec_driver_sql(f"DROP TRIGGER card_session_no_{deed}")
         conn.exec_driver_sql(change)
     with bench.database.read() as conn:
-        assert journal.verify(conn).broken == (2 if change.endswith("seq = 2") else 1)
+        assert bench.journal.verify(conn).broken == (2 if change.endswith("seq = 2") else 1)
+
+
+def test_an_end_that_was_cut_off_or_written_anew_with_all_its_hashes_is_found(
+    bench: Bench, make_blank: MakeBlank, reader: VirtualReader, tmp_path: Path
+) -> None:
+    """By somebody who can write the database and knows how the chain is made, and who has kept an old end."""
+    heads = []
+    for name in ("first", "second"):
+        blank = make_blank(name).insert()
+        bench.run()
+        blank.remove()
+        eventually(lambda: not present(reader.name))
+        with bench.database.read() as conn:
+            heads.append(conn.execute(sa.text("SELECT seq, hash, key_id, seal FROM card_session_head")).one())
+    with bench.database.transaction() as conn:
+        for deed in ("update", "delete"):
+            conn.exec_driver_sql(f"DROP TRIGGER card_session_no_{deed}")
+        conn.exec_driver_sql("DELETE FROM card_session WHERE seq = 2")
+        put_head(conn, heads[0])
+    # The old seal is genuine; what this host remembers is not.
+    assert broken(bench) == 2
+    (tmp_path / "journal.head").unlink()
+    assert broken(bench) is None
+    with bench.database.transaction() as conn:
+        put_head(conn, (1, heads[0].hash, heads[1].key_id, heads[1].seal))
+    assert broken(bench) == 2
+    with bench.database.transaction() as conn:
+        put_head(conn, (1, heads[0].hash, None, None))
+    assert broken(bench) == 2
+
+
+def test_a_chain_from_before_there_were_seals_is_sealed_once(
+    bench: Bench, make_blank: MakeBlank, tmp_path: Path
+) -> None:
+    make_blank().insert()
+    bench.run()
+    with bench.database.transaction() as conn:
+        conn.execute(sa.text("UPDATE card_session_head SET key_id = NULL, seal = NULL"))
+    bench.journal.recover()
+    assert broken(bench) == 2  # a host that has seen a seal does not make a new one
+    (tmp_path / "journal.head").unlink()
+    bench.journal.recover()
+    assert broken(bench) is None
+
+
+def broken(bench: Bench) -> int | None:
+    with bench.database.read() as conn:
+        return bench.journal.verify(conn).broken
+
+
+def put_head(conn: sa.Connection, head: Sequence[object]) -> None:
+    names = ("seq", "hash", "key_id", "seal")
+    conn.execute(
+        sa.text("UPDATE card_session_head SET seq = :seq, hash = :hash, key_id = :key_id, seal = :seal"),
+        dict(zip(names, head, strict=True)),
+    )
 
 
 def test_faces_are_sealed_in_the_database(bench: Bench, make_blank: MakeBlank, tmp_path: Path) -> None:
