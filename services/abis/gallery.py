@@ -90,8 +90,13 @@ class Gallery:
         with self._lock:
             self._recent.clear()
 
-    def apply(self, changes: Iterable[Change]) -> None:
-        """Follow changes that were committed, in their order."""
+    @property
+    def overdue(self) -> bool:
+        """Whether enough has changed to be worth sealing."""
+        return self._index.overdue
+
+    def apply(self, changes: Iterable[Change], *, write: bool = False) -> None:
+        """Follow changes that were committed, in their order. write: seal on the way what has become much."""
         remaining = iter(changes)
         while batch := list(islice(remaining, _TOGETHER)):
             encoded = self._index.map(lambda one: self._index.encoded(one.fingers or ()), batch)
@@ -104,7 +109,7 @@ class Gallery:
                     self._references.put(one.subject_id, one.fingers)
                     with self._lock:
                         self._recent.append((one.sequence, one.subject_id))
-            if self._index.overdue:
+            if write and self._index.overdue:
                 self.write()
 
     def write(self) -> None:
@@ -132,7 +137,10 @@ class Gallery:
             complete = len(self._recent) < _RECENT or self._recent[0][0] <= after
         if not complete or len(recent) * len(fingers) > cascade.EXACT:
             return tuple(cascade.search(self._index, fingers, read)[:most])
-        return tuple(cascade.confirm(self._index, fingers, recent, read, alone=True)[:most])
+        # They are few, so a single finger is looked for under all positions at once.
+        anywhere = len(fingers) == 1
+        found = cascade.confirm(self._index, fingers, recent, read, alone=True, anywhere=anywhere)
+        return tuple(found[:most])
 
     def close(self) -> None:
         """Seal what is new and end the search threads."""

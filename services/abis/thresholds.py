@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from services.abis.calibration import Calibration
 from services.abis.fusion import Thresholds
+
+ANYWHERE = 1.2
+"""A single finger is looked for under all ten positions, nine of them at ln 100 less: a fifth more chances to
+be somebody else's by accident, as scores of impostors fall off in the calibration.
+"""
 
 
 @dataclass(frozen=True)
@@ -23,6 +29,8 @@ class Policy:
 
     def at(self, persons: int, fingers: int) -> Thresholds:
         """Thresholds for a search with so many fingers among so many people."""
+        if fingers == 1:
+            persons = math.ceil(ANYWHERE * persons)
         duplicate = self.calibration.threshold(self.fpir_duplicate, persons, fingers).score
         adjudicate = self.calibration.threshold(self.fpir_adjudicate, persons, fingers).score
         return Thresholds(

@@ -5,6 +5,7 @@ are known, full comparison of the last few.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -28,6 +29,10 @@ FEW_FINGERS = 2
 """Where no more than so many fingers are searched with, so many pairs of fingers are compared by LSSR first:
 with one finger 2,000 persons. Codes of more fingers need no such help.
 """
+SURE = 10.0
+"""Score of a single finger from which on nobody needs to look for it under another position."""
+HANDS = 10
+"""Fingers of a person that a finger may be where its label does not count: so many fewer people are listed."""
 _PARTS = 8
 """Pieces of work into which cylinders to build and compare are split."""
 
@@ -40,12 +45,40 @@ deleted in the meantime.
 def search(
     index: SearchIndex, fingers: Sequence[Finger], references: References, weights: Weights = DEFAULT
 ) -> list[Found]:
-    """Subjects that were fully compared, best first."""
+    """Subjects that were fully compared, best first.
+
+    A single finger that finds nobody may bear the label of another: it is then searched for among all.
+    """
+    single = len(fingers) == 1
     if pairs_in_all(index, fingers) <= EXACT:
-        return confirm(index, fingers, index.everybody(), references, weights)
-    listed = index.search(fingers, local_persons(len(fingers)), exchanged=True)
-    best = relist(index, fingers, listed, references)
-    return confirm(index, fingers, [candidate.subject for candidate in best], references, weights)
+        return confirm(index, fingers, index.everybody(), references, weights, anywhere=single)
+    found = _listed(index, fingers, references, weights)
+    if not single or fingers[0].position == UNKNOWN or (found and found[0].fused.score >= SURE):
+        return found
+    elsewhere = _listed(index, fingers, references, weights, anywhere=True)
+    # Whoever was compared twice counts by the better of both.
+    best = {one.subject_id: one for one in sorted((*found, *elsewhere), key=lambda one: one.fused.score)}
+    return sorted(best.values(), key=lambda one: -one.fused.score)
+
+
+def _listed(
+    index: SearchIndex,
+    fingers: Sequence[Finger],
+    references: References,
+    weights: Weights,
+    *,
+    anywhere: bool = False,
+) -> list[Found]:
+    """Those whom codes list, compared. anywhere: list people whatever position their fingers have."""
+    length = local_persons(len(fingers))
+    if anywhere:
+        unknown = [replace(finger, position=UNKNOWN) for finger in fingers]
+        listed = index.search(unknown, length // HANDS)
+    else:
+        listed = index.search(fingers, length, exchanged=True)
+    best = relist(index, fingers, listed, references, anywhere=anywhere)
+    subjects = [candidate.subject for candidate in best]
+    return confirm(index, fingers, subjects, references, weights, anywhere=anywhere)
 
 
 def pairs_in_all(index: SearchIndex, fingers: Sequence[Finger]) -> int:
@@ -66,13 +99,20 @@ def local_persons(fingers: int) -> int:
 
 
 def relist(
-    index: SearchIndex, fingers: Sequence[Finger], listed: Sequence[Candidate], references: References
+    index: SearchIndex,
+    fingers: Sequence[Finger],
+    listed: Sequence[Candidate],
+    references: References,
+    *,
+    anywhere: bool = False,
 ) -> list[Candidate]:
     """The candidates that deserve full comparison: those of the greatest sums of LSSR, if fingers are few."""
     keep = verified_persons(len(fingers))
     if len(fingers) > FEW_FINGERS or len(listed) <= keep:
         return list(listed[:keep])
-    enrolled = references([candidate.subject for candidate in listed], reachable(fingers))
+    enrolled = references(
+        [candidate.subject for candidate in listed], None if anywhere else reachable(fingers)
+    )
     own = [(k, finger.template) for k, person in enumerate(enrolled) for finger in person]
     if not own:
         return list(listed[:keep])
@@ -104,12 +144,14 @@ def confirm(
     weights: Weights = DEFAULT,
     *,
     alone: bool = False,
+    anywhere: bool = False,
 ) -> list[Found]:
     """Compare the fingers with those of every subject that may be the same; best first.
 
-    alone: in this thread, for a caller that cannot wait behind the searches of others.
+    alone: in this thread, for a caller that cannot wait behind the searches of others. anywhere: with
+    fingers of any position, where codes say so, also if the probe's are few.
     """
-    enrolled = references(subjects, reachable(fingers))
+    enrolled = references(subjects, None if anywhere else reachable(fingers))
     alike = crossed.likeness(fingers, enrolled, [index.codes_of(one) for one in subjects], index.book)
     known = [Listed(*one) for one in zip(subjects, enrolled, alike, strict=True) if one[1]]
     work = partial(verify, fingers, weights)

@@ -401,6 +401,21 @@ def test_two_fingers_that_were_exchanged_are_found(
     assert right >= len(crowd) - 3
 
 
+@pytest.mark.parametrize("exact", [0, 1_000])
+def test_a_single_finger_under_a_wrong_label_is_found(
+    full: SearchIndex, crowd: list[Person], monkeypatch: pytest.MonkeyPatch, exact: int
+) -> None:
+    monkeypatch.setattr(cascade, "EXACT", exact)
+    _, references = in_memory(crowd)
+    right = 0
+    for person in crowd:
+        # The index finger is said to be the ring finger of the same hand.
+        found = cascade.search(full, [replace(person.probe[1], position=4)], references)
+        assert len({one.subject_id for one in found}) == len(found)
+        right += found[0].subject_id == person.name and found[0].positions == (2,)
+    assert right >= len(crowd) - 4
+
+
 @pytest.mark.usefixtures("large")
 def test_fingers_of_which_nothing_is_known_are_found(full: SearchIndex, crowd: list[Person]) -> None:
     _, references = in_memory(crowd)
