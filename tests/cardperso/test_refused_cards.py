@@ -19,6 +19,7 @@ from services.common.clock import FixedClock
 from services.common.errors import ConfigurationError
 from sim.card import VirtualReader
 from sim.card.globalplatform import FACTORY_KEYS, CardSettings, ChannelFaults, KeyRecord
+from sim.card.globalplatform.persistent import CARD_LOCKED, SELECTABLE, TERMINATED, Instance
 from tests.cardperso.card_bench import Bench
 from tests.cardperso.card_makers import eventually, make_issuer, present
 from tests.cardperso.conftest import MakeBlank
@@ -107,6 +108,44 @@ def test_a_card_with_older_options_is_refused_as_it_was(bench: Bench, make_blank
     before = registry(card)
     job = bench.run(give_up_at="PROTOCOL_MISMATCH")
     assert (job.state, job.reason.split(":")[0]) == (State.FAILED, "PROTOCOL_MISMATCH")
+    assert registry(card) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"state": CARD_LOCKED}, "CARD_LOCKED"),
+        ({"state": TERMINATED}, "WRONG_CARD_TYPE"),
+        ({"tries": 0}, "KEYS_LOCKED"),
+        ({"instances": (Instance(b"\xf0OTHERS", SELECTABLE, 0),)}, "CARD_NOT_BLANK"),
+        ({"keys": (replace(FACTORY_KEYS, version=0x55),)}, "KEY_NOT_FOUND"),
+    ],
+    ids=["locked", "terminated", "keys locked", "other data", "unknown key version"],
+)
+def test_a_card_that_is_used_up_or_in_use_is_told_apart_and_left_as_it_was(
+    bench: Bench, make_blank: MakeBlank, change: dict[str, Any], reason: str
+) -> None:
+    card = make_blank()
+    system: Any = card.card
+    system.persistent.commit(replace(system.persistent.registry, **change))
+    before = registry(card)
+    card.insert()
+    job = bench.run(give_up_at=reason)
+    assert (job.state, job.reason.split(":")[0]) == (State.FAILED, reason)
+    assert registry(card) == before
+    assert len(bench.world.free) == 10
+    bench.check_books()
+
+
+def test_a_card_of_older_stock_is_refused_where_the_station_is_set_for_newer_ones(
+    bench: Bench, make_blank: MakeBlank
+) -> None:
+    keys = KeyRecord(0xFF, "DES", FACTORY_KEYS.enc, FACTORY_KEYS.mac, FACTORY_KEYS.dek)
+    card = make_blank(settings=CardSettings(2, 0x55, keys)).insert()
+    before = registry(card)
+    job = bench.run(give_up_at="PROTOCOL_MISMATCH")
+    assert (job.state, job.reason.split(":")[0]) == (State.FAILED, "PROTOCOL_MISMATCH")
+    assert "SCP02" in job.reason
     assert registry(card) == before
 
 

@@ -26,7 +26,8 @@ from services.cardperso.keys.keystore import KeyKind, KeyRef, Keystore, card_key
 from services.cardperso.keys.symmetric import SoftwareKey
 from services.cardperso.pcsc import CardSession
 from services.cardperso.verify import verify_card
-from sim.card import VirtualReader
+from sim.card import Faults, VirtualReader
+from sim.card.answer import Traits
 from sim.card.globalplatform import FACTORY_KEYS, MODULE_AID, PACKAGE_AID, VirtualGlobalPlatformCard
 from tests.cardperso.globalplatform.conftest import host_keys
 from tests.cardperso.signing_office import Office, open_office
@@ -204,12 +205,29 @@ def test_a_card_is_looked_at_before_anything_is_changed_on_it(
     assert [found.blank for found in seen] == [True, False]
 
 
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        (Traits(), {}),
+        (Traits(buffer=261), {}),
+        (Traits(buffer=300), {}),
+        (Traits(protocol="T=0"), {}),
+        (Traits(), {"faults": Faults(slow=0.02)}),
+    ],
+    ids=["extended", "short", "barely extended", "T=0", "slow"],
+)
 def test_a_card_on_a_reader_is_issued_and_read_back_as_the_job_does(
-    reader: VirtualReader, tmp_path: Path, office: Office, content: ChipPlan, store: Keystore
+    reader: VirtualReader,
+    tmp_path: Path,
+    office: Office,
+    content: ChipPlan,
+    store: Keystore,
+    kind: Traits,
+    options: dict[str, Any],
 ) -> None:
     with (
-        VirtualGlobalPlatformCard(tmp_path / "card.eeprom", reader.port),
-        CardSession(reader.name, wait_seconds=10, apdu_seconds=5) as session,
+        VirtualGlobalPlatformCard(tmp_path / "card.eeprom", reader.port, traits=kind, **options),
+        CardSession(reader.name, wait_seconds=60, apdu_seconds=60) as session,
     ):
         run(
             PcscTransport(session),
