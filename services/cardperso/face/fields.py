@@ -34,16 +34,17 @@ def texts(holder: Holder, chip_uid: str) -> dict[str, str]:
         "regency": _regency(holder.regency),
         "nik": holder.nik,
         "full_name": holder.full_name.upper(),
-        "birth": f"{holder.birth_place.upper()}, {holder.birth_date:%d-%m-%Y}",
+        "birth_place": holder.birth_place.upper(),
+        "birth_date": f"{holder.birth_date:%d-%m-%Y}",
         "sex": _SEX[holder.sex],
         "blood_type": "-" if holder.blood_type is BloodType.UNKNOWN else holder.blood_type.name,
-        "street": holder.street.upper(),
-        "rt_rw": f"{holder.rt}/{holder.rw}",
-        "village": holder.village.upper(),
+        "street": _known(holder.street),
+        "rt_rw": f"{_known(holder.rt)}/{_known(holder.rw)}" if holder.rt or holder.rw else "-",
+        "village": _known(holder.village),
         "district": holder.district.upper(),
         "religion": _RELIGION[holder.religion],
         "marital_status": _MARITAL_STATUS[holder.marital_status],
-        "occupation": holder.occupation.upper(),
+        "occupation": _known(holder.occupation),
         "nationality": holder.nationality,
         "valid_until": "SEUMUR HIDUP" if holder.nationality == _CITIZEN else "SESUAI IZIN TINGGAL",
         "issue_place": _bare(_regency(holder.regency), "KABUPATEN"),
@@ -68,6 +69,10 @@ def _regency(name: str) -> str:
         if upper.startswith(short):
             return "KABUPATEN " + upper.removeprefix(short)
     return upper
+
+
+def _known(value: str) -> str:
+    return value.strip().upper() or "-"
 
 
 def _bare(name: str, kind: str) -> str:

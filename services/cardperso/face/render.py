@@ -115,12 +115,22 @@ def _draw(sheet: _Sheet, element: Element) -> None:
 
 def _text(sheet: _Sheet, element: Text) -> None:
     style = sheet.styles[element.style]
-    fitted = text.fit(element.text.format_map(sheet.texts), style, element.width, element.lines)
+    fitted = text.fit(
+        element.text.format_map(sheet.texts),
+        style,
+        element.width,
+        element.lines,
+        shrunk_lines=2 if element.tight else 0,
+        tail=element.tail.format_map(sheet.texts),
+    )
     style = replace(style, size=style.size * fitted.size)
+    first, pitch = element.y, element.pitch
+    if element.tight and len(fitted.lines) > 1:
+        first, pitch = element.y - element.above, element.tight
     for number, line in enumerate(fitted.lines):
         free = element.width - text.length(line, style, width=fitted.width)
         indent = {"left": 0.0, "centre": free / 2, "right": free}[element.align]
-        place = ((element.x + indent) * sheet.scale, (element.y + number * element.pitch) * sheet.scale)
+        place = ((element.x + indent) * sheet.scale, (first + number * pitch) * sheet.scale)
         text.draw(sheet.canvas, line, style, place, sheet.scale, width=fitted.width)
 
 

@@ -44,7 +44,10 @@ class Text:
     """A text in `lines` lines of at most `width`; `y` is the first baseline, `pitch` the distance to the
     next.
 
-    `{names}` in the text stand for fields. `align` is "left", "centre" or "right" within the width.
+    `{names}` in the text stand for fields. `align` is "left", "centre" or "right" within the width. A text
+    of one line that has to be shrunk takes two around its baseline where `tight` is given, their distance;
+    the first stands `above` the baseline.
+    `tail` follows the text and is never cut.
     """
 
     text: str
@@ -55,6 +58,9 @@ class Text:
     lines: int = 1
     pitch: float = 0.0
     align: str = "left"
+    tight: float = 0.0
+    above: float = 0.0
+    tail: str = ""
 
     @property
     def is_common(self) -> bool:

@@ -4,8 +4,9 @@ The rules for a text that is too wide, one after the other until it fits:
 
 1. break it at spaces into as many lines as the place has;
 2. squeeze its letters, down to 74 % of their width;
-3. shrink it, down to 82 % of its size;
-4. cut it at the end, where three dots then stand. The chip holds the text uncut.
+3. shrink it, down to 82 % of its size; a place that has room for it then takes two lines;
+4. cut it at the end, where three dots then stand. The chip holds the text uncut. What must not be lost, such
+   as the date behind a long place of birth, is kept behind the dots.
 """
 
 from __future__ import annotations
@@ -48,15 +49,28 @@ class Fitted:
     cut: bool
 
 
-def fit(text: str, style: Style, room: float, lines: int = 1) -> Fitted:
-    """Fit a text into `lines` lines of `room` millimetres."""
-    for size in (1.0, SMALLEST):
+def fit(
+    text: str, style: Style, room: float, lines: int = 1, *, shrunk_lines: int = 0, tail: str = ""
+) -> Fitted:
+    """Fit a text into `lines` lines of `room` millimetres.
+
+    Args:
+        text: what may be cut.
+        style: how it is written.
+        room: length of a line.
+        lines: how many there may be.
+        shrunk_lines: how many there may be once it is shrunk; 0 for no more than before.
+        tail: what follows the text and is never cut.
+    """
+    shrunk_lines = shrunk_lines or lines
+    for size, most in ((1.0, lines), (SMALLEST, shrunk_lines)):
         for width in (1.0, 0.92, 0.84, NARROWEST):
-            broken = _break(text, room / (style.size * size * style.width * width), style.font, lines)
+            limit = room / (style.size * size * style.width * width)
+            broken = _break(text + tail, limit, style.font, most)
             if broken is not None:
                 return Fitted(broken, width, size, cut=False)
     limit = room / (style.size * SMALLEST * style.width * NARROWEST)
-    return Fitted(_cut(text, limit, style.font, lines), NARROWEST, SMALLEST, cut=True)
+    return Fitted(_cut(text, limit, style.font, shrunk_lines, tail), NARROWEST, SMALLEST, cut=True)
 
 
 def draw(
@@ -102,11 +116,11 @@ def _break(text: str, room: float, font: str, lines: int) -> tuple[str, ...] | N
     return tuple(done) or ("",)
 
 
-def _cut(text: str, room: float, font: str, lines: int) -> tuple[str, ...]:
+def _cut(text: str, room: float, font: str, lines: int, kept: str) -> tuple[str, ...]:
     done: list[str] = []
     rest = " ".join(text.split())
     for left in range(lines, 0, -1):
-        tail = ELLIPSIS if left == 1 else ""
+        tail = ELLIPSIS + kept if left == 1 else ""
         count = len(rest)
         while count and _ems(rest[:count].rstrip() + tail, font) > room:
             count -= 1

@@ -16,7 +16,7 @@ from PIL import Image, ImageChops
 from services.cardperso.face import render, text
 from services.cardperso.face.fields import texts
 from services.cardperso.face.render import Faces
-from services.cardperso.face.template import DEFAULT, TemplateError, load
+from services.cardperso.face.template import DEFAULT, TemplateError, Text, load
 from services.cardperso.face.text import Style
 from services.cardperso.holder import BloodType, Holder
 from services.cardperso.localtime import local_day
@@ -71,7 +71,7 @@ def test_texts_are_those_of_the_civil_registry(holder: Holder) -> None:
     shown = texts(replace(holder, regency="Kab. Bekasi", province="Jawa Barat"), UID)
     assert shown["province"] == "PROVINSI JAWA BARAT"
     assert shown["regency"] == "KABUPATEN BEKASI"
-    assert shown["birth"] == "BEKASI, 05-08-1992"
+    assert (shown["birth_place"], shown["birth_date"]) == ("BEKASI", "05-08-1992")
     assert shown["rt_rw"] == "004/008"
     assert shown["valid_until"] == "SEUMUR HIDUP"
     assert texts(replace(holder, regency="KOTA BEKASI"), UID)["issue_place"] == "KOTA BEKASI"
@@ -146,3 +146,52 @@ def test_a_template_that_cannot_be_drawn_is_refused(tmp_path: Path, element: dic
 )
 def test_the_date_of_issue_is_the_local_day(region: str, day: int) -> None:
     assert local_day(dt.datetime(2026, 12, 31, 16, 30, tzinfo=dt.UTC), region).day == day
+
+
+def row(field: str) -> Text:
+    """The element of the front that shows a field."""
+    (found,) = (
+        element
+        for element in load(DEFAULT).sides["front"]
+        if isinstance(element, Text) and element.text == f"{{{field}}}"
+    )
+    return found
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "RADEN AJENG SITI NURHALIZA RAHMAWATI KUSUMANINGRUM PRAWIRA D",
+        "MUHAMMAD WILDAN MAHMUD WIJAYAKUSUMA WIRAWAN MANGKUWIDJOJO WM",
+    ],
+)
+def test_a_name_of_sixty_letters_is_printed_whole(name: str) -> None:
+    # No name in the civil registry is longer (Permendagri 73/2022, 4).
+    assert len(name) == 60
+    place = row("full_name")
+    fitted = text.fit(name, load(DEFAULT).styles[place.style], place.width, shrunk_lines=2)
+    assert (" ".join(fitted.lines), fitted.cut) == (name, False)
+
+
+def test_a_date_of_birth_is_never_cut() -> None:
+    place = row("birth_place")
+    long = "KABUPATEN KEPULAUAN SIAU TAGULANDANG BIARO DAN SEKITARNYA"
+    (line,) = text.fit(long, load(DEFAULT).styles[place.style], place.width, tail=", 05-08-1992").lines
+    assert line.startswith("KABUPATEN KEPULAUAN")
+    assert line.endswith("…, 05-08-1992")
+    assert place.tail == ", {birth_date}"
+
+
+def test_what_is_not_known_is_a_dash(holder: Holder) -> None:
+    shown = texts(replace(holder, rt="", rw="", occupation=" ", street="", blood_type=BloodType.UNKNOWN), UID)
+    assert {shown[name] for name in ("rt_rw", "occupation", "street", "blood_type")} == {"-"}
+
+
+def test_two_lines_of_a_row_leave_the_rows_above_and_below_alone(holder: Holder) -> None:
+    plain = image(draw(holder, mark="").front)
+    street = "JALAN JENDERAL AHMAD YANI GANG HAJI MUHAMMAD SYAFI'I NO. 1234 BLOK XIV LANTAI 17 UNIT 1702"
+    long = image(draw(replace(holder, street=street), mark="").front)
+    _, top, _, bottom = ImageChops.difference(plain, long).getbbox() or (0, 0, 0, 0)
+    scale = 300 / 25.4
+    above, below = row("sex").y, row("rt_rw").y - 0.73 * 2.42
+    assert above * scale < top < bottom < below * scale

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import zxingcpp
-from PIL import Image, ImageChops, ImageStat
+from PIL import Image, ImageChops, ImageFilter, ImageStat
 
 from services.cardperso.chip.refusal import ChipRefusal
 from services.cardperso.face import pdf
@@ -83,7 +83,9 @@ def test_the_signed_code_is_read_back_from_the_print(
 def test_the_code_of_the_longest_name_is_read_from_a_worn_print(holder: Holder, office: Office) -> None:
     token = issue(replace(holder, full_name="W" * 60), UID, b"security object", office)
     back = opened(faces(holder, token=token).back)
-    faded = Image.blend(back, Image.new("RGB", back.size, "#c8b8a0"), 0.35)
+    # Ink runs by a dot of the printer, colours fade, the scanner has another grid.
+    printed = back.filter(ImageFilter.GaussianBlur(1.2))
+    faded = Image.blend(printed, Image.new("RGB", back.size, "#c8b8a0"), 0.35)
     scanned = faded.resize((1400, 884), Image.Resampling.BICUBIC).rotate(3, expand=True, fillcolor="white")
     (code,) = codes(scanned)
     assert code.text == token
