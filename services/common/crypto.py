@@ -51,13 +51,9 @@ class KeyRing:
 
         Raises :class:`ConfigurationError` when the file is damaged or readable by everyone.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with file_lock(path.with_name(path.name + ".lock")):
-            if not path.exists():
-                key_id = f"k{secrets.token_hex(4)}"
-                key = base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
-                text = json.dumps({"active": key_id, "keys": {key_id: key}}, indent=2)
-                write_new(path, text.encode(), mode=0o600)
+        if not path.exists():  # one from a Secret is there, where nothing can be written
+            path.parent.mkdir(parents=True, exist_ok=True)
+            cls._make(path)
         if stat.S_IMODE(path.stat().st_mode) & 0o007:
             raise ConfigurationError(f"The keyring {path} is open to every user; set its mode to 0600.")
         try:
@@ -69,6 +65,16 @@ class KeyRing:
         except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as error:
             raise ConfigurationError(f"The keyring {path} is damaged; restore it from its backup.") from error
         return cls(active, keys)
+
+    @staticmethod
+    def _make(path: Path) -> None:
+        """Make a keyring with a random key, once for all replicas."""
+        with file_lock(path.with_name(path.name + ".lock")):
+            if not path.exists():
+                key_id = f"k{secrets.token_hex(4)}"
+                key = base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
+                text = json.dumps({"active": key_id, "keys": {key_id: key}}, indent=2)
+                write_new(path, text.encode(), mode=0o600)
 
     def seal(self, plaintext: bytes, associated: bytes) -> Sealed:
         """Encrypt under the active key, bound to ``associated`` (say, the row's name): it opens only with the

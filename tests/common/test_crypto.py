@@ -66,6 +66,14 @@ def test_replicas_that_start_at_once_share_one_key(tmp_path: Path) -> None:
     assert all(rings[0].open(one.key_id, one.blob, b"") == b"x" for one in sealed)
 
 
+def test_a_keyring_that_is_there_is_read_where_nothing_can_be_written(tmp_path: Path) -> None:
+    # A mounted Secret. Root may write anywhere, so a directory stands in the lock's way.
+    sealed = KeyRing.load(tmp_path / "keys.json").seal(b"face", b"row")
+    (tmp_path / "keys.json.lock").unlink()
+    (tmp_path / "keys.json.lock").mkdir()
+    assert KeyRing.load(tmp_path / "keys.json").open(*sealed, b"row") == b"face"
+
+
 def test_after_a_rotation_new_data_has_the_new_key_and_old_data_still_opens(tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
     old = KeyRing.load(path).seal(b"old", b"")
