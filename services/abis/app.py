@@ -11,6 +11,7 @@ from services.abis.entitlement import Gate, InventorySource, LicensedDeduplicati
 from services.abis.fingerprint import enhance
 from services.abis.fusion import Thresholds
 from services.abis.gallery import Gallery
+from services.abis.gauges import GalleryGauges
 from services.abis.identify import Identification
 from services.abis.references import References
 from services.abis.samples import Reader
@@ -62,6 +63,7 @@ def build(settings: Settings, clock: Clock | None = None) -> ServerBuilder:
         gate = Gate(InventorySource(to_inventory), database, clock)
         deduplication = LicensedDeduplication(identification, store, policy, gate)
         builder.on_close(to_inventory.close)
+    builder.registry.register(GalleryGauges(gallery, store))
     service = AbisService(
         database,
         store,

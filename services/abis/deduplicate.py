@@ -57,9 +57,11 @@ class Deduplication:
         before: SearchResult,
         at: datetime,
     ) -> Verdict:
-        """Search what came in after `before`, decide, insert unless it is a duplicate. Needs the gallery's
-        lock.
+        """Search what came in after `before`, decide, insert unless it is a duplicate; AlreadyExists where
+        the id is taken. Needs the gallery's lock.
         """
+        # Before anything else: whoever is there already would be found as a duplicate of itself.
+        self._store.require_new(conn, subject_id)
         self._identification.follow(conn)
         gallery = self._identification.gallery
         since = gallery.search_since(fingers, CANDIDATES, before.sequence, conn)

@@ -30,6 +30,8 @@ from services.common.logs import get_logger
 FRESH = timedelta(seconds=15)
 #: How long the last answer counts while the inventory does not answer: a restart must not stop enrolment.
 STALE = timedelta(hours=1)
+#: How long the inventory is left alone after it did not answer: whoever asks waits for it.
+AGAIN = timedelta(seconds=5)
 #: Licences end, and searches are counted, by the days of Jakarta, as the inventory has them.
 _WIB = timezone(timedelta(hours=7), "WIB")
 
@@ -84,8 +86,10 @@ class Gate:
         self._source = source
         self._database = database
         self._clock = clock
-        self._lock = threading.Lock()
+        self._asking = threading.Lock()
         self._known: tuple[datetime, Entitlement] | None = None
+        self._failed: tuple[datetime, TunggalError] | None = None
+        self._counting = threading.Lock()
         # The day whose searches are counted, the last audit entry seen, and the count so far.
         self._counted: tuple[date, int, int] = (date.min, 0, 0)
 
@@ -94,50 +98,69 @@ class Gate:
         :class:`Unavailable` when nobody could say for too long.
         """
         now = self._clock.now()
-        with self._lock:
-            found = self._entitlement(now)
-            today = now.astimezone(_WIB).date()
-            if not found.allowed or (found.until is not None and found.until < today):
-                raise _shut("ABIS_NOT_ENTITLED", found.reason)
-            if found.max_people and people >= found.max_people:
-                raise _shut(
-                    "PEOPLE_CEILING_REACHED",
-                    f"The licence is for {found.max_people:,} people; the gallery has {people:,}.",
-                )
-            if found.max_searches_per_day and self._searches(today) >= found.max_searches_per_day:
-                raise _shut(
-                    "SEARCH_CEILING_REACHED",
-                    f"The licence is for {found.max_searches_per_day:,} searches a day; today's are used up.",
-                )
+        found = self._entitlement(now)
+        today = now.astimezone(_WIB).date()
+        if not found.allowed or (found.until is not None and found.until < today):
+            raise _shut("ABIS_NOT_ENTITLED", found.reason)
+        if found.max_people and people >= found.max_people:
+            raise _shut(
+                "PEOPLE_CEILING_REACHED",
+                f"The licence is for {found.max_people:,} people; the gallery has {people:,}.",
+            )
+        if found.max_searches_per_day and self._searches(today) >= found.max_searches_per_day:
+            raise _shut(
+                "SEARCH_CEILING_REACHED",
+                f"The licence is for {found.max_searches_per_day:,} searches a day; today's are used up.",
+            )
 
     def _entitlement(self, now: datetime) -> Entitlement:
+        """What is known, asked again where it is not fresh; by one caller at a time, and while it waits for
+        an answer the others go by what is known.
+        """
+        known = self._known
+        if known is not None and now - known[0] < FRESH:
+            return known[1]
+        usable = known is not None and now - known[0] < STALE
+        if not self._asking.acquire(blocking=not usable):
+            assert known is not None
+            return known[1]
+        try:
+            return self._asked(self._clock.now())
+        finally:
+            self._asking.release()
+
+    def _asked(self, now: datetime) -> Entitlement:
+        """The inventory's answer, or the last one while it does not answer."""
         if self._known is not None and now - self._known[0] < FRESH:
             return self._known[1]
-        try:
-            found = self._source.entitlement()
-        except TunggalError as error:
-            if self._known is not None and now - self._known[0] < STALE:
-                _log.warning("entitlement_stale", since=self._known[0].isoformat(), reason=error.reason)
-                return self._known[1]
-            raise Unavailable(
-                "ENTITLEMENT_UNKNOWN",
-                f"The inventory does not say what the ABIS may do: {error.message}",
-                remedy="Check TUNGGAL_INVENTORY_ENDPOINT and that the inventory runs.",
-                retry_after=FRESH.total_seconds(),
-            ) from error
-        self._known = (now, found)
-        return found
+        if self._failed is None or now - self._failed[0] >= AGAIN:
+            try:
+                found = self._source.entitlement()
+            except TunggalError as error:
+                self._failed = (self._clock.now(), error)
+            else:
+                self._known, self._failed = (now, found), None
+                return found
+        fault = self._failed[1]
+        if self._known is not None and now - self._known[0] < STALE:
+            _log.warning("entitlement_stale", since=self._known[0].isoformat(), reason=fault.reason)
+            return self._known[1]
+        raise Unavailable(
+            "ENTITLEMENT_UNKNOWN",
+            f"The inventory does not say what the ABIS may do: {fault.message}",
+            remedy="Check TUNGGAL_INVENTORY_ENDPOINT and that the inventory runs.",
+            retry_after=FRESH.total_seconds(),
+        ) from fault
 
     def _searches(self, today: date) -> int:
         """Deduplications of all replicas today, by the audit log; each entry is looked at once."""
-        day, seen, count = self._counted
-        if day != today:
-            count = 0
         midnight = datetime(today.year, today.month, today.day, tzinfo=_WIB)
-        with self._database.read() as connection:
+        with self._counting, self._database.read() as connection:
+            day, seen, count = self._counted
             last, new = audit.entries_since(connection, seen, "Deduplicate", midnight)
-        self._counted = (today, last, count + new)
-        return count + new
+            count = new + (count if day == today else 0)
+            self._counted = (today, last, count)
+        return count
 
 
 class LicensedDeduplication(Deduplication):

@@ -17,10 +17,12 @@ from services.abis.search.verification import Found
 from services.abis.store import Store
 from services.common import logs
 from services.common.db import Database
+from services.common.errors import DataLoss
 
 _log = logs.get_logger()
 _WRITE_EVERY = 300.0
 """Seconds after which changes are sealed on disk though they are few."""
+_LOOK_EVERY = 1.0
 
 
 class Identification:
@@ -46,11 +48,11 @@ class Identification:
             if not self._gallery.agrees_with(conn, self._store):
                 _log.warning("search_index_of_another_history", sequence=self._gallery.sequence)
                 self._gallery.reset()
-            self.follow(conn)
+            self._apply(conn, write=True)
             if self._gallery.persons() != self._store.count(conn):
                 _log.warning("search_index_incomplete", subjects=self._gallery.persons())
                 self._gallery.reset()
-                self.follow(conn)
+                self._apply(conn, write=True)
         self._gallery.write()
 
     def follow(self, conn: sa.Connection | None = None) -> None:
@@ -59,13 +61,21 @@ class Identification:
             with self._database.read() as fresh:
                 self.follow(fresh)
             return
+        # Not written here: the transaction may hold the lock for which everybody waits.
+        self._apply(conn, write=False)
+
+    def _apply(self, conn: sa.Connection, *, write: bool) -> None:
         with self._following:
-            self._gallery.apply(self._store.changes(conn, self._gallery.sequence))
+            self._gallery.apply(self._store.changes(conn, self._gallery.sequence), write=write)
 
     def keep_written(self, stop: threading.Event) -> None:
-        """Seal the index now and then, until told to stop."""
-        while not stop.wait(_WRITE_EVERY):
-            self._gallery.write()
+        """Seal the index now and then, and whenever much has changed, until told to stop."""
+        seconds = 0.0
+        while not stop.wait(_LOOK_EVERY):
+            seconds += _LOOK_EVERY
+            if self._gallery.overdue or seconds >= _WRITE_EVERY:
+                self._gallery.write()
+                seconds = 0.0
 
     def identify(self, fingers: Sequence[Finger], most: int) -> SearchResult:
         """The best candidates among all subjects committed when the search began."""
@@ -74,10 +84,17 @@ class Identification:
 
     def verify(self, fingers: Sequence[Finger], subject_id: str) -> Found | None:
         """Compare with one subject, position by position; None where no finger position is shared. NotFound
-        where it is not enrolled.
+        where it is not enrolled, DataLoss where what is stored of it is damaged.
         """
         with self._database.read() as conn:
-            self._store.get(conn, subject_id)
+            known = self._store.get(conn, subject_id)
             (enrolled,) = self._references.get([subject_id], None, conn)
+        if len(enrolled) < len(known.positions):
+            raise DataLoss(
+                "REFERENCE_DAMAGED",
+                f"Of the {len(known.positions)} fingers of subject {subject_id} {len(enrolled)} can be read.",
+                field="subject_id",
+                remedy="Restore its rows of finger_reference from a backup, or delete and enrol it again.",
+            )
         found = verification.declared(fingers, subject_id, enrolled)
         return found if found.fused.fingers else None

@@ -26,6 +26,8 @@ DECISIONS = {
     Decision.DUPLICATE: pb.DECISION_DUPLICATE,
     Decision.ADJUDICATE: pb.DECISION_ADJUDICATE,
 }
+_SEQUENCES = 1 << 63
+"""Sequence numbers that the database can hold."""
 _TYPES = {ENDING: pb.MINUTIA_TYPE_ENDING, BIFURCATION: pb.MINUTIA_TYPE_BIFURCATION}
 
 
@@ -89,7 +91,7 @@ def token(last: Subject) -> str:
 def after(page_token: str) -> int:
     """Sequence number after which a page begins; InvalidArgument where the token is not one of ours."""
     sequence = paging.decode_token(page_token).get("after", 0)
-    if not isinstance(sequence, int):
+    if not isinstance(sequence, int) or not 0 <= sequence < _SEQUENCES:
         raise InvalidArgument(
             "PAGE_TOKEN_BROKEN",
             "The page token was not made by this method.",

@@ -16,12 +16,14 @@ import sqlalchemy as sa
 from services.abis.finger import Finger
 from services.abis.fingerprint.template import Template
 from services.abis.tables import change, reference, subject
-from services.common import db
+from services.common import db, logs
 from services.common.crypto import KeyRing
-from services.common.errors import AlreadyExists, NotFound
+from services.common.errors import AlreadyExists, DataLoss, NotFound
 
 LOCK = "abis-gallery"
 _BATCH = 500
+
+_log = logs.get_logger()
 
 
 @dataclass(frozen=True)
@@ -48,15 +50,19 @@ class Store:
 
     def __init__(self, keys: KeyRing) -> None:
         self._keys = keys
+        self._damaged: set[tuple[str, int]] = set()
+
+    @property
+    def damaged(self) -> int:
+        """Fingers found so far that cannot be opened any more: nobody can be found by them."""
+        return len(self._damaged)
 
     def lock(self, conn: sa.Connection) -> None:
         """Wait for the right to change the gallery, until the end of the transaction."""
         db.lock(conn, LOCK)
 
-    def insert(
-        self, conn: sa.Connection, subject_id: str, fingers: Sequence[Finger], at: datetime
-    ) -> Subject:
-        """Add a subject; AlreadyExists where its id is taken. Needs the lock."""
+    def require_new(self, conn: sa.Connection, subject_id: str) -> None:
+        """AlreadyExists where a subject of that id is enrolled."""
         if conn.execute(sa.select(subject.c.sequence).where(subject.c.subject_id == subject_id)).first():
             raise AlreadyExists(
                 "SUBJECT_EXISTS",
@@ -64,6 +70,12 @@ class Store:
                 field="subject_id",
                 remedy="Choose a new id for a new subject; delete the old one before enrolling it again.",
             )
+
+    def insert(
+        self, conn: sa.Connection, subject_id: str, fingers: Sequence[Finger], at: datetime
+    ) -> Subject:
+        """Add a subject; AlreadyExists where its id is taken. Needs the lock."""
+        self.require_new(conn, subject_id)
         sequence = self._append(conn, subject_id, inserted=True)
         conn.execute(sa.insert(subject).values(subject_id=subject_id, create_time=at, sequence=sequence))
         rows = []
@@ -87,6 +99,7 @@ class Store:
         conn.execute(sa.delete(reference).where(reference.c.subject_id == subject_id))
         conn.execute(sa.delete(subject).where(subject.c.subject_id == subject_id))
         self._append(conn, subject_id, inserted=False)
+        self._damaged -= {row for row in self._damaged if row[0] == subject_id}
 
     def get(self, conn: sa.Connection, subject_id: str) -> Subject:
         """One subject; NotFound where there is none."""
@@ -106,7 +119,11 @@ class Store:
         return self._with_positions(conn, list(conn.execute(query)))
 
     def changes(self, conn: sa.Connection, after: int) -> Iterator[Change]:
-        """Changes after a sequence number, in order, with the fingers of subjects that are still there."""
+        """Changes after a sequence number, in order, with the fingers of subjects that are still there.
+
+        A finger that cannot be opened any more is left out and told of in the log: one damaged row must not
+        stop the searches for everybody else.
+        """
         while True:
             query = (
                 sa.select(change).where(change.c.sequence > after).order_by(change.c.sequence).limit(_BATCH)
@@ -133,7 +150,9 @@ class Store:
     def references(
         self, conn: sa.Connection, subject_ids: Sequence[str], positions: Collection[int] | None
     ) -> dict[str, list[Finger]]:
-        """Fingers of some subjects, of the given positions (None: of all), in order of submission."""
+        """Fingers of some subjects, of the given positions (None: of all), in order of submission; without
+        those that cannot be opened any more.
+        """
         out: dict[str, list[Finger]] = {}
         for start in range(0, len(subject_ids), _BATCH):
             query = (
@@ -144,7 +163,7 @@ class Store:
             if positions is not None:
                 query = query.where(reference.c.position.in_(sorted(positions)))
             for row in conn.execute(query):
-                out.setdefault(row.subject_id, []).append(self._finger(row))
+                out.setdefault(row.subject_id, []).extend(self._opened(row))
         return out
 
     def _append(self, conn: sa.Connection, subject_id: str, *, inserted: bool) -> int:
@@ -162,12 +181,23 @@ class Store:
         )
         out: dict[int, list[Finger]] = {}
         for row in conn.execute(query):
-            out.setdefault(row.sequence, []).append(self._finger(row))
+            out.setdefault(row.sequence, []).extend(self._opened(row))
         return {sequence: tuple(fingers) for sequence, fingers in out.items()}
 
-    def _finger(self, row: sa.Row[Any]) -> Finger:
-        plain = self._keys.open(row.key_id, bytes(row.template), _row_name(row.subject_id, row.ordinal))
-        return Finger(row.position, Template.from_bytes(plain))
+    def _opened(self, row: sa.Row[Any]) -> list[Finger]:
+        """The finger of a row; none where it is damaged. DataLoss where its key is missing: then all rows are
+        unreadable, and the keyring is at fault.
+        """
+        try:
+            plain = self._keys.open(row.key_id, bytes(row.template), _row_name(row.subject_id, row.ordinal))
+            return [Finger(row.position, Template.from_bytes(plain))]
+        except DataLoss as error:
+            if error.reason == "KEY_MISSING":
+                raise
+            if (row.subject_id, row.ordinal) not in self._damaged:
+                self._damaged.add((row.subject_id, row.ordinal))
+                _log.error("reference_damaged", subject=row.subject_id, ordinal=row.ordinal, why=error.reason)
+            return []
 
     def _with_positions(
         self, conn: sa.Connection, rows: Sequence[sa.Row[tuple[object, ...]]]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from services.abis.entitlement import FRESH, STALE, Entitlement, Gate, InventorySource
+from services.abis.entitlement import AGAIN, FRESH, STALE, Entitlement, Gate, InventorySource
 from services.common import audit
 from services.common.client import channel
 from services.common.clock import FixedClock
@@ -128,6 +128,7 @@ def test_a_restart_of_the_inventory_stops_nobody_but_a_long_silence_does(
     clock.advance(timedelta(seconds=1))
     assert shut(gate).reason == "ENTITLEMENT_UNKNOWN"
     contracts.says = OPEN
+    clock.advance(AGAIN)
     gate.require(0)
 
 
