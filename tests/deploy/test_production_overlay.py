@@ -11,7 +11,6 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
-from _pytest.monkeypatch import MonkeyPatch
 
 from services.common.settings import SERVICES
 
@@ -35,10 +34,9 @@ def merged(old: Any, new: Any) -> Any:
     if isinstance(old, dict) and isinstance(new, dict):
         return old | {key: merged(old.get(key), value) for key, value in new.items()}
     if isinstance(old, list) and isinstance(new, list):
-        known = {entry["name"]: entry for entry in old}
-        return list(
-            (known | {entry["name"]: merged(known.get(entry["name"]), entry) for entry in new}).values()
-        )
+        named = {entry["name"]: entry for entry in old}
+        named |= {entry["name"]: merged(named.get(entry["name"]), entry) for entry in new}
+        return list(named.values())
     return new
 
 
@@ -64,7 +62,7 @@ def test_every_patched_manifest_passes_strict_validation(overlay: dict[tuple[str
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_no_service_makes_up_keys_or_keeps_them_beside_its_data(
-    service: str, overlay: dict[tuple[str, str], Manifest], monkeypatch: MonkeyPatch
+    service: str, overlay: dict[tuple[str, str], Manifest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     variables = overlay["ConfigMap", service]["data"]
     for name, value in variables.items():
@@ -81,7 +79,7 @@ def test_no_service_makes_up_keys_or_keeps_them_beside_its_data(
 
 
 def test_the_issuers_keys_come_from_two_secrets_and_cards_are_looked_at(
-    overlay: dict[tuple[str, str], Manifest], monkeypatch: MonkeyPatch
+    overlay: dict[tuple[str, str], Manifest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in overlay["ConfigMap", "cardperso"]["data"].items():
         monkeypatch.setenv(name, value)
@@ -104,7 +102,9 @@ def test_the_base_says_that_its_keys_are_for_development(manifests: list[Manifes
     assert base["ConfigMap", "cardperso"]["data"]["TUNGGAL_DEV_KEYS"] == "true"
 
 
-def test_a_token_takes_the_place_of_the_keystore(manifests: list[Manifest], monkeypatch: MonkeyPatch) -> None:
+def test_a_token_takes_the_place_of_the_keystore(
+    manifests: list[Manifest], monkeypatch: pytest.MonkeyPatch
+) -> None:
     found = production(manifests, OVERLAY, HSM)
     for name, value in found["ConfigMap", "cardperso"]["data"].items():
         monkeypatch.setenv(name, value)
