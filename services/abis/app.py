@@ -20,6 +20,7 @@ from services.abis.service import ALLOW, AbisService
 from services.abis.settings import Settings
 from services.abis.store import Store
 from services.abis.thresholds import Policy
+from services.abis.usage import UseReporter
 from services.common import logs
 from services.common.client import channel
 from services.common.clock import Clock, SystemClock
@@ -63,6 +64,7 @@ def build(settings: Settings, clock: Clock | None = None) -> ServerBuilder:
         gate = Gate(InventorySource(to_inventory), database, clock)
         deduplication = LicensedDeduplication(identification, store, policy, gate)
         builder.on_close(to_inventory.close)
+        builder.background("report-use", UseReporter(gallery.persons, to_inventory).run)
     builder.registry.register(GalleryGauges(gallery, store))
     service = AbisService(
         database,

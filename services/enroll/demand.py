@@ -52,8 +52,9 @@ class Demand:
 
     undeduplicated: int = 0
     print_ready: int = 0
-    #: Records that became print-ready in the last 28 days.
+    #: Records that became print-ready, and that were of people who are there already, in the last 28 days.
     arrivals: int = 0
+    duplicates: int = 0
 
 
 def count(conn: sa.Connection, now: datetime) -> dict[str, Demand]:
@@ -71,17 +72,20 @@ def count(conn: sa.Connection, now: datetime) -> dict[str, Demand]:
             found[region].undeduplicated += number
     # One that a station gave back becomes print-ready again, but not by the pipeline.
     came = (
-        sa.select(EVENTS.c.region, sa.func.count())
+        sa.select(EVENTS.c.region, EVENTS.c.status, sa.func.count())
         .where(
             EVENTS.c.sequence > _last_before(conn, now - _ARRIVALS),
             EVENTS.c.event_time > now - _ARRIVALS,
-            EVENTS.c.status == Status.PRINT_READY_RECORD,
+            EVENTS.c.status.in_((Status.PRINT_READY_RECORD, Status.DUPLICATE_RECORD)),
             EVENTS.c.actor == ACTOR,
         )
-        .group_by(EVENTS.c.region)
+        .group_by(EVENTS.c.region, EVENTS.c.status)
     )
-    for region, number in conn.execute(came):
-        found[region].arrivals = number
+    for region, status, number in conn.execute(came):
+        if status == Status.PRINT_READY_RECORD:
+            found[region].arrivals = number
+        else:
+            found[region].duplicates = number
     return dict(found)
 
 
@@ -150,6 +154,7 @@ class DemandReporter:
                         undeduplicated=demand.undeduplicated,
                         print_ready=demand.print_ready,
                         arrivals_28_days=demand.arrivals,
+                        duplicates_28_days=demand.duplicates,
                         time=time,
                     )
                     for region, demand in found[begin : begin + _AT_ONCE]

@@ -48,7 +48,7 @@ def test_a_duplicate_is_no_demand(office: Office, clock: FixedClock) -> None:
     office.submit("siti", nik(1))
     office.submit("siti", nik(2))
     office.run()
-    assert told(office, clock) == {"32.16": Demand(print_ready=1, arrivals=1)}
+    assert told(office, clock) == {"32.16": Demand(print_ready=1, arrivals=1, duplicates=1)}
 
 
 def test_arrivals_are_those_of_the_last_28_days(office: Office, clock: FixedClock) -> None:

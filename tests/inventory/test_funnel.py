@@ -69,8 +69,9 @@ def test_the_gate_reopens_and_the_queue_drains_until_a_date_that_is_told() -> No
     before = (opens - start).days
     assert flow.printed[0, :before].sum() == 0
     assert flow.undeduplicated[0, before - 1] == 1.5e6
-    (span,) = flow.spans(0)  # shut first, then open, but no faster than its searches a day
-    assert span.constraint is Constraint.LICENCE
+    shut, slow = flow.spans(0)  # shut first, then open, but no faster than its searches a day
+    assert (shut.constraint, slow.constraint) == (Constraint.LICENCE, Constraint.SEARCHES)
+    assert slow.first == opens
     (served,) = flow.served()
     assert served == opens + timedelta(49)  # the ABIS works on Sundays, too
     assert flow.printed.sum() == pytest.approx(1.5e6)
@@ -80,7 +81,8 @@ def test_a_ceiling_of_unique_people_shuts_the_gate_for_those_after() -> None:
     flow = country(Site("ID", 7e6, undeduplicated=4.5e6), Gate(people_left=1_000_000), 0)
     assert flow.printed.sum() == pytest.approx(1e6)
     assert flow.undeduplicated[0, -1] == pytest.approx(3.5e6)
-    assert {span.constraint for span in flow.spans(0)} == {Constraint.LICENCE}
+    assert {span.constraint for span in flow.spans(0)} == {Constraint.LICENCE_FULL}
+    assert flow.full_on == MARCH
 
 
 def test_bekasis_printers_bind_before_its_blanks_do() -> None:

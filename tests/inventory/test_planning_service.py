@@ -226,7 +226,7 @@ def test_searches_a_day_are_a_ceiling_of_the_licence(desk: Books) -> None:
     desk.send(pb.ReportDemandRequest(request_id=new_id(), demands=[waiting]))
     put_on_file(desk, ContractKind.ABIS_LICENCE, "ABIS-1", date(2030, 12, 31), max_searches_per_day=500)
     bekasi = forecast(desk)[BEKASI]
-    assert bekasi.spans[0].constraint == pb.CONSTRAINT_LICENCE
+    assert bekasi.spans[0].constraint == pb.CONSTRAINT_SEARCHES
     # Twenty days of 500 end on 21 March, in the holidays of Lebaran; the last cards are printed after them.
     assert bekasi.served == "2026-03-25"
 

@@ -3,8 +3,8 @@ printers, ribbon and blanks, day by day.
 
 People wait for deduplication, then for a card. The first gate is the country's: without maintenance or
 licence nothing is deduplicated, however many blanks there are; with them, at most as many a day as the
-licence has searches. The second gate is each location's own: printers a working day, ribbon, blanks. Nobody
-who waits is lost.
+licence has searches, until it is full of people. The second gate is each location's own: printers a
+working day, ribbon, blanks. Nobody who waits is lost.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ class Constraint(IntEnum):
     PRINTERS = 3
     RIBBON = 4
     BLANKS = 5
+    LICENCE_FULL = 6
+    SEARCHES = 7
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ class Gate:
 
     maintenance_until: date | None = None
     licence_until: date | None = None
-    #: Unique people that the licence has room for.
+    #: Unique people that the licence is for, and how many more it has room for.
+    max_people: int | None = None
     people_left: int | None = None
     searches_per_day: int | None = None
     #: The gate opens on this day, if it is shut before: a new contract that is signed but not yet valid.
@@ -69,6 +72,8 @@ class Site:
     #: People who wait for deduplication (SFE), and for a card (PRR and suket holders).
     undeduplicated: float = 0.0
     waiting: float = 0.0
+    #: Those among ``waiting`` who have a paper letter.
+    suket_debt: float = 0.0
     printers_per_day: float | None = None
     #: Cards that the ribbon in stock is enough for.
     ribbon: float | None = None
@@ -89,7 +94,7 @@ class Span:
     held: float
 
 
-@dataclass(frozen=True)
+@dataclass
 class Flow:
     """What comes of all sites, arrays of shape (sites, days)."""
 
@@ -104,6 +109,13 @@ class Flow:
     #: The :class:`Constraint` of each day.
     binding: npt.NDArray[np.int8]
     _worked: npt.NDArray[np.bool_] = field(repr=False)
+    #: The first evening on which the licence has room for nobody, counted from ``start``; ``None``: never.
+    full: int | None = None
+
+    @property
+    def full_on(self) -> date | None:
+        """The day of that evening."""
+        return None if self.full is None else self._day(self.full)
 
     def run_dry(self) -> list[date | None]:
         """The first day on which somebody waits for a blank, by site; ``None`` where it does not come."""
@@ -185,6 +197,9 @@ def simulate(
             unique = passed * (1.0 - gate.duplicates)
             people_left -= float(unique.sum())
             prr += unique
+            if flow.full is None and people_left < _NOBODY:
+                flow.full = k
+        held_by = Constraint.SEARCHES if flow.full is None else Constraint.LICENCE_FULL
         # On a Saturday as many are printed as come; the queue is worked off on working days.
         able = printers if worked[k] else np.minimum(printers, arrivals[:, k])
         # In the order of Constraint from PRINTERS on.
@@ -196,7 +211,7 @@ def simulate(
         lacking = np.where(
             prr > _NOBODY,
             limits.argmin(axis=0) + int(Constraint.PRINTERS),
-            np.where(sfe > _NOBODY, int(shut) or int(Constraint.LICENCE), int(Constraint.NONE)),
+            np.where(sfe > _NOBODY, int(shut or held_by), int(Constraint.NONE)),
         )
         # Who only waits for Monday is held back by nothing new.
         flow.binding[:, k] = lacking if worked[k] else flow.binding[:, k - 1] if k else Constraint.NONE

@@ -7,9 +7,10 @@ from datetime import date, datetime
 from google.protobuf.timestamp_pb2 import Timestamp
 from tunggal.inventory.v1 import planning_pb2 as pb
 
+from services.inventory.entitlement import Use
 from services.inventory.planning.feasibility import Bottleneck, Verdict
-from services.inventory.planning.funnel import Span
-from services.inventory.planning.outlook import Outlook
+from services.inventory.planning.funnel import Gate, Span
+from services.inventory.planning.outlook import Ahead, Outlook
 from services.inventory.planning.proposal import PlanState, Proposal
 from services.inventory.planning.store import Coverage
 
@@ -55,6 +56,23 @@ def forecast(look: Outlook, *, with_path: bool) -> pb.LocationForecast:
         expected_blanks=expected,
         blanks_high_demand=high,
         blanks_low_demand=low,
+        suket_debt=look.suket_debt,
+    )
+
+
+def gate(value: Gate, use: Use | None, ahead: Ahead) -> pb.AbisGate:
+    """What lets people through to a card."""
+    return pb.AbisGate(
+        licence_until=_day(value.licence_until),
+        maintenance_until=_day(value.maintenance_until),
+        max_people=value.max_people or 0,
+        people=use.people if use else 0,
+        people_time=_timestamp(use.time if use else None),
+        arrivals_per_working_day=ahead.arrivals_per_day,
+        full_on=_day(ahead.full_on),
+        max_searches_per_day=value.searches_per_day or 0,
+        duplicates=value.duplicates,
+        opens=_day(value.opens),
     )
 
 

@@ -12,17 +12,16 @@ import numpy as np
 
 from services.common.errors import FailedPrecondition
 from services.inventory import days
-from services.inventory.contract import ContractKind
 from services.inventory.contract_store import ContractStore
 from services.inventory.desk import Desk
-from services.inventory.entitlement import entitlement
-from services.inventory.location import Location
-from services.inventory.planning import demand, history, outlook, runout
-from services.inventory.planning.calendar import WorkCalendar, indonesia
+from services.inventory.entitlement import Use
+from services.inventory.location import CENTRE, Location
+from services.inventory.planning import country, demand, history, outlook, runout
+from services.inventory.planning.calendar import WorkCalendar
 from services.inventory.planning.demand import Demand
 from services.inventory.planning.funnel import Gate, Site
 from services.inventory.planning.history import Used
-from services.inventory.planning.outlook import Outlook, Supply
+from services.inventory.planning.outlook import Ahead, Elsewhere, Supply
 from services.inventory.planning.proposal import (
     PlanState,
     Proposal,
@@ -37,8 +36,6 @@ from services.inventory.store import Store
 
 #: Reports that are older say nothing about today.
 _REPORT_LASTS: Final = timedelta(days=7)
-#: Days that a report's arrivals are of.
-ARRIVAL_DAYS: Final = 28
 
 
 @dataclass(frozen=True)
@@ -54,6 +51,8 @@ class Books:
     consumables: dict[str, float]
     gate: Gate
     lead_days: int
+    use: Use | None = None
+    elsewhere: Elsewhere | None = None
 
     @property
     def locations(self) -> tuple[str, ...]:
@@ -65,6 +64,11 @@ def read(store: Store, region: Location, now: datetime, default_lead_days: int) 
     """Everything that a forecast of ``region`` is made of."""
     planning, today = PlanningStore(store.connection), days.day_of(now)
     reports = planning.reports(region, today - _REPORT_LASTS)
+    everywhere = reports if region == CENTRE else planning.reports(CENTRE, today - _REPORT_LASTS)
+    use = ContractStore(store.connection).use()
+    gate = country.gate_of(store, today, use, everywhere)
+    # The gate is the country's: a region gets its share of what is left, not all of it.
+    shared = region != CENTRE and (gate.people_left is not None or gate.searches_per_day is not None)
     return Books(
         today=today,
         used=history.read(store.connection, region, also=tuple(reports)),
@@ -73,39 +77,27 @@ def read(store: Store, region: Location, now: datetime, default_lead_days: int) 
         stock=planning.stock(region),
         under_way=planning.under_way(region),
         consumables=planning.cards_of_consumables(region),
-        gate=_gate(store, today),
+        gate=gate,
         lead_days=lead_time(store.connection, now - timedelta(days=365)) or default_lead_days,
+        use=use,
+        elsewhere=country.elsewhere_of(planning, region, today, everywhere) if shared else None,
     )
 
 
-def _gate(store: Store, today: date) -> Gate:
-    """What the ABIS may do by its contracts. Of a kind without any, nothing is known that would shut the
-    gate.
-    """
-    kinds = ContractKind.ABIS_LICENCE, ContractKind.MAINTENANCE
-    contracts = ContractStore(store.connection).in_force(kinds)
-    granted, on_file = entitlement(contracts, today), {contract.kind for contract in contracts}
-    yesterday = today - timedelta(days=1)
-    licence, maintenance = (granted.licence_until or yesterday, granted.maintenance_until or yesterday)
-    return Gate(
-        maintenance_until=maintenance if ContractKind.MAINTENANCE in on_file else None,
-        licence_until=licence if ContractKind.ABIS_LICENCE in on_file else None,
-        searches_per_day=granted.max_searches_per_day or None,
-    )
-
-
-def forecast(books: Books, horizon: int) -> list[Outlook]:
-    """The outlook of each location, ordered by code."""
+def forecast(books: Books, horizon: int) -> Ahead:
+    """The outlook of each location, ordered by code, and of the gate."""
     locations = books.locations
     if not locations:
-        return []
-    calendar = calendar_around(books.today, horizon)
+        return Ahead([])
+    calendar = country.calendar_around(books.today, horizon)
     model, rates = _demand(books, calendar)
     supplies = [_supply(books, location, calendar) for location in locations]
     sites = outlook.with_spoilage(
         [_site(books, location, supply) for location, supply in zip(locations, supplies, strict=True)], rates
     )
-    return outlook.look_ahead(sites, supplies, model, books.gate, calendar, books.today, horizon)
+    return outlook.look_ahead(
+        sites, supplies, model, books.gate, calendar, books.today, horizon, books.elsewhere
+    )
 
 
 def propose(
@@ -135,8 +127,8 @@ def propose(
             field="available",
             remedy="Plan with a smaller lot, from another source, or once the next delivery is in.",
         )
-    looks = [look for look in forecast(books, 30) if look.location != source and look.per_day > 0]
-    calendar = calendar_around(books.today, 3650)
+    looks = [look for look in forecast(books, 30).outlooks if look.location != source and look.per_day > 0]
+    calendar = country.calendar_around(books.today, 3650)
     needs = [
         runout.Need(
             location=look.location,
@@ -221,11 +213,6 @@ def carry_out(desk: Desk, plan_id: str, operator: str) -> Proposal:
     return after
 
 
-def calendar_around(day: date, horizon: int) -> WorkCalendar:
-    """The working days from the beginning of any history to the end of the horizon."""
-    return indonesia(day.year - 4, (day + timedelta(days=horizon)).year)
-
-
 def _demand(books: Books, calendar: WorkCalendar) -> tuple[Demand, outlook.Array]:
     count = len(books.locations)
     used = books.used
@@ -242,12 +229,7 @@ def _demand(books: Books, calendar: WorkCalendar) -> tuple[Demand, outlook.Array
 def _supply(books: Books, location: str, calendar: WorkCalendar) -> Supply:
     capacity, report = books.capacities.get(location), books.reports.get(location)
     lead_days = capacity.lead_days if capacity and capacity.lead_days else books.lead_days
-    arrivals = None
-    if report is not None and report.arrivals:
-        until = days.day_of(report.time)
-        worked = calendar.worked_between(until - timedelta(days=ARRIVAL_DAYS - 1), until)
-        arrivals = report.arrivals / max(worked, 1)
-    return Supply(lead_days, arrivals)
+    return Supply(lead_days, country.arrivals_of(report, calendar) if report else None)
 
 
 def _site(books: Books, location: str, supply: Supply) -> Site:
@@ -258,6 +240,7 @@ def _site(books: Books, location: str, supply: Supply) -> Site:
         blanks=float(books.stock.get(location, 0)),
         undeduplicated=float(report.undeduplicated) if report else 0.0,
         waiting=float(report.print_ready + report.suket_debt) if report else 0.0,
+        suket_debt=float(report.suket_debt) if report else 0.0,
         printers_per_day=float(printers) or None,
         ribbon=books.consumables.get(location),
         inbound=tuple(

@@ -42,6 +42,15 @@ class Supply:
 
 
 @dataclass(frozen=True)
+class Elsewhere:
+    """Those of the rest of the country who pass the same gate."""
+
+    undeduplicated: float
+    #: New people a working day.
+    arrivals_per_day: float
+
+
+@dataclass(frozen=True)
 class Outlook:
     """What lies ahead of one location."""
 
@@ -51,6 +60,8 @@ class Outlook:
     #: People who wait, for deduplication and for a card.
     undeduplicated: int
     waiting: int
+    #: Those of them with a paper letter.
+    suket_debt: int
     spoilage: float
     #: Blanks on an ordinary working day.
     per_day: float
@@ -80,6 +91,17 @@ class Outlook:
         return self.spans[0] if self.spans else None
 
 
+@dataclass(frozen=True)
+class Ahead:
+    """The outlooks of a region, and the gate of the country that they share."""
+
+    outlooks: list[Outlook]
+    #: The day on which the licence is full.
+    full_on: date | None = None
+    #: People of the whole country who come on a working day.
+    arrivals_per_day: float = 0.0
+
+
 def look_ahead(
     sites: Sequence[Site],
     supplies: Sequence[Supply],
@@ -88,8 +110,11 @@ def look_ahead(
     calendar: WorkCalendar,
     start: date,
     horizon: int,
-) -> list[Outlook]:
-    """The outlook of each site for ``horizon`` days from ``start`` on."""
+    elsewhere: Elsewhere | None = None,
+) -> Ahead:
+    """The outlook of each site for ``horizon`` days from ``start`` on. What the licence has room for is
+    shared with those ``elsewhere``.
+    """
     days = calendar.days(start, horizon)
     worked = days.kinds <= DayKind.FRIDAY
     yields = 1.0 - np.array([site.spoilage for site in sites])
@@ -101,7 +126,13 @@ def look_ahead(
         if quantile is not None:
             arrivals = np.diff(demand.sums(days, quantile), axis=1, prepend=0.0) * yields[:, None]
         arrivals = np.where(scale[:, None] >= 0, arrivals * scale[:, None], _new_arrivals(supplies, worked))
-        futures.append(simulate(sites, gate, arrivals, worked, start))
+        if elsewhere is not None:
+            others = elsewhere.arrivals_per_day * worked[None]
+            futures.append(
+                simulate([*sites, _others(elsewhere)], gate, np.vstack([arrivals, others]), worked, start)
+            )
+        else:
+            futures.append(simulate(sites, gate, arrivals, worked, start))
     middle, high, low = futures
     during_lead = _during_lead(demand, days, supplies, np.where(scale >= 0, scale, 1.0))
     dry, early, late = middle.run_dry(), high.run_dry(), low.run_dry()
@@ -124,6 +155,7 @@ def look_ahead(
                 inbound=int(sum(quantity for _, quantity in site.inbound)),
                 undeduplicated=int(site.undeduplicated),
                 waiting=int(site.waiting),
+                suket_debt=int(site.suket_debt),
                 spoilage=site.spoilage,
                 per_day=level,
                 reported=reported,
@@ -138,7 +170,17 @@ def look_ahead(
                 path=(middle.blanks[row], high.blanks[row], low.blanks[row]),
             )
         )
-    return found
+    coming = [
+        supply.arrivals_per_day if supply.arrivals_per_day is not None else float(level)
+        for supply, level in zip(supplies, demand.level * yields, strict=True)
+    ]
+    rest = elsewhere.arrivals_per_day if elsewhere else 0.0
+    return Ahead(found, middle.full_on, float(sum(coming)) + rest)
+
+
+def _others(elsewhere: Elsewhere) -> Site:
+    """The rest of the country as one site that lacks nothing but the gate."""
+    return Site("elsewhere", blanks=np.inf, undeduplicated=elsewhere.undeduplicated)
 
 
 def spoilage_rates(consumed: Array, spoiled: Array) -> Array:

@@ -71,6 +71,7 @@ class PlanningService(Adapter, planning_pb2_grpc.PlanningServiceServicer):
                         each.suket_debt,
                         each.arrivals_28_days,
                         time,
+                        each.duplicates_28_days,
                     )
                 )
             answer = pb.ReportDemandResponse(locations=len({each.location for each in request.demands}))
@@ -100,7 +101,8 @@ class PlanningService(Adapter, planning_pb2_grpc.PlanningServiceServicer):
         region = parse(request.location or CENTRE, "location")
         with self._read() as store:
             books = office.read(store, region, self._clock.now(), self._lead_days)
-        looks = office.forecast(books, request.horizon_days or _HORIZON)
+        ahead = office.forecast(books, request.horizon_days or _HORIZON)
+        looks = ahead.outlooks
         if request.with_path and len(looks) > _MOST_PATHS:
             raise InvalidArgument(
                 "TOO_MANY_PATHS",
@@ -113,6 +115,7 @@ class PlanningService(Adapter, planning_pb2_grpc.PlanningServiceServicer):
             start=books.today.isoformat(),
             history_until=until,
             forecasts=[messages.forecast(look, with_path=request.with_path) for look in looks],
+            gate=messages.gate(books.gate, books.use, ahead),
         )
 
     def CreatePlan(

@@ -23,8 +23,8 @@ _account, _allocation, _item = tables.account, tables.allocation, tables.item
 
 @dataclass(frozen=True)
 class DemandReport:
-    """Who waits at a location: for deduplication, for a card, with a paper letter; and who became print-ready
-    in the last 28 days.
+    """Who waits at a location: for deduplication, for a card, with a paper letter; and who became
+    print-ready, or turned out to be there already, in the last 28 days.
     """
 
     location: str
@@ -33,6 +33,7 @@ class DemandReport:
     suket_debt: int
     arrivals: int
     time: datetime
+    duplicates: int = 0
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,13 @@ class PlanningStore:
         )
         return {
             row.location: DemandReport(
-                row.location, row.undeduplicated, row.print_ready, row.suket_debt, row.arrivals, row.time
+                row.location,
+                row.undeduplicated,
+                row.print_ready,
+                row.suket_debt,
+                row.arrivals,
+                row.time,
+                row.duplicates,
             )
             for row in self.connection.execute(query)
         }
@@ -152,6 +159,17 @@ class PlanningStore:
         )
         return {row.place: float(row.cards) for row in self.connection.execute(query)}
 
+    def used_since(self, since: date) -> dict[str, int]:
+        """Cards that each location made on closed days from ``since`` on."""
+        day = tables.account_day.c
+        query = (
+            sa.select(_account.c.place, sa.func.sum(day.added).label("cards"))
+            .join_from(_account, tables.account_day, day.code == _account.c.code)
+            .where(_account.c.item == BLANK, _account.c.condition == Condition.CONSUMED, day.day >= since)
+            .group_by(_account.c.place)
+        )
+        return {row.place: int(row.cards) for row in self.connection.execute(query)}
+
     def add_coverage(self, new: Coverage) -> None:
         """Add figures; what was there before stays."""
         self.connection.execute(sa.insert(coverage).values(**vars(new)))
@@ -193,6 +211,11 @@ def lead_time(connection: sa.Connection, since: datetime) -> int | None:
     if len(took) < 5:
         return None
     return -(-took[len(took) // 2] // timedelta(days=1))
+
+
+def within(location: str, region: Location) -> bool:
+    """Whether a location is a region or lies in it."""
+    return region in {CENTRE, location} or location.startswith((f"{region}.", f"{region}:"))
 
 
 def _within(place: sa.Column[Any], region: Location) -> list[Any]:

@@ -20,6 +20,7 @@ demand_report = sa.Table(
     sa.Column("print_ready", sa.BigInteger, nullable=False),
     sa.Column("suket_debt", sa.BigInteger, nullable=False),
     sa.Column("arrivals", sa.BigInteger, nullable=False),
+    sa.Column("duplicates", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("time", UtcDateTime, nullable=False),
 )
 # Zeros are unknown.

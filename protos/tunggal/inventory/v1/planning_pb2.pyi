@@ -136,6 +136,7 @@ class Demand(_message.Message):
     SUKET_DEBT_FIELD_NUMBER: _builtins.int
     ARRIVALS_28_DAYS_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
+    DUPLICATES_28_DAYS_FIELD_NUMBER: _builtins.int
     location: _builtins.str
     """Location: a regency or a site."""
     undeduplicated: _builtins.int
@@ -146,6 +147,8 @@ class Demand(_message.Message):
     """Holders of a paper letter who are owed a card and are in none of the other counts."""
     arrivals_28_days: _builtins.int
     """Records that became print-ready in the last 28 days."""
+    duplicates_28_days: _builtins.int
+    """Records found to be of people who are there already, in the last 28 days: no card is made for them."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When it was so; absent in a report for now."""
@@ -159,10 +162,11 @@ class Demand(_message.Message):
         suket_debt: _builtins.int = ...,
         arrivals_28_days: _builtins.int = ...,
         time: _timestamp_pb2.Timestamp | None = ...,
+        duplicates_28_days: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrivals_28_days", b"arrivals_28_days", "location", b"location", "print_ready", b"print_ready", "suket_debt", b"suket_debt", "time", b"time", "undeduplicated", b"undeduplicated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrivals_28_days", b"arrivals_28_days", "duplicates_28_days", b"duplicates_28_days", "location", b"location", "print_ready", b"print_ready", "suket_debt", b"suket_debt", "time", b"time", "undeduplicated", b"undeduplicated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -487,6 +491,9 @@ class AbisGate(_message.Message):
     PEOPLE_TIME_FIELD_NUMBER: _builtins.int
     ARRIVALS_PER_WORKING_DAY_FIELD_NUMBER: _builtins.int
     FULL_ON_FIELD_NUMBER: _builtins.int
+    MAX_SEARCHES_PER_DAY_FIELD_NUMBER: _builtins.int
+    DUPLICATES_FIELD_NUMBER: _builtins.int
+    OPENS_FIELD_NUMBER: _builtins.int
     licence_until: _builtins.str
     """Last day of the licence; empty where no licence is on file."""
     maintenance_until: _builtins.str
@@ -499,6 +506,12 @@ class AbisGate(_message.Message):
     """People of the whole country who come on a working day."""
     full_on: _builtins.str
     """The day on which the licence is full; empty where that does not come within the horizon."""
+    max_searches_per_day: _builtins.int
+    """Searches a day that the licence is for; 0 for no ceiling."""
+    duplicates: _builtins.float
+    """Share of those who come that are there already, by the reports of the last 28 days."""
+    opens: _builtins.str
+    """The day on which the gate opens again after a licence or maintenance has ended; empty where nothing follows."""
     @_builtins.property
     def people_time(self) -> _timestamp_pb2.Timestamp:
         """When that was; absent before it did."""
@@ -513,10 +526,13 @@ class AbisGate(_message.Message):
         people_time: _timestamp_pb2.Timestamp | None = ...,
         arrivals_per_working_day: _builtins.float = ...,
         full_on: _builtins.str = ...,
+        max_searches_per_day: _builtins.int = ...,
+        duplicates: _builtins.float = ...,
+        opens: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["people_time", b"people_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrivals_per_working_day", b"arrivals_per_working_day", "full_on", b"full_on", "licence_until", b"licence_until", "maintenance_until", b"maintenance_until", "max_people", b"max_people", "people", b"people", "people_time", b"people_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrivals_per_working_day", b"arrivals_per_working_day", "duplicates", b"duplicates", "full_on", b"full_on", "licence_until", b"licence_until", "maintenance_until", b"maintenance_until", "max_people", b"max_people", "max_searches_per_day", b"max_searches_per_day", "opens", b"opens", "people", b"people", "people_time", b"people_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

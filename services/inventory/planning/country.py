@@ -1,0 +1,84 @@
+"""The gate that the whole country shares: contracts of the ABIS, room in the licence, who else comes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from typing import Final
+
+from services.inventory import days
+from services.inventory.contract import Contract, ContractKind
+from services.inventory.contract_store import ContractStore
+from services.inventory.entitlement import Entitlement, Use, entitlement
+from services.inventory.location import Location
+from services.inventory.planning.calendar import WorkCalendar, indonesia
+from services.inventory.planning.funnel import Gate
+from services.inventory.planning.outlook import Elsewhere
+from services.inventory.planning.store import DemandReport, PlanningStore, within
+from services.inventory.store import Store
+
+#: Days that a report's arrivals are of.
+ARRIVAL_DAYS: Final = 28
+
+
+def gate_of(store: Store, today: date, use: Use | None, reports: Mapping[str, DemandReport]) -> Gate:
+    """What the ABIS may do by its contracts. Of a kind without any, nothing is known that would shut the
+    gate; a ceiling counts from the day on which the ABIS says how many people it has.
+    """
+    kinds = ContractKind.ABIS_LICENCE, ContractKind.MAINTENANCE
+    contracts = ContractStore(store.connection).in_force(kinds)
+    granted, on_file = entitlement(contracts, today), {contract.kind for contract in contracts}
+    yesterday = today - timedelta(days=1)
+    licence, maintenance = (granted.licence_until or yesterday, granted.maintenance_until or yesterday)
+    ceiling = granted.max_people or None
+    came = sum(report.arrivals for report in reports.values())
+    twice = sum(report.duplicates for report in reports.values())
+    return Gate(
+        maintenance_until=maintenance if ContractKind.MAINTENANCE in on_file else None,
+        licence_until=licence if ContractKind.ABIS_LICENCE in on_file else None,
+        max_people=ceiling,
+        people_left=max(ceiling - use.people, 0) if ceiling is not None and use is not None else None,
+        searches_per_day=granted.max_searches_per_day or None,
+        opens=_opens(contracts, granted, today) if len(on_file) == len(kinds) else None,
+        duplicates=twice / (came + twice) if twice else 0.0,
+    )
+
+
+def _opens(contracts: Sequence[Contract], granted: Entitlement, today: date) -> date | None:
+    """The first day on which the gate opens again after it is shut, by contracts that are active already."""
+    shut = today if granted.until is None else granted.until + timedelta(days=1)
+    begins = sorted(c.valid_from for c in contracts if c.valid_from is not None and c.valid_from >= shut)
+    return next((day for day in begins if entitlement(contracts, day).allowed), None)
+
+
+def elsewhere_of(
+    planning: PlanningStore, region: Location, today: date, reports: Mapping[str, DemandReport]
+) -> Elsewhere:
+    """Those who pass the gate outside the region: as reported, else by what their locations used lately."""
+    calendar = calendar_around(today, 1)
+    waiting = coming = 0.0
+    for location, report in reports.items():
+        if within(location, region):
+            continue
+        waiting += report.undeduplicated
+        coming += arrivals_of(report, calendar) or 0.0
+    since = today - timedelta(days=ARRIVAL_DAYS)
+    worked = calendar.worked_between(since, today - timedelta(days=1))
+    for location, cards in planning.used_since(since).items():
+        if not within(location, region) and (location not in reports or not reports[location].arrivals):
+            coming += cards / max(worked, 1)
+    return Elsewhere(waiting, coming)
+
+
+def arrivals_of(report: DemandReport, calendar: WorkCalendar) -> float | None:
+    """New people a working day, by a report; ``None`` where it has none."""
+    if not report.arrivals:
+        return None
+    until = days.day_of(report.time)
+    worked = calendar.worked_between(until - timedelta(days=ARRIVAL_DAYS - 1), until)
+    return report.arrivals / max(worked, 1)
+
+
+def calendar_around(day: date, horizon: int) -> WorkCalendar:
+    """The working days from the beginning of any history to the end of the horizon."""
+    return indonesia(day.year - 4, (day + timedelta(days=horizon)).year)
