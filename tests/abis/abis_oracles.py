@@ -34,6 +34,29 @@ def inside_frame(image: U8, window: int, tolerance: int, edge: int) -> U8:
     return out
 
 
+def constant(image: U8, window: int, tolerance: int) -> U8:
+    """1 where the window around a pixel, clipped at the border, is constant."""
+    half = window // 2
+    out = np.zeros_like(image)
+    for y, x in np.ndindex(*image.shape):
+        part = image[max(0, y - half) : y + half + 1, max(0, x - half) : x + half + 1].astype(int)
+        out[y, x] = part.max() - part.min() <= tolerance
+    return out
+
+
+def tensor(image: F32) -> F64:
+    """Sums of gx² - gy² and 2 gx gy (y up) over blocks."""
+    height, width = image.shape
+    out = np.zeros((2, -(-height // p.BLOCK), -(-width // p.BLOCK)))
+    slope = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
+    for y in range(1, height - 1):
+        for x in range(1, width - 1):
+            part = image[y - 1 : y + 2, x - 1 : x + 2].astype(np.float64)
+            gx, gy = (part * slope).sum(), -(part * slope.T).sum()
+            out[:, y // p.BLOCK, x // p.BLOCK] += gx * gx - gy * gy, 2 * gx * gy
+    return out
+
+
 def blur(values: F32, taps: F32) -> F64:
     """Separable convolution with zeros outside."""
     radius = len(taps) // 2

@@ -9,6 +9,7 @@ import pytest
 
 from services.abis.fingerprint import enhance, frame, frequency, mask, orientation
 from services.abis.fingerprint import parameters as p
+from services.abis.fingerprint.compare import compare
 from services.abis.fingerprint.extract import extract_pixels
 from services.abis.fingerprint.template import Template, minutiae_only
 from services.abis.kernels import U8
@@ -28,14 +29,14 @@ def ridges(angle: float, period: float, noise: float = 0.0) -> U8:
 @pytest.mark.parametrize("period", [7.0, 9.0, 12.0])
 def test_orientation_period_and_area_of_straight_ridges_are_found(angle: float, period: float) -> None:
     image = ridges(angle, period, noise=25)
-    valid, mean, contrast = frame.fill(image)
+    valid, mean, contrast, share = frame.fill(image)
     level = frame.level(image, valid, mean, contrast)
     area = mask.candidates(contrast)
     c, s = orientation.estimate(level, np.ones_like(contrast), orientation.COARSE)
     theta = orientation.angles(c, s)
     wave = frequency.estimate(level, theta, area)
     _, power = enhance.gabor(level, c, s, wave, area)
-    found = mask.ridges(power, contrast)
+    found = mask.ridges(power, contrast, share)
     i, j = np.mgrid[:30, :30] * 8 + 4
     inside = np.hypot(i - 120, j - 120) < 70
     off = np.abs(np.mod(theta - angle + np.pi / 2, np.pi) - np.pi / 2)
@@ -55,6 +56,40 @@ def test_noise_is_refused_or_has_no_clear_minutiae() -> None:
     noise = np.random.default_rng(5).integers(0, 255, (300, 300)).astype(np.uint8)
     with suppress(InvalidArgument):
         assert float(extract_pixels(noise).points[:, 3].mean()) < 0.3
+
+
+def test_a_faint_image_is_stretched_and_another_is_left_alone() -> None:
+    clear = ridges(0.4, 9.0)
+    assert frame.stretch(clear) is clear
+    faint = (200 + clear.astype(float) * 0.08).astype(np.uint8)
+    stretched = frame.stretch(faint)
+    assert np.corrcoef(stretched.ravel(), clear.ravel())[0, 1] > 0.99
+    assert int(stretched.max()) - int(stretched.min()) >= p.FAINT_RANGE
+    blank = np.full_like(clear, 77)
+    assert frame.stretch(blank) is blank
+
+
+def test_dead_lines_and_specks_are_no_skin_and_ridges_are() -> None:
+    clear = (128 + 0.3 * (ridges(0.4, 9.0).astype(float) - 128)).astype(np.uint8)
+    faulty = clear.copy()
+    faulty[:, 100] = 255
+    faulty[130:132] = 0
+    faulty[90:93, 140:143] = 0
+    valid = frame.fill(faulty)[0]
+    inside = np.hypot(*(np.mgrid[:240, :240] - 120)) < 80
+    wrong = faulty != clear
+    assert not valid[wrong & inside].any()
+    assert valid[~wrong & inside].mean() > 0.999
+    assert frame.fill(clear)[0][inside].all()
+
+
+def test_a_faint_print_and_a_noisy_one_match_the_clear_one(prints: list[list[U8]]) -> None:
+    clear, other = prints[0][0], prints[0][1]
+    faint = (205 + 0.09 * (clear.astype(float) - 255)).astype(np.uint8)
+    noise = np.random.default_rng(6).normal(0, 45, clear.shape)
+    noisy = np.clip(60 + 0.5 * clear.astype(float) + noise, 0, 255).astype(np.uint8)
+    for worse in (faint, noisy):
+        assert compare(extract_pixels(worse), extract_pixels(other)).score > 4.0
 
 
 def test_otsu_splits_two_levels() -> None:

@@ -13,6 +13,7 @@ from services.abis.fingerprint import (
     grid,
     lssr,
     mask,
+    orientation,
     parameters,
     texture,
 )
@@ -33,6 +34,34 @@ def test_frame_is_the_union_of_constant_windows() -> None:
     image[:, :9] = 200
     image[10:22, 30:44] = 90
     assert (frame.inside(image, 7, 2, 2) == oracle.inside_frame(image, 7, 2, 2)).all()
+
+
+def test_a_window_is_constant_where_its_values_hardly_differ() -> None:
+    image = np.random.default_rng(14).integers(100, 104, (31, 37)).astype(np.uint8)
+    image[:12] = 200
+    image[15:, :20] = 90
+    image[4, 30] = 140
+    for window, tolerance in ((5, 2), (7, 3), (13, 3)):
+        expected = oracle.constant(image, window, tolerance)
+        assert 0 < expected.mean() < 1
+        assert (frame.constant(image, window, tolerance) == expected).all()
+
+
+def test_noise_is_what_differs_from_pixel_to_pixel_and_ridges_do_not() -> None:
+    y, x = np.mgrid[:160, :160]
+    ridges = 128 + 50 * np.sin(0.6 * x + 0.4 * y)
+    for deviation in (0, 5, 15):
+        grain = np.random.default_rng(15).normal(0, 1, ridges.shape) * deviation
+        image = np.clip(np.rint(ridges + grain), 0, 255).astype(np.uint8)
+        count, _, _, noise = frame.block_sums(image, np.ones_like(image))
+        assert count.sum() == image.size
+        inner = noise[1:-1, 1:-1].sum() / count[1:-1, 1:-1].sum()
+        assert np.sqrt(inner) == pytest.approx(deviation, abs=1.5)
+
+
+def test_orientation_sums_are_those_of_sobel_gradients() -> None:
+    image = np.random.default_rng(16).normal(size=(37, 43)).astype(np.float32)
+    np.testing.assert_allclose(orientation.tensor(image), oracle.tensor(image), rtol=1e-4, atol=1e-3)
 
 
 def test_blur_is_a_separable_convolution() -> None:
@@ -74,6 +103,7 @@ def test_each_pixel_is_filtered_along_its_own_ridge() -> None:
     rng = np.random.default_rng(10)
     image = rng.normal(size=(44, 53)).astype(np.float32)
     direction = rng.integers(0, parameters.ORIENTATIONS, image.shape).astype(np.uint8)
+    direction[:, :30] = direction[0, :30]  # neighbours that share a filter, and such that do not
     frequency = rng.uniform(1 / 16, 1 / 4.5, (6, 7)).astype(np.float32)
     area = (rng.uniform(size=(6, 7)) < 0.7).astype(np.uint8)
     found = enhance.apply(image, direction, frequency, area, enhance.bank())

@@ -109,13 +109,25 @@ def apply(image: F32, direction: U8, frequency: F32, mask: U8, filters: F32) -> 
                     continue
                 m = int((1.0 / frequency[i, j] - MIN_PERIOD) / PERIOD_STEP + 0.5)
                 m = min(max(m, 0), periods - 1)
-                for y in range(i * BLOCK, min((i + 1) * BLOCK, height)):
-                    seen = strip[y * WIDTH : y * WIDTH + taps]
+                y, end = i * BLOCK, min((i + 1) * BLOCK, height)
+                while y < end:
                     weights = filters[direction[y, x], m]
+                    seen = strip[y * WIDTH : y * WIDTH + taps]
                     total = np.float32(0.0)
-                    for t in range(taps):
-                        total += weights[t] * seen[t]
-                    out[y, x] = total
+                    # Two pixels at once where one filter serves both: sums that do not wait for each other.
+                    if y + 1 < end and direction[y + 1, x] == direction[y, x]:
+                        below = strip[(y + 1) * WIDTH : (y + 1) * WIDTH + taps]
+                        other = np.float32(0.0)
+                        for t in range(taps):
+                            total += weights[t] * seen[t]
+                            other += weights[t] * below[t]
+                        out[y, x], out[y + 1, x] = total, other
+                        y += 2
+                    else:
+                        for t in range(taps):
+                            total += weights[t] * seen[t]
+                        out[y, x] = total
+                        y += 1
     return out
 
 

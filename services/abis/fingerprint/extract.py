@@ -42,14 +42,15 @@ def extract_pixels(pixels: U8, *, field: str = "image", trace: Trace | None = No
     trace: receives the intermediates by name, for whoever wants to look inside: level, enhanced and skeleton
     (height, width); area, orientation (c, s), wave, power and quality, one a block.
     """
-    valid, mean, contrast = frame.fill(pixels)
-    level = frame.level(pixels, valid, mean, contrast)
+    grey = frame.stretch(pixels)
+    valid, mean, contrast, share = frame.fill(grey)
+    level = frame.level(grey, valid, mean, contrast)
     area = mask.candidates(contrast)
     c, s = orientation.estimate(level, np.ones_like(contrast), orientation.COARSE)
     wave = frequency.estimate(level, orientation.angles(c, s), area)
     enhanced, power = enhance.gabor(level, c, s, wave, area)
     # The first pass shows where the ridges are; the second takes their orientation from the enhanced image.
-    area = mask.ridges(power, contrast)
+    area = mask.ridges(power, contrast, share)
     _require_ridges(area, pixels, field)
     c, s = orientation.estimate(enhanced, area.astype(np.float32), orientation.FINE)
     wave = frequency.estimate(level, orientation.angles(c, s), area)
@@ -57,8 +58,9 @@ def extract_pixels(pixels: U8, *, field: str = "image", trace: Trace | None = No
     skeleton = thinning.skeleton(enhanced, area)
     found = minutiae.detect(skeleton, enhanced, c, s, power, area)
     found = minutiae.best(found, p.MAX_MINUTIAE)
-    clear = quality.clarity(power, c, s, area)
+    clear = quality.clarity(power / share, c, s, area)
     _require_clarity(clear, area, field)
+    clear *= share
     grade = quality.score(clear, wave, area, found)
     signs = texture.encode(enhanced, area)
     if trace is not None:

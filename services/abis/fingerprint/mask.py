@@ -33,14 +33,17 @@ def candidates(contrast: F32) -> Mask:
     return np.asarray(contrast > max(FLAT_CONTRAST, 0.1 * otsu(contrast)))
 
 
-def ridges(power: F32, contrast: F32) -> Mask:
+def ridges(power: F32, contrast: F32, share: F32) -> Mask:
     """Blocks with ridges: where the Gabor filters answered, and the contrast is not that of the background.
 
     Contrast alone loses dry areas beside wet ones; the answer of the filters alone sees faint residue of the
     finger before. The product of both is smoothed, cut, and reduced to its largest area without holes.
+    share: of the variance that is not noise, so that ridges in a noisy image count as much as in a clear one.
     """
-    sure = np.clip(contrast / (0.5 * otsu(contrast) + 1e-6), 0.0, 1.0) ** 2
-    return clean(grid.blur(np.ascontiguousarray(power * sure, dtype=np.float32), _SMOOTH) > RIDGE_POWER)
+    clear = contrast * np.sqrt(share)
+    sure = np.clip(clear / (0.5 * otsu(clear) + 1e-6), 0.0, 1.0) ** 2
+    strength = np.ascontiguousarray(power / share * sure, dtype=np.float32)
+    return clean(grid.blur(strength, _SMOOTH) > RIDGE_POWER)
 
 
 def clean(raw: Mask) -> Mask:

@@ -23,6 +23,8 @@ def tensor(image: F32) -> F32:
     rows = (height + BLOCK - 1) // BLOCK
     columns = (width + BLOCK - 1) // BLOCK
     out = np.zeros((2, rows, columns), np.float32)
+    cosine = np.zeros(columns * BLOCK, np.float32)
+    sine = np.zeros(columns * BLOCK, np.float32)
     for y in range(1, height - 1):
         i = y // BLOCK
         for x in range(1, width - 1):
@@ -32,9 +34,12 @@ def tensor(image: F32) -> F32:
             bottom = image[y + 1, x - 1] + 2 * image[y + 1, x] + image[y + 1, x + 1]
             gx = right - left
             gy = top - bottom
-            j = x // BLOCK
-            out[0, i, j] += gx * gx - gy * gy
-            out[1, i, j] += 2 * gx * gy
+            cosine[x] = gx * gx - gy * gy
+            sine[x] = 2 * gx * gy
+        for j in range(columns):
+            for b in range(BLOCK):
+                out[0, i, j] += cosine[j * BLOCK + b]
+                out[1, i, j] += sine[j * BLOCK + b]
     return out
 
 

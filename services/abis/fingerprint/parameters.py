@@ -23,6 +23,18 @@ BLOCK: Final = 8
 
 # --- frame, mask
 # --------------------------------------------------------------------------------------------------
+FAINT_RANGE: Final = 100
+"""Grey values between the darkest and the lightest hundredth of an image, below which it is faint."""
+FAINT_SHARE: Final = 0.01
+FAINT_LEAST: Final = 8
+"""Range below which an image has too few grey values to hold ridges."""
+RIDGES_LEAST: Final = 0.2
+"""Least share of the variance of a place that is taken for that of ridges, whatever the noise there."""
+OUTLIER: Final = 3.0
+"""Standard deviations from the mean of a place beyond which a pixel is no skin, but a fault or dirt."""
+OUTLIERS: Final = 1e-3
+"""Share of such pixels above which they are looked for again, without those found so far."""
+OUTLIER_PASSES: Final = 2
 FLAT_WINDOW: Final = 13
 """A window of one grey value this wide lies outside of the sensor's frame: wider than any valley."""
 FLAT_TOLERANCE: Final = 2
