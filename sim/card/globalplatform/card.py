@@ -236,7 +236,7 @@ class GlobalPlatformCard:
             raise StatusError(0x6A82)
         application = FileApplication(self.persistent, found.aid, self.settings.random)
         self._state = _Volatile(selected=application)
-        return application.control_information(command.p2)
+        return b"" if command.p2 & 0x0C == 0x0C else application.control_information(command.p2)
 
     def _initialize_update(self, command: Command) -> bytes:
         """INITIALIZE UPDATE (E.5.1; Amendment D, 7.1.1)."""
