@@ -59,6 +59,7 @@ missing() {
     [ -x /usr/sbin/cupsd ] || echo "cups-daemon: a print service of their own for the tests of card printers"
     [ -x /usr/sbin/lpadmin ] || echo "cups-client: sets up the printer of those tests"
     [ -e /usr/lib/softhsm/libsofthsm2.so ] || echo "softhsm2: a software HSM for the tests of the key stores"
+    command -v opensc-tool >/dev/null || echo "opensc: a card tool of others, which talks to the virtual card in the tests"
     command -v node >/dev/null || echo "nodejs: runs buf, which checks the contracts"
     command -v npm >/dev/null || echo "npm: installs buf"
     find_python >/dev/null || echo "python: Python 3.11 to 3.14 with venv and headers"
