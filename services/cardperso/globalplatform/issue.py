@@ -140,9 +140,16 @@ def issue(
     limit = min(limit, select_domain(line, card_type.isd))
     size = 16 if dict(protocols(line)).get(3, 0) & _S16 else 8
 
-    def session() -> SecureChannel:
+    def session(key_version: int = 0) -> SecureChannel:
         return open_channel(
-            line, keys.find, chip=chip, guard=guard, level=card_type.level, size=size, limit=limit
+            line,
+            keys.find,
+            chip=chip,
+            guard=guard,
+            level=card_type.level,
+            size=size,
+            key_version=key_version,
+            limit=limit,
         )
 
     channel = session()
@@ -157,9 +164,11 @@ def issue(
             manager.delete(aid)
         _install(manager, card_type, aid, fresh=fresh)
     if fresh:
-        manager.replace_keys(keys.new(channel.card), _replaced(channel.card))
-        # From here on nothing is said that the transport keys could read.
-        manager = CardManager(session())
+        new = keys.new(channel.card)
+        manager.replace_keys(new, _replaced(channel.card))
+        # From here on nothing is said that the transport keys could read, also to a card that keeps them
+        # beside ours and would take them first.
+        manager = CardManager(session(new.version))
     if not personalized:
         manager.personalize(aid, groups(plan))
     _secure(manager)

@@ -97,7 +97,8 @@ def protocols(transport: Transport) -> list[tuple[int, int]]:
     if sw != _OK:
         return []
     try:
-        inside = tlv.find(tlv.find(data, 0x66) or b"", 0x73) or b""
+        # Some cards leave the outer tag out.
+        inside = tlv.find(tlv.find(data, 0x66) or data, 0x73) or b""
         oids = [value for tag, outer in tlv.decode(inside) if tag == 0x64 for _, value in tlv.decode(outer)]
     except tlv.TlvError as error:
         raise MalformedResponse(command.name, str(error)) from None

@@ -13,7 +13,7 @@ from services.cardperso.globalplatform.channel import CardAnswer
 from services.cardperso.globalplatform.errors import CardLocked, GlobalPlatformFault, WrongCardType
 from services.cardperso.globalplatform.guard import AttemptGuard
 from services.cardperso.globalplatform.issue import CardKeys, CardType, groups, issue
-from services.cardperso.globalplatform.manager import select_domain
+from services.cardperso.globalplatform.manager import protocols, select_domain
 from services.cardperso.globalplatform.messaging import SecurityLevel
 from services.cardperso.keys.keyset import KeySet
 from services.cardperso.keys.symmetric import Algorithm, SoftwareKey
@@ -122,6 +122,41 @@ def test_no_command_is_longer_than_the_card_says(
         bureau = Bureau("AES", some_keys(32 if i == 0x71 else 16, 0x10), 0xFF, some_keys(16, 0x20))
         card = IndependentCard(3, i, bureau.transport, most=most, extended=most > 255, says_most=says_most)
         issued(card, bureau, content, level, limit)
+
+
+def test_the_new_keys_are_used_also_where_the_card_keeps_the_old_ones_first(content: ChipPlan) -> None:
+    bureau = Bureau("AES", some_keys(16, 0x10), 0x20, some_keys(16, 0x20))
+    card = IndependentCard(3, 0x70, bureau.transport, 0x20)
+    asked = []
+    whole = card.transmit
+
+    def keeping(raw: bytes) -> tuple[bytes, int]:
+        if raw[1] == 0x50:
+            asked.append(raw[2])
+            card.keys = {0x20: bureau.transport, **card.keys}
+        return whole(raw)
+
+    card.transmit = keeping  # type: ignore[method-assign]
+    with pytest.raises(AssertionError, match="not in"):
+        issued(card, bureau, content, 0x33)
+    assert asked == [0x00, NEW_VERSION]
+    assert not card.violations
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "6618731606072A864886FC6B01640B06092A864886FC6B040371",
+        "731606072A864886FC6B01640B06092A864886FC6B040371",
+    ],
+    ids=["with its tag", "without it"],
+)
+def test_what_a_card_offers_is_understood_with_and_without_the_outer_tag(data: str) -> None:
+    class Telling:
+        def transmit(self, apdu: bytes) -> tuple[bytes, int]:
+            return bytes.fromhex(data), 0x9000
+
+    assert protocols(Telling()) == [(3, 0x71)]
 
 
 class Answering:
