@@ -16,6 +16,8 @@ class Problem(StrEnum):
     """A card with a card manager and without our application."""
     CARD_FOREIGN = "CARD_FOREIGN"
     """Neither our application nor a card manager."""
+    CARD_LOCKED = "CARD_LOCKED"
+    """Its issuer, or somebody with its keys, has locked the card: nothing on it can be selected."""
     CARD_UNFINISHED = "CARD_UNFINISHED"
     """The application was installed and not personalized."""
     ACCESS_REFUSED = "ACCESS_REFUSED"

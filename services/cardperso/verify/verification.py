@@ -19,6 +19,7 @@ from services.cardperso.verify.result import Finding, Problem, Verification
 from services.cardperso.verify.secure_messaging import ForgedResponseError, SecureMessaging, room
 
 _OK, _END_OF_FILE, _NOT_FOUND, _DENIED = 0x9000, 0x6282, 0x6A82, 0x6982
+_CARD_IS_LOCKED = 0x6283
 _PERSONALIZED = 0x05
 """Life cycle of an application that may be read: operational, activated (ISO/IEC 7816-4:2020, 7.4.10)."""
 _LONGEST_FILE = 0x7FFF
@@ -114,6 +115,8 @@ def _select(card: CardSession, profile: Profile) -> Finding | None:
             return None
         return Finding(Problem.CARD_UNFINISHED, "The card was begun and not finished.")
     manager = card.transmit(_select_command(b""))
+    if manager.sw == _CARD_IS_LOCKED:
+        return Finding(Problem.CARD_LOCKED, "The card is locked: its card manager lets nothing be selected.")
     if response.sw == _NOT_FOUND and manager.sw == _OK and _within(manager.data, 0x6F) is not None:
         return Finding(Problem.CARD_BLANK, f"The card is blank: it has no application {profile.name}.")
     return Finding(Problem.CARD_FOREIGN, f"This is another kind of card: it knows no {profile.name}.")

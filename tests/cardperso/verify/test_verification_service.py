@@ -7,7 +7,7 @@ import io
 import json
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import grpc
@@ -35,6 +35,7 @@ from services.common.errors import remote_error
 from services.common.server import RunningServer
 from sim.card import VirtualCard, VirtualReader
 from sim.card.globalplatform import VirtualGlobalPlatformCard
+from sim.card.globalplatform.persistent import CARD_LOCKED
 from tests.cardperso.card_makers import eventually, make_holder, present
 from tests.cardperso.card_neighbours import Neighbours
 
@@ -218,13 +219,21 @@ def test_a_tampered_card_is_told_in_clear_words(station: Station, card: VirtualG
     assert [(f.problem, f.file) for f in station.look().findings] == [("GROUP_CHANGED", "biodata")]
 
 
-def test_a_blank_and_a_foreign_card_are_told_apart(
+def test_a_blank_a_locked_and_a_foreign_card_are_told_apart(
     station: Station, tmp_path: Path, reader: VirtualReader
 ) -> None:
     with VirtualGlobalPlatformCard(tmp_path / "blank", reader.port):
         eventually(lambda: present(reader.name), 60)
         shown = station.shell()
         assert (shown.exit_code, "This card is blank." in shown.stdout) == (2, True), shown.output
+    eventually(lambda: not present(reader.name), 60)
+    locked = VirtualGlobalPlatformCard(tmp_path / "locked", reader.port)
+    persistent = locked.card.persistent  # type: ignore[attr-defined]
+    persistent.commit(replace(persistent.registry, state=CARD_LOCKED))
+    with locked:
+        eventually(lambda: present(reader.name), 60)
+        shown = station.shell()
+        assert (shown.exit_code, "This card is locked." in shown.stdout) == (2, True), shown.output
     eventually(lambda: not present(reader.name), 60)
     with VirtualCard(tmp_path / "foreign", reader.port):
         eventually(lambda: present(reader.name), 60)
