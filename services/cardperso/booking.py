@@ -92,5 +92,5 @@ class Booking:
 
 
 def told(error: TunggalError) -> str:
-    """An error as the reason of a job."""
-    return f"{error.reason}: {error.message}"
+    """An error as the reason of a job: what happened, then what to do about it."""
+    return f"{error.reason}: {error.message} {error.remedy or ''}".rstrip()

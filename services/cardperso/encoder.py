@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from services.cardperso.booking import told
 from services.cardperso.chip.access import AccessSource
 from services.cardperso.chip.encoders import SECURITY_ENCODER
 from services.cardperso.chip.plan import ChipPlan
@@ -204,7 +205,10 @@ class _Visit:
                 holds = "an application of ours"
             else:
                 holds = "other applications" if found.others else "keys of ours"
-            reason = f"CARD_NOT_BLANK: chip {self.uid} holds {holds}, and this job did not begin it."
+            reason = (
+                f"CARD_NOT_BLANK: chip {self.uid} holds {holds}, and this job did not begin it. "
+                "Lay a blank on the reader."
+            )
             raise RefusedCardError(self.uid, reason)
         self._touch(self.uid)
         self._begun = True
@@ -212,16 +216,17 @@ class _Visit:
     def judged(self, error: Exception) -> Exception:
         """What the error means for the job."""
         if isinstance(error, WrongCardType):
-            return RefusedCardError(self.uid, _told(error))
+            return RefusedCardError(self.uid, told(error))
         if not self._begun:
-            foreign = isinstance(error, GlobalPlatformFault | KeyNotFound | KeyMismatch)
-            return RefusedCardError(self.uid, _told(error)) if foreign else error
+            if isinstance(error, GlobalPlatformFault | KeyNotFound | KeyMismatch):
+                return RefusedCardError(self.uid, told(error))
+            return error
         if isinstance(error, PcscUnavailable | ReaderGone):
             return error  # not the card's fault: it is taken up when PC/SC is back
         if isinstance(error, CardRemoved | CardChanged | CardTimeout | ResponseForged):
-            return TornError(_told(error), self.card.apdus, self.card.seconds)
+            return TornError(told(error), self.card.apdus, self.card.seconds)
         if isinstance(error, PcscFault | GlobalPlatformFault):
-            return RuinedError(_told(error), self.card.apdus, self.card.seconds)
+            return RuinedError(told(error), self.card.apdus, self.card.seconds)
         return error
 
 

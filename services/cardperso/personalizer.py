@@ -278,14 +278,17 @@ class Personalizer:
 
     def _refuse_used(self, job: Job, uid: str) -> None:
         other = self._jobs.job_of_chip(uid, but=job.job_id)
-        if other is not None:
-            raise RefusedCardError(uid, f"CHIP_ALREADY_USED: chip {uid} belongs to job {other.job_id}.")
         standing = self._inventory.check_chip(job.reservation_id, uid)
-        if standing.used_by:
-            raise RefusedCardError(uid, f"CHIP_ALREADY_USED: chip {uid} belongs to blank {standing.used_by}.")
-        if standing.foreign:
+        if other is not None:
+            reason = f"CHIP_ALREADY_USED: chip {uid} belongs to job {other.job_id}."
+        elif standing.used_by:
+            reason = f"CHIP_ALREADY_USED: chip {uid} belongs to blank {standing.used_by}."
+        elif standing.foreign:
             reason = f"CHIP_FOREIGN: chip {uid} did not come with the lot of blank {job.blank_serial}."
-            raise RefusedCardError(uid, reason)
+        else:
+            return
+        remedy = f"Put it aside and lay blank {job.blank_serial} on {job.reader}."
+        raise RefusedCardError(uid, f"{reason} {remedy}")
 
     def _book(self, job: Job, stop: threading.Event) -> Job:
         """Book the blank as this chip's card, then the record as printed."""

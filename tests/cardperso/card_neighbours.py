@@ -83,7 +83,12 @@ class FakeEnroll:
     def claim(self, request_id: str, region: str, claimant: str, issue_date: dt.date) -> Claim:
         def lend() -> str:
             if not self.all.queue:
-                raise NotFound("QUEUE_EMPTY", f"No print-ready record waits in {region}.", field="region")
+                raise NotFound(
+                    "QUEUE_EMPTY",
+                    f"No print-ready record waits in {region}.",
+                    field="region",
+                    remedy="Ask again later.",
+                )
             claim_id = str(uuid.uuid4())
             self.all.claims[claim_id] = self.all.queue.pop(0)
             return claim_id
@@ -142,7 +147,9 @@ class FakeInventory:
     def reserve(self, request_id: str, location: str, purpose: str) -> Reservation:
         def hold() -> Reservation:
             if not self.all.free:
-                raise FailedPrecondition("INSUFFICIENT_STOCK", f"{location} has 0 free blanks.")
+                raise FailedPrecondition(
+                    "INSUFFICIENT_STOCK", f"{location} has 0 free blanks.", remedy="Allocate stock to it."
+                )
             reservation = Reservation(str(uuid.uuid4()), self.all.free.pop(0))
             self.all.held[reservation.reservation_id] = reservation.serial
             return reservation
