@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +12,18 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
+from services.abis.explain import comparison
 from services.abis.explain.matching import Match, brought_back, match
 from services.abis.explain.page import Sheet, explain, in_words, stages
-from services.abis.explain.steps import Steps, trace
+from services.abis.explain.steps import Steps, look, trace
 from services.abis.fingerprint.align import place
 from services.abis.fingerprint.compare import compare
 from services.abis.fingerprint.extract import extract
+from services.abis.fingerprint.interchange import to_record
 from services.abis.fingerprint.minutiae import Minutiae
-from services.abis.fingerprint.template import from_minutiae
+from services.abis.fingerprint.template import Template, from_minutiae
+from services.abis.formats import iso19794_2
+from services.common.errors import InvalidArgument
 
 
 @pytest.fixture(scope="module")
@@ -137,3 +142,82 @@ def test_a_file_that_is_no_image_is_refused_in_one_line(tmp_path: Path) -> None:
     assert done.exit_code == 1
     assert done.stderr.startswith("error: IMAGE_UNREADABLE")
     assert not (tmp_path / "x").exists()
+
+
+@pytest.fixture(scope="module")
+def record(templates: list[list[Template]]) -> bytes:
+    """A minutiae record of the second print of the first finger."""
+    return iso19794_2.write(to_record(templates[0][1], 2))
+
+
+def test_records_of_minutiae_are_explained_with_what_they_have(
+    steps: list[Steps], templates: list[list[Template]], record: bytes
+) -> None:
+    known = look(record)
+    assert len(known.template) == len(templates[0][1])
+    alone = explain(Sheet("a record", known))
+    assert re.findall(r"<h3>\d\. (.*?)</h3>", alone) == ["Minutiae"]
+    assert "there is no image" in alone
+    for probe, reference, words in (
+        (steps[0], known, "of the reference only minutiae are known"),
+        (known, steps[0], "of the probe only minutiae are known"),
+        (known, known, "Only minutiae are known of either"),
+    ):
+        page = explain(Sheet("probe", probe), Sheet("reference", reference))
+        score = compare(probe.template, reference.template).score
+        assert f'<div class="score good">{score:+.1f}</div>' in page
+        assert words in page
+
+
+def test_a_record_of_several_fingers_is_not_explained(templates: list[list[Template]]) -> None:
+    one = to_record(templates[0][0], 2)
+    with pytest.raises(InvalidArgument) as error:
+        look(iso19794_2.write(replace(one, fingers=one.fingers * 2)), field="probe")
+    assert (error.value.reason, error.value.field) == ("TEMPLATE_VIEWS", "probe")
+
+
+def test_the_pairs_seen_closely_are_drawn_and_lettered_in_both_fingers(
+    steps: list[Steps], mates: Match
+) -> None:
+    drawing = ET.fromstring(comparison.correspondences(mates, steps[0], steps[1]).svg)
+    letters = [str(text.text) for text in drawing.findall("text")]
+    shown = [c.letter for c in comparison.best_cylinders(mates)]
+    assert sorted(letters) == sorted(2 * shown)
+    drawn = {(line.get("x1"), line.get("y1")) for line in drawing.findall("line[@class='pair']")}
+    for _, k in comparison.strongest(mates):
+        x, y = mates.probe.points[mates.relaxed[k, 0], :2]
+        assert (f"{x:.1f}", f"{y:.1f}") in drawn
+
+
+def test_lines_between_strangers_do_not_look_like_those_between_mates(
+    steps: list[Steps], mates: Match
+) -> None:
+    def brightest(found: Match, probe: Steps, reference: Steps) -> int:
+        drawing = ET.fromstring(comparison.correspondences(found, probe, reference).svg)
+        strokes = [str(line.get("stroke")) for line in drawing.findall("line[@class='pair']")]
+        return max(int(stroke[4:].split(",")[1]) for stroke in strokes)
+
+    strangers = match(steps[0].template, steps[2].template)
+    assert brightest(strangers, steps[0], steps[2]) < 140 < brightest(mates, steps[0], steps[1])
+
+
+@pytest.mark.parametrize(
+    ("score", "words"),
+    [
+        (57.7, "more than a million times as likely of one finger"),
+        (46.3, "more than a million times as likely of one finger"),
+        (9.0, "about 8,100 times as likely of one finger"),
+        (0.3, "next to nothing"),
+        (-12.7, "about 330,000 times as likely of two different"),
+        (-20.0, "more than a million times as likely of two different"),
+    ],
+)
+def test_words_claim_no_more_than_was_measured(mates: Match, score: float, words: str) -> None:
+    assert words in in_words(replace(mates, score=score))
+
+
+def test_minutiae_that_do_not_coincide_are_drawn_pale(steps: list[Steps], mates: Match) -> None:
+    drawing = ET.fromstring(comparison.overlay(mates, steps[0], steps[1]).svg)
+    for name in ("probe", "reference"):
+        assert len(drawing.findall(f"g[@class='minutia {name}']")) == len(mates.pairs)
+        assert drawing.findall(f"g[@class='minutia {name} alone']")

@@ -14,10 +14,12 @@ from services.abis.explain.matching import Evidence, Match, brought_back, laid_o
 from services.abis.explain.steps import Steps
 from services.abis.fingerprint.cylinders import VALID_WORDS
 from services.abis.fingerprint.lssr import pair_count
-from services.abis.fingerprint.parameters import CYLINDER_LAYERS, CYLINDER_SIDE
-from services.abis.kernels import F32, U8, U64
+from services.abis.fingerprint.parameters import BLOCK, CYLINDER_LAYERS, CYLINDER_SIDE
+from services.abis.kernels import F32, F64, U8, U64
 
 CYLINDERS_SHOWN = 3
+STRONG = 0.1
+"""Relaxed value of a pair at the end of the colour scale: twice what different fingers of four sets reach."""
 MEANING = {
     "local": "minutiae whose neighbourhoods look alike and vote for one another",
     "weight": "minutiae that coincide, weighed by their quality",
@@ -25,8 +27,8 @@ MEANING = {
     "ratio": "share of the quality in the common area that coincides",
     "orientation": "ridges run the same way",
     "frequency": "difference in ridge distance",
-    "overlap": "size of the common area (logarithm)",
-    "evidence": "minutiae that coincide (logarithm)",
+    "overlap": "size of the common area (logarithm): the larger, the more agreement is asked for",
+    "evidence": "minutiae that coincide (logarithm), beyond what their share says",
     "texture": "ridges lie on ridges, pixel by pixel",
 }
 """What each feature of `agreement.FEATURES` says, in words for adjudicators."""
@@ -34,10 +36,9 @@ MEANING = {
 
 @dataclass(frozen=True)
 class Cylinders:
-    """A pair of minutiae whose surroundings look alike, as layers of the two cylinders."""
+    """A pair of minutiae whose surroundings look alike, as layers of the two cylinders, under a letter."""
 
-    probe: int
-    reference: int
+    letter: str
     similarity: float
     relaxed: float
     layers: tuple[Markup, ...]
@@ -46,21 +47,27 @@ class Cylinders:
 def correspondences(found: Match, probe: Steps, reference: Steps) -> Panel:
     """Which minutiae look alike, side by side, as far as the local score counts them."""
     a, b = found.probe, found.reference
-    used = min(len(found.relaxed), pair_count(min(len(a), len(b))))
+    used = _used(found)
     pairs, strength = found.relaxed[:used], found.strength[:used]
-    most = max(float(strength.max()), 1e-6) if used else 1.0
     left = (pictures.grey(probe.pixels), a.width, a.height)
     right = (pictures.grey(reference.pixels), b.width, b.height)
     shift = float(left[1] + drawing.GAP)
     marks = [
-        *drawing.connections(a.points, b.points, pairs, np.clip(strength / most, 0.0, 1.0), shift),
+        *_known_area(probe, 0.0),
+        *_known_area(reference, shift),
+        *drawing.connections(a.points, b.points, pairs, np.clip(strength / STRONG, 0.0, 1.0), shift),
         *drawing.minutiae(a.points, a.kind, "probe", chosen=pairs[:, 0].tolist()),
         *drawing.minutiae(b.points, b.kind, "reference", shift=shift, chosen=pairs[:, 1].tolist()),
     ]
+    for name, k in strongest(found):
+        i, j = found.relaxed[k].tolist()
+        marks.append(drawing.letter(a.points, i, name, "probe"))
+        marks.append(drawing.letter(b.points, j, name, "reference", shift=shift))
     return panel(
         "Minutiae whose surroundings look alike",
         f"The {used} pairs that hold up best when each is asked how well it agrees with the others; their "
-        f"mean is the local score, {found.local:.3f}. Yellow lines are the strongest.",
+        f"mean is the local score, {found.local:.3f}. Yellow lines hold up as only those of one finger do, "
+        "dark ones no better than by chance. Circles are ridge endings, squares bifurcations.",
         drawing.side_by_side(left, right, marks),
     )
 
@@ -70,16 +77,26 @@ def best_cylinders(found: Match) -> list[Cylinders]:
     out = []
     bits_a, valid_a, _ = found.probe.cylinders
     bits_b, valid_b, _ = found.reference.cylinders
-    order = np.argsort(-found.strength, kind="stable")[:CYLINDERS_SHOWN]
-    for k in order.tolist():
+    for name, k in strongest(found):
         i, j = (int(v) for v in found.relaxed[k])
         valid = _cells(valid_a[i]) & _cells(valid_b[j])
         layers = tuple(
             _layer(_part(bits_a[i], layer), _part(bits_b[j], layer), valid)
             for layer in range(CYLINDER_LAYERS)
         )
-        out.append(Cylinders(i, j, float(found.similarity[i, j]), float(found.strength[k]), layers))
+        out.append(Cylinders(name, float(found.similarity[i, j]), float(found.strength[k]), layers))
     return out
+
+
+def _used(found: Match) -> int:
+    """How many of the relaxed pairs, the first ones, the local score counts."""
+    return min(len(found.relaxed), pair_count(min(len(found.probe), len(found.reference))))
+
+
+def strongest(found: Match) -> list[tuple[str, int]]:
+    """Indices of the pairs to look at closely, under their letters."""
+    order = np.argsort(-found.strength[: _used(found)], kind="stable")[:CYLINDERS_SHOWN].tolist()
+    return list(zip("ABC", order, strict=False))
 
 
 def overlay(found: Match, probe: Steps, reference: Steps) -> Panel:
@@ -96,7 +113,10 @@ def overlay(found: Match, probe: Steps, reference: Steps) -> Panel:
     there = np.column_stack([back, b.points[:, 3]]).astype(np.float32)
     chosen_a, chosen_b = pairs[:, 0].tolist(), pairs[:, 1].tolist()
     names = ("reference", "probe") if found.swapped else ("probe", "reference")
+    common = _common(base, other, back[:, :2], where)
     marks = [
+        *drawing.minutiae(a.points, a.kind, f"{names[0]} alone", chosen=_without(common[0], chosen_a)),
+        *drawing.minutiae(there, b.kind, f"{names[1]} alone", chosen=_without(common[1], chosen_b)),
         *drawing.residuals(a.points[chosen_a].astype(np.float64), there[chosen_b]),
         *drawing.minutiae(a.points, a.kind, names[0], chosen=chosen_a),
         *drawing.minutiae(there, b.kind, names[1], chosen=chosen_b),
@@ -104,8 +124,9 @@ def overlay(found: Match, probe: Steps, reference: Steps) -> Panel:
     turn = abs(math.degrees(math.atan2(float(found.motion[1]), float(found.motion[0]))))
     return panel(
         "Laid over one another",
-        f"Turned by {turn:.0f}° and stretched as skin does. Ridges of the probe are orange, of the reference "
-        f"blue, where both lie they are dark. {len(pairs)} minutiae coincide.",
+        f"Turned by {turn:.0f}° and stretched as skin does. {_ridges_in_words(probe, reference)} Of "
+        f"{len(common[0])} and {len(common[1])} minutiae in the common area {len(pairs)} coincide; the "
+        "others are pale. A few always do, of any two fingers.",
         drawing.picture(
             pictures.two_colours(*(ridges[::-1] if found.swapped else ridges)), a.width, a.height, marks
         ),
@@ -116,6 +137,45 @@ def rows(found: Match) -> list[tuple[Evidence, str, float]]:
     """Each feature with its meaning and its share of the greatest contribution, in [-1, 1]."""
     most = max((abs(e.contribution) for e in (*found.evidence, Evidence("", 0.0, found.bias))), default=1.0)
     return [(e, MEANING[e.name], e.contribution / most) for e in found.evidence]
+
+
+def _known_area(steps: Steps, shift: float) -> list[str]:
+    """Bounds of the area that minutiae span, of a finger without a picture."""
+    if steps.template.from_image:
+        return []
+    return drawing.moved(drawing.outline(steps.area.astype(np.uint8), BLOCK), shift)
+
+
+def _ridges_in_words(probe: Steps, reference: Steps) -> str:
+    """What the colours of the ridges say."""
+    if probe.template.from_image and reference.template.from_image:
+        return "Ridges of the probe are orange, of the reference blue, where both lie they are dark."
+    if probe.template.from_image or reference.template.from_image:
+        names = ("probe", "reference") if probe.template.from_image else ("reference", "probe")
+        return f"The ridges are those of the {names[0]}; of the {names[1]} only minutiae are known."
+    return "Only minutiae are known of either."
+
+
+def _common(base: Steps, other: Steps, back: F64, where: F32) -> tuple[list[int], list[int]]:
+    """Minutiae of either finger that lie in the ridge area of both."""
+    both = _pixels_of(base) & _sampled(_pixels_of(other), where)
+    lists = []
+    for points in (base.template.points[:, :2], back):
+        x, y = np.round(points).astype(int).T
+        inside = (x >= 0) & (y >= 0) & (x < both.shape[1]) & (y < both.shape[0])
+        inside[inside] = both[y[inside], x[inside]] != 0
+        lists.append(np.flatnonzero(inside).tolist())
+    return lists[0], lists[1]
+
+
+def _pixels_of(steps: Steps) -> U8:
+    """The ridge area, pixel by pixel."""
+    height, width = steps.pixels.shape
+    return np.repeat(np.repeat(steps.area.astype(np.uint8), BLOCK, 0), BLOCK, 1)[:height, :width]
+
+
+def _without(indices: list[int], taken: list[int]) -> list[int]:
+    return [k for k in indices if k not in taken]
 
 
 def _ridges(steps: Steps) -> U8:

@@ -14,6 +14,7 @@ GAP = 28
 """Pixels between two fingers that are drawn side by side."""
 _STEM = 13.0
 _TICK = 6.0
+_LABEL = 15.0
 
 
 def picture(address: str, width: int, height: int, marks: Iterable[str] = (), *, blocky: bool = False) -> str:
@@ -64,6 +65,14 @@ def minutiae(
     return marks
 
 
+def letter(points: F32, index: int, name: str, css: str, *, shift: float = 0.0) -> str:
+    """A letter beside a minutia, by which the text speaks of it."""
+    x, y, angle, _ = (float(v) for v in points[index])
+    # On the side away from the stem.
+    x, y = x + shift - _LABEL * np.cos(angle), y + _LABEL * np.sin(angle)
+    return f'<text class="letter {css}" x="{x:.1f}" y="{y:.1f}">{name}</text>'
+
+
 def orientations(theta: F32, inside: U8, cell: int) -> list[str]:
     """A stroke along the ridges in every cell of the ridge area.
 
@@ -112,6 +121,11 @@ def outline(inside: U8, cell: int) -> list[str]:
         if not padded[i + 1, j + 2]:
             path.append(f"M{x + cell} {y}v{cell}")
     return [f'<path class="outline" d="{"".join(path)}"/>']
+
+
+def moved(marks: Iterable[str], shift: float) -> list[str]:
+    """The marks, so much further to the right."""
+    return [f'<g transform="translate({shift:g} 0)">{"".join(marks)}</g>']
 
 
 def _svg(width: int, height: int, parts: Iterable[str]) -> str:

@@ -27,6 +27,8 @@ def panels(steps: Steps) -> list[Panel]:
     template = steps.template
     height, width = steps.pixels.shape
     area = steps.area.astype(np.uint8)
+    if not template.from_image:
+        return [_recorded(steps)]
     share = float(area.mean())
     inside = (template.frequency != 0).astype(np.uint8)
     theta = (template.orientation * (np.pi / 256)).astype(np.float32)
@@ -72,6 +74,25 @@ def panels(steps: Steps) -> list[Panel]:
             ),
         ),
     ]
+
+
+def _recorded(steps: Steps) -> Panel:
+    """The one picture of a finger of which only minutiae are known."""
+    template = steps.template
+    return panel(
+        "Minutiae",
+        f"{len(template)} minutiae of a record without an image: circles are ridge endings, squares "
+        "bifurcations, the stem shows the direction. The line bounds the area that they span.",
+        drawing.picture(
+            pictures.grey(steps.pixels),
+            template.width,
+            template.height,
+            [
+                *drawing.outline(steps.area.astype(np.uint8), BLOCK),
+                *drawing.minutiae(template.points, template.kind, "found"),
+            ],
+        ),
+    )
 
 
 def _skeleton(steps: Steps, width: int, height: int) -> list[Panel]:

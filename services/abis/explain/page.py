@@ -17,6 +17,11 @@ from services.abis.explain.steps import Steps
 from services.abis.fingerprint.score import DEFAULT, Weights
 from services.abis.search import codes, crossed
 
+SLIGHT = 0.7
+"""Score below which neither is twice as likely as the other."""
+MEASURED = math.log(1e6)
+"""Score beyond which nothing was measured: the test sets have not so many pairs of different fingers."""
+
 
 @dataclass(frozen=True)
 class Sheet:
@@ -47,6 +52,7 @@ def _comparison(probe: Sheet, reference: Sheet, weights: Weights) -> dict[str, o
     found = match(probe.steps.template, reference.steps.template, weights)
     return {
         "score": found.score,
+        "tone": "good" if found.score >= SLIGHT else "bad" if found.score <= -SLIGHT else "open",
         "words": in_words(found),
         "stages": stages(found),
         "bias": found.bias,
@@ -69,7 +75,11 @@ def stages(found: Match) -> list[tuple[str, str, float]]:
     return [
         ("codes", "surroundings of the minutiae, in 64 bits each", calibrated["codes"].llr(short)),
         ("local", "surroundings of the minutiae alone (LSSR)", calibrated["lssr"].llr(found.local)),
-        ("full", "everything, after alignment", calibrated["verification"].llr(found.score)),
+        (
+            "full",
+            f"everything, after alignment: the score of {found.score:+.1f}, held against other fingers",
+            calibrated["verification"].llr(found.score),
+        ),
     ]
 
 
@@ -77,10 +87,12 @@ def in_words(found: Match) -> str:
     """What the score says, for people who do not think in logarithms."""
     if not found.aligned:
         return "The two have too little in common to be laid over each other."
-    factor = math.exp(min(abs(found.score), 40.0))
-    number = f"{factor:,.0f}" if factor < 1e7 else f"10^{math.log10(factor):.0f}"
-    if abs(found.score) < 0.7:
+    if abs(found.score) < SLIGHT:
         return "The comparison says next to nothing either way."
+    factor = math.exp(min(abs(found.score), MEASURED))
+    # Two digits: nobody knows more.
+    rounded = round(factor, 1 - math.floor(math.log10(factor)))
+    number = f"about {rounded:,.0f}" if abs(found.score) <= MEASURED else "more than a million"
     if found.score > 0:
-        return f"Such agreement is about {number} times as likely of one finger as of two different ones."
-    return f"Such disagreement is about {number} times as likely of two different fingers as of one."
+        return f"Such agreement is {number} times as likely of one finger as of two different ones."
+    return f"Such disagreement is {number} times as likely of two different fingers as of one."

@@ -6,6 +6,8 @@ from services.abis.formats import ansi378, iso19794_2, iso19794_2_2011
 from services.abis.formats.minutiae import FingerMinutiae
 from services.common.errors import InvalidArgument
 
+MAGIC = iso19794_2.MAGIC
+"""First bytes of all of them."""
 _OTHERS = {
     b"FIR\0": "a finger image record (ISO/IEC 19794-4)",
     b"FAC\0": "a face image record (ISO/IEC 19794-5)",
