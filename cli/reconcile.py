@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Annotated, Any
@@ -33,13 +33,15 @@ from cli.options import (
     TlsDir,
     connect,
 )
-from cli.reconciliation import Consumed, Issued, Personalized, Reconciliation, reconcile
+from cli.reconciliation import Consumed, Issued, Personalized, PutAside, Reconciliation, reconcile
 
 DIFFERENT = 2
 """Exit code where the services do not agree."""
 #: Days are those of the ledger, in Jakarta.
 _WIB = timezone(timedelta(hours=7))
 _DONE = (cardperso_pb2.CARD_JOB_STATE_PRINTED, cardperso_pb2.CARD_JOB_STATE_HANDED_OVER)
+_LOST = (cardperso_pb2.CARD_JOB_STATE_SPOILED, cardperso_pb2.CARD_JOB_STATE_VOID)
+_SPOILED = (stock_pb2.BLANK_STATE_SPOILED, stock_pb2.BLANK_STATE_DESTROYED)
 _WITH_CARD = (
     record_pb2.RECORD_STATUS_CARD_PRINTED,
     record_pb2.RECORD_STATUS_CARD_SHIPPED,
@@ -81,7 +83,14 @@ def command(
         ]
         others = {each.chip_uid for each in everything} - {each.chip_uid for each in consumed}
         elsewhere = others | (_long_ago(stock, everything, written) if first else set())
-    found = reconcile(consumed, written, issued, elsewhere)
+        aside = [
+            each
+            for each in _put_aside(station, stock)
+            if _within(each.location, location)
+            and (not first or each.day >= first)
+            and _until(each.day, last)
+        ]
+    found = reconcile(consumed, written, issued, elsewhere, aside)
     if as_json:
         typer.echo(json.dumps(_plain(found), indent=2))
     else:
@@ -118,6 +127,30 @@ def _jobs(channel: grpc.Channel) -> Iterator[Personalized]:
                     job.record_id,
                     _day(job.update_time),
                 )
+            if not answer.next_page_token:
+                break
+            request.page_token = answer.next_page_token
+
+
+def _put_aside(station: grpc.Channel, stock: grpc.Channel) -> Iterator[PutAside]:
+    """Blanks that jobs have spoiled, and what has become of them in the inventory."""
+    stub, blanks = CardPersoServiceStub(station), InventoryServiceStub(stock)
+    for state in _LOST:
+        request = cardperso_pb2.ListCardJobsRequest(state=state, page_size=1000)
+        while True:
+            answer = stub.ListCardJobs(request)
+            for job in answer.jobs:
+                if job.blank_serial:
+                    blank = blanks.GetBlank(inventory_pb2.GetBlankRequest(serial=job.blank_serial)).blank
+                    yield PutAside(
+                        job.job_id,
+                        job.blank_serial,
+                        job.location,
+                        _day(job.create_time),
+                        job.review == cardperso_pb2.CARD_REVIEW_ACCEPTED,
+                        blank.state in _SPOILED,
+                        job.errand,
+                    )
             if not answer.next_page_token:
                 break
             request.page_token = answer.next_page_token
@@ -185,6 +218,7 @@ def _plain(found: Reconciliation) -> dict[str, object]:
             for (location, day), tally in sorted(found.tallies.items())
         ],
         "differences": [asdict(each) for each in found.differences],
+        "put_aside": [asdict(each) for each in found.put_aside],
     }
 
 
@@ -192,7 +226,34 @@ def _show(found: Reconciliation) -> None:
     console = Console()
     if not found.tallies:
         console.print("No card was made there in that time.")
+    else:
+        _show_cards(found, console)
+    if found.put_aside:
+        _show_put_aside(found.put_aside, console)
+    if not found.differences:
         return
+    table = Table("Site", "Day", "Serial", "Chip UID", "Difference", header_style="bold")
+    for each in found.differences:
+        table.add_row(each.location, each.day, str(each.serial or "–"), each.chip_uid or "–", each.what)
+    console.print(table)
+
+
+def _show_put_aside(found: Sequence[PutAside], console: Console) -> None:
+    waiting = sum(not each.reviewed for each in found)
+    console.print(
+        f"{len(found):,} blanks put aside as spoiled, {waiting:,} of them not accepted by a second person.",
+        highlight=False,
+    )
+    for each in found:
+        if not each.reviewed or each.untold:
+            console.print(
+                f"  blank {each.serial} of {each.location}, job {each.job_id} {each.untold}".rstrip(),
+                soft_wrap=True,
+                highlight=False,
+            )
+
+
+def _show_cards(found: Reconciliation, console: Console) -> None:
     table = Table("Site", "Day", header_style="bold")
     for column in ("Blanks consumed", "Chips personalized", "Records with card"):
         table.add_column(column, justify="right")
@@ -208,10 +269,4 @@ def _show(found: Reconciliation) -> None:
             f"{tally.issued:,}",
             "[green]agree[/]" if fine else "[red]differ[/]",
         )
-    console.print(table)
-    if not found.differences:
-        return
-    table = Table("Site", "Day", "Serial", "Chip UID", "Difference", header_style="bold")
-    for each in found.differences:
-        table.add_row(each.location, each.day, str(each.serial or "–"), each.chip_uid or "–", each.what)
     console.print(table)

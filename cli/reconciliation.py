@@ -45,6 +45,21 @@ class Issued:
 
 
 @dataclass(frozen=True)
+class PutAside:
+    """A blank that cardperso has spoiled, with what a second person said of it; ``booked`` is whether the
+    inventory has it among what waits for destruction, ``untold`` what a neighbour has yet to hear.
+    """
+
+    job_id: str
+    serial: int
+    location: str
+    day: str
+    reviewed: bool
+    booked: bool
+    untold: str
+
+
+@dataclass(frozen=True)
 class Difference:
     """One card on which the services do not agree."""
 
@@ -76,6 +91,7 @@ class Reconciliation:
 
     tallies: dict[tuple[str, str], Tally] = field(default_factory=lambda: defaultdict(Tally))
     differences: list[Difference] = field(default_factory=list)
+    put_aside: list[PutAside] = field(default_factory=list)
 
     @property
     def agrees(self) -> bool:
@@ -88,8 +104,12 @@ def reconcile(
     personalized: Sequence[Personalized],
     issued: Sequence[Issued],
     elsewhere: Iterable[str] = (),
+    put_aside: Iterable[PutAside] = (),
 ) -> Reconciliation:
     """Compare what the services know of the same days.
+
+    Blanks that were ``put_aside`` are no cards: they are listed, and differ where the inventory does not have
+    them as spoiled.
 
     ``elsewhere`` are chip UIDs whose blank was consumed on another day or at another place than what was
     asked for: jobs and records change later than their blank does, so they may turn up here although they
@@ -112,8 +132,17 @@ def reconcile(
         record_id = record.record_id if record else job.record_id if job else ""
         for what in _differences(blank, job, record):
             found.differences.append(Difference(location, day, serial, uid, record_id, what))
+    found.put_aside = sorted(put_aside, key=lambda each: (each.location, each.day, each.serial))
+    found.differences += [
+        Difference(each.location, each.day, each.serial, "", "", _NOT_SPOILED)
+        for each in found.put_aside
+        if not each.booked
+    ]
     found.differences.sort(key=lambda each: (each.location, each.day, each.serial, each.chip_uid))
     return found
+
+
+_NOT_SPOILED = "cardperso has spoiled this blank, inventory has not"
 
 
 def _where(blank: Consumed | None, job: Personalized | None, record: Issued | None) -> tuple[str, str]:

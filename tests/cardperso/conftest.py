@@ -86,6 +86,7 @@ def bench(tmp_path: Path, clock: FixedClock, reader: VirtualReader) -> Iterator[
     )
     issuer = make_issuer(tmp_path, clock)
     sessions = Journal(database, tmp_path / "journal", clock, keys)
+    sessions.recover()
     yield Bench(database, store, jobs, clock, reader.name, world, issuer, sessions)
     database.dispose()
 

@@ -92,7 +92,13 @@ class Programme:
         office.db.run(lambda c: office.queue.report_printed(c, held.claim_id, uid, "service/cardperso"))
         return record.record_id
 
-    def _job(self, serial: int, uid: str, record_id: str) -> None:
+    def spoiled(self, state: str, *, booked: bool, review: str = "") -> int:
+        """A blank that a job has spoiled, as the inventory has it or not; its serial."""
+        serial = self.stock.spoil(BEKASI) if booked else self.stock.print_card(BEKASI, "04AB000001")
+        self._job(serial, "", "", state=state, review=review)
+        return serial
+
+    def _job(self, serial: int, uid: str, record_id: str, **changes: str) -> None:
         now = self.clock.now()
         values = {
             "job_id": str(uuid.uuid4()),
@@ -115,6 +121,7 @@ class Programme:
             "chip_seconds": 0.1,
             "readback_mismatches": 0,
             "reason": "",
+            **changes,
         }
         with self.station.transaction() as connection:
             connection.execute(sa.insert(JOBS).values(**values))
@@ -195,3 +202,31 @@ def test_cards_that_all_three_know_agree_and_one_that_is_missing_is_named(
     assert one_day.exit_code == 0, one_day.output
     assert "agree" in one_day.stdout
     assert day not in one_day.stdout
+
+
+def test_blanks_that_were_put_aside_are_listed_until_a_second_person_accepts_them(
+    programme: Programme, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = programme.spoiled("SPOILED", booked=True)
+    programme.spoiled("VOID", booked=True, review="ACCEPTED")
+    shown = reconciled(programme, monkeypatch)
+    assert shown.exit_code == 0, shown.output
+    assert "2 blanks put aside as spoiled, 1 of them not accepted" in shown.stdout
+    assert f"blank {waiting} of 32.16" in shown.stdout
+
+
+def test_a_blank_that_the_inventory_still_holds_for_a_card_is_a_difference(
+    programme: Programme, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = programme.spoiled("VOID", booked=True)
+    lost = programme.spoiled("SPOILED", booked=False)
+    plain = reconciled(programme, monkeypatch, "--json")
+    assert plain.exit_code == 2
+    found = json.loads(plain.stdout)
+    assert [(each["serial"], each["booked"], each["reviewed"]) for each in found["put_aside"]] == [
+        (waiting, True, False),
+        (lost, False, False),
+    ]
+    assert (lost, "cardperso has spoiled this blank, inventory has not") in {
+        (each["serial"], each["what"]) for each in found["differences"]
+    }
