@@ -27,7 +27,7 @@ MEANING = {
     "ratio": "share of the quality in the common area that coincides",
     "orientation": "ridges run the same way",
     "frequency": "difference in ridge distance",
-    "overlap": "size of the common area (logarithm): the larger, the more agreement is asked for",
+    "overlap": "size of the common area (logarithm), by which agreement is weighed",
     "evidence": "minutiae that coincide (logarithm), beyond what their share says",
     "texture": "ridges lie on ridges, pixel by pixel",
 }
@@ -115,6 +115,7 @@ def overlay(found: Match, probe: Steps, reference: Steps) -> Panel:
     names = ("reference", "probe") if found.swapped else ("probe", "reference")
     common = _common(base, other, back[:, :2], where)
     marks = [
+        *_known_area(base, 0.0),
         *drawing.minutiae(a.points, a.kind, f"{names[0]} alone", chosen=_without(common[0], chosen_a)),
         *drawing.minutiae(there, b.kind, f"{names[1]} alone", chosen=_without(common[1], chosen_b)),
         *drawing.residuals(a.points[chosen_a].astype(np.float64), there[chosen_b]),
