@@ -25,7 +25,8 @@ _PERSONALIZED = 0x0F
 """State that our application gives itself with its last block of data; the bits of such states are the
 application's own (GlobalPlatform 2.3.1, 5.3 and 11.1.1).
 """
-_S16 = 0x01
+_SCP03, _S16 = 3, 0x01
+_WRONG_LENGTH = 0x6700
 _NO_SUCH_MODULE = (0x6A82, 0x6A88)
 
 
@@ -138,9 +139,10 @@ def issue(
             again with the same card.
     """
     limit = min(limit, select_domain(line, card_type.isd))
-    size = 16 if dict(protocols(line)).get(3, 0) & _S16 else 8
+    offered = dict(protocols(line))
+    size = 16 if offered.get(_SCP03, 0) & _S16 else 8
 
-    def session(key_version: int = 0) -> SecureChannel:
+    def session(key_version: int = 0, *, size: int = size) -> SecureChannel:
         return open_channel(
             line,
             keys.find,
@@ -152,7 +154,14 @@ def issue(
             limit=limit,
         )
 
-    channel = session()
+    try:
+        channel = session()
+    except CommandRefused as refused:
+        if offered or refused.sw != _WRONG_LENGTH:
+            raise
+        # A card that does not say what it offers has told that our challenge is too short.
+        size = 16
+        channel = session(size=size)
     fresh = keys.are_transport(channel.card)
     manager, aid = CardManager(channel), plan.profile.aid
     states = {entry.aid: entry.state for entry in manager.registry(Scope.APPLICATIONS)}
@@ -168,7 +177,7 @@ def issue(
         manager.replace_keys(new, _replaced(channel.card))
         # From here on nothing is said that the transport keys could read, also to a card that keeps them
         # beside ours and would take them first.
-        manager = CardManager(session(new.version))
+        manager = CardManager(session(new.version, size=size))
     if not personalized:
         manager.personalize(aid, groups(plan))
     _secure(manager)

@@ -140,6 +140,9 @@ class GlobalPlatformCard:
         """A command for the selected application, out of the secure channel where it came through one."""
         session = self._state.session
         protected = bool(command.cla & _SECURE)
+        if command.ins == _GET_DATA and not protected and self._state.selected is None:
+            # It says nothing that is not said to everybody (11.3), and hosts ask for it in plain at any time.
+            return self._run(command, None)
         if protected != bool(session is not None and session.level):
             self._state.session = None
             raise StatusError(0x6982)

@@ -310,6 +310,17 @@ def test_a_session_ends_with_select_reset_a_wrong_mac_and_a_plain_command(tmp_pa
         assert answer in (b"\x69\x82", b"\x69\x85")
 
 
+def test_what_anybody_may_ask_may_be_asked_in_plain_within_a_session(tmp_path: Path) -> None:
+    card, keys = new_card(tmp_path)
+    host = Host(card.exchange)
+    host.open(keys, 3, 0x33, i=0x70)
+    assert host.plain("80CA00E000")[1] == 0x9000
+    assert host.plain("80CA9F7F00") == (b"", 0x6A88)
+    assert host.send("80F28002", b"\x4f\0")[1] == 0x9000
+    assert host.send("80CA00E0")[1] == 0x9000
+    assert host.send("80F28002", b"\x4f\0")[1] == 0x9000
+
+
 def test_a_failed_authentication_is_6300_and_needs_a_new_beginning(tmp_path: Path) -> None:
     card, keys = new_card(tmp_path)
     host = Host(card.exchange)
