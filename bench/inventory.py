@@ -158,6 +158,7 @@ def _draw(report: Report, path: Path) -> None:
     """Rates by clients, and bytes and memory by movements."""
     os.environ.setdefault("MPLBACKEND", "Agg")
     from matplotlib.figure import Figure
+    from matplotlib.ticker import EngFormatter, MaxNLocator
 
     figure = Figure(figsize=(11, 3.6), layout="constrained")
     rates, sizes, memory = figure.subplots(1, 3)
@@ -176,5 +177,8 @@ def _draw(report: Report, path: Path) -> None:
         memory.plot(movements, [point["resident_bytes"] / 1e6 for point in points], "o-", label=name)
     sizes.set(xlabel="movements", ylabel="MB on disk", ylim=(0, None))
     memory.set(xlabel="movements", ylabel="MB resident, service", ylim=(0, None))
+    for axes in (sizes, memory):
+        axes.xaxis.set_major_locator(MaxNLocator(4))
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     sizes.legend(fontsize=7)
     figure.savefig(path)

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import Console
 from rich.table import Table
 from tunggal.inventory.v1 import ledger_pb2
@@ -44,7 +43,8 @@ def books(
             return
         request = ledger_pb2.GetBalancesRequest(location=location, item=item, as_happened=as_happened)
         if at is not None:
-            request.at.CopyFrom(Timestamp(seconds=int(at.replace(tzinfo=at.tzinfo or UTC).timestamp())))
+            # To the microsecond, as the books have it.
+            request.at.FromDatetime(at.replace(tzinfo=at.tzinfo or UTC))
         balances = ledger.GetBalances(request).balances
     if as_json:
         rows = [

@@ -2,34 +2,45 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Annotated, Any
 
 import grpc
 import typer
-from google.protobuf.json_format import MessageToDict
+from google.protobuf.timestamp_pb2 import Timestamp
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from tunggal.inventory.v1 import contracts_pb2 as pb
-from tunggal.inventory.v1 import exchange_pb2
+from tunggal.inventory.v1 import exchange_pb2, inventory_pb2
 from tunggal.inventory.v1.contracts_pb2_grpc import ContractServiceStub
 from tunggal.inventory.v1.exchange_pb2_grpc import ExchangeServiceStub
+from tunggal.inventory.v1.inventory_pb2_grpc import InventoryServiceStub
+from tunggal.inventory.v1.stock_pb2 import Lot
 
+from cli import contract_steps
+from cli.answers import to_json
 from cli.errors import readable
 from cli.forecast import PlotFile
 from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, TlsDir, connect
 
+_WIB = timezone(timedelta(hours=7))
+#: Width of a screen that has room for suppliers and for what is overdue.
+_WIDE = 104
 #: Contracts whose vendor could lock the programme out.
 _OF_THE_ABIS = (pb.CONTRACT_KIND_ABIS_LICENCE, pb.CONTRACT_KIND_MAINTENANCE)
 
-app = typer.Typer(help="Look at contracts.", no_args_is_help=True)
+app = typer.Typer(help="Look at contracts, and take steps that need two people.", no_args_is_help=True)
+app.command(name="take-over")(contract_steps.take_over)
+app.command(name="reverse-lot")(contract_steps.reverse_lot)
+app.command()(contract_steps.approve)
+app.command()(contract_steps.reject)
 
 
 @app.callback()
 def contract() -> None:
-    """Look at contracts."""
+    """Look at contracts, and take steps that need two people."""
 
 
 @app.command()
@@ -50,13 +61,13 @@ def show(
             _list(_all(stub), as_json)
             return
         file = stub.GetContractFile(pb.GetContractFileRequest(contract_id=contract_id)).contract
-        received = _received(channel, contract_id)
+        received = _received(channel, file)
     if plot is not None:
         from cli import plots
 
-        plots.contract(file, received, datetime.now(UTC).date(), plot)
+        plots.contract(file, received, datetime.now(_WIB).date(), plot)
     if as_json:
-        typer.echo(json.dumps(MessageToDict(file, preserving_proto_field_name=True), indent=2))
+        typer.echo(to_json(file))
         return
     _show(Console(), file, received)
 
@@ -72,40 +83,71 @@ def _all(stub: ContractServiceStub) -> list[pb.ContractFile]:
         request.page_token = answer.next_page_token
 
 
-def _received(channel: grpc.Channel, contract_id: str) -> list[tuple[date, int]]:
-    """Day and units of each delivery, from the ledger: out of what the contract owes, into stock."""
-    parts = ExchangeServiceStub(channel).ExportMovements(exchange_pb2.ExportMovementsRequest(location="ID"))
-    return [
-        (row.book_time.ToDatetime().date(), row.quantity)
-        for part in parts
-        for row in part.movements
-        if row.from_account.startswith(f"{contract_id}/") and row.to_account.startswith("ID/")
-    ]
+def _received(channel: grpc.Channel, file: pb.ContractFile) -> list[tuple[date, int]]:
+    """Day and units of each delivery that stands: lots of blanks, lines of the ledger of anything else."""
+    if file.terms.kind == pb.CONTRACT_KIND_BLANKS:
+        return [
+            (_day(lot.receive_time), lot.serials.last - lot.serials.first + 1) for lot in _lots(channel, file)
+        ]
+    if not file.delivered:
+        return []
+    owed = f"{file.contract_id}/{file.terms.item}/outstanding"
+    request = exchange_pb2.ExportMovementsRequest(location="ID", item=file.terms.item)
+    came: dict[str, tuple[date, int]] = {}
+    for part in ExchangeServiceStub(channel).ExportMovements(request):
+        for row in part.movements:
+            if row.from_account == owed and row.kind == "supply.received":
+                came[row.subject] = (_day(row.book_time), row.quantity)
+            elif row.to_account == owed and row.kind == "stock.reversed":
+                came.pop(row.subject, None)
+    return list(came.values())
+
+
+def _lots(channel: grpc.Channel, file: pb.ContractFile) -> list[Lot]:
+    found: list[Lot] = []
+    request = inventory_pb2.ListLotsRequest(contract_id=file.contract_id, page_size=1000)
+    while True:
+        answer = InventoryServiceStub(channel).ListLots(request)
+        found += answer.lots
+        if not answer.next_page_token:
+            return found
+        request.page_token = answer.next_page_token
+
+
+def _day(stamp: Timestamp) -> date:
+    """The day of the ledger (Jakarta)."""
+    return stamp.ToDatetime(UTC).astimezone(_WIB).date()
 
 
 def _list(files: list[pb.ContractFile], as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps([MessageToDict(f, preserving_proto_field_name=True) for f in files], indent=2))
+        typer.echo(to_json(files))
         return
-    table = Table(header_style="bold")
-    for column in ("Contract", "For", "State", "Supplier"):
-        table.add_column(column, no_wrap=column == "Contract")
-    for column in ("Units", "Delivered", "Outstanding", "Overdue"):
-        table.add_column(column, justify="right")
-    table.add_column("Valid until")
+    console = Console()
+    wide = console.width >= _WIDE
+    table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("Contract", no_wrap=True)
+    if wide:
+        table.add_column("For", no_wrap=True)
+    table.add_column("State", no_wrap=True)
+    table.add_column("Supplier" if wide else "For", overflow="ellipsis", no_wrap=True)
+    for column in ("Units", "Delivered", "Outstanding", *(["Overdue"] if wide else [])):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("Valid until", no_wrap=True)
     for file in files:
+        kind = _word(pb.ContractKind.Name, file.terms.kind)
+        units = (f"{each:,}" for each in (file.terms.quantity, file.delivered, file.outstanding))
+        late = f"[red]{file.overdue:,}[/]" if file.overdue else "–"
         table.add_row(
             file.contract_id,
-            _word(pb.ContractKind.Name, file.terms.kind),
+            *([kind] if wide else []),
             _word(pb.ContractState.Name, file.state),
-            file.terms.supplier,
-            f"{file.terms.quantity:,}",
-            f"{file.delivered:,}",
-            f"{file.outstanding:,}",
-            f"[red]{file.overdue:,}[/]" if file.overdue else "–",
+            file.terms.supplier if wide else kind,
+            *(units if file.terms.quantity else ("–", "–", "–")),
+            *([late] if wide else []),
             file.terms.valid_until or "open",
         )
-    Console().print(table if files else "There is no contract yet.")
+    console.print(table if files else "There is no contract yet.")
 
 
 def _show(console: Console, file: pb.ContractFile, received: list[tuple[date, int]]) -> None:
@@ -119,11 +161,10 @@ def _show(console: Console, file: pb.ContractFile, received: list[tuple[date, in
     facts.add_column()
     if terms.quantity:
         late = f", [red]{file.overdue:,} overdue[/]" if file.overdue else ""
-        facts.add_row(
-            "Units",
-            f"{terms.quantity:,} {terms.item} = {file.delivered:,} delivered "
-            f"+ {file.outstanding:,} outstanding{late}",
-        )
+        split = f" = {file.delivered:,} delivered + {file.outstanding:,} outstanding{late}"
+        binding = file.state not in (pb.CONTRACT_STATE_DRAFT, pb.CONTRACT_STATE_SIGNED)
+        units = split if binding else ", none of them owed before it is active"
+        facts.add_row("Units", f"{terms.quantity:,} {terms.item}{units}")
     if terms.price:
         facts.add_row("Price", f"{terms.currency} {terms.price:,} (smallest unit)")
     facts.add_row("Valid", f"{terms.valid_from or 'open'} to {terms.valid_until or 'open'}")
@@ -162,7 +203,20 @@ def _show(console: Console, file: pb.ContractFile, received: list[tuple[date, in
                 change.reason,
             )
         console.print(table)
-    if register.items or terms.kind in _OF_THE_ABIS:
+        for change in file.changes:
+            if change.state == pb.CHANGE_STATE_PROPOSED:
+                console.print(
+                    f"Waits for a second person: tunggal contract approve {change.change_id}",
+                    style="yellow",
+                    soft_wrap=True,
+                )
+    for gone in file.reversed_lots:
+        first, last = gone.lot.serials.first, gone.lot.serials.last
+        console.print(
+            f"Lot {first}–{last} ({gone.lot.delivery_note}) was taken back on "
+            f"{gone.reverse_time.ToDatetime():%Y-%m-%d}: {gone.reason}"
+        )
+    if register.items:
         table = Table("Vendor leaves behind", "", "Said by", "Note", header_style="bold")
         for item in register.items:
             there = item.state == pb.EXIT_STATE_ATTESTED
@@ -173,8 +227,9 @@ def _show(console: Console, file: pb.ContractFile, received: list[tuple[date, in
                 item.note,
             )
         console.print(table)
-        missing = f"[red]missing: {', '.join(register.missing)}[/]" if register.missing else ""
-        console.print("[green]Nothing is missing.[/]" if register.complete else missing)
+    if register.items or terms.kind in _OF_THE_ABIS:
+        missing = f"[red]Its vendor has not left: {', '.join(register.missing)}[/]"
+        console.print("[green]Its vendor has left everything.[/]" if register.complete else missing)
 
 
 def _word(name_of: Callable[[Any], str], number: int) -> str:

@@ -111,6 +111,9 @@ def delivery_notes(
         typer.Argument(metavar="FILE", help="CSV: contract_id, delivery_note, first_serial, last_serial."),
     ],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only look for faults.")] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="The lots of this very file were taken back: book it anew.")
+    ] = False,
     inventory: InventoryEndpoint = INVENTORY,
     tls_dir: TlsDir = DEFAULT_TLS_DIR,
 ) -> None:
@@ -123,7 +126,8 @@ def delivery_notes(
             "NOT_UTF8", f"{file} is not UTF-8 text", field="FILE", remedy="Save it as CSV (UTF-8)."
         ) from None
     # The same file sent again is the same request: a retry after a lost answer books nothing twice.
-    request_id = str(uuid.uuid5(uuid.NAMESPACE_OID, text)) if not dry_run else str(uuid.uuid4())
+    same = not (dry_run or again)
+    request_id = str(uuid.uuid5(uuid.NAMESPACE_OID, text) if same else uuid.uuid4())
     request = pb.ImportDeliveryNotesRequest(request_id=request_id, csv=text, dry_run=dry_run)
     with connect("inventory", inventory, tls_dir) as channel:
         answer = ExchangeServiceStub(channel).ImportDeliveryNotes(request, timeout=120)
@@ -138,7 +142,8 @@ def delivery_notes(
         console.print(table)
         raise typer.Exit(1)
     done = "can be taken into stock" if dry_run else "taken into stock"
-    console.print(f"{answer.lines:,} lots with {answer.blanks:,} blanks {done}.")
+    lots = "1 lot" if answer.lines == 1 else f"{answer.lines:,} lots"
+    console.print(f"{lots} with {answer.blanks:,} blanks {done}.")
 
 
 def _movement(row: pb.Movement) -> list[Any]:

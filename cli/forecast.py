@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from google.protobuf.json_format import MessageToDict
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -17,6 +15,7 @@ from rich.text import Text
 from tunggal.inventory.v1 import planning_pb2 as pb
 from tunggal.inventory.v1.planning_pb2_grpc import PlanningServiceStub
 
+from cli.answers import to_json
 from cli.errors import readable
 from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, TlsDir, connect
 from cli.places import name_of
@@ -24,7 +23,9 @@ from cli.places import name_of
 #: Words for what holds cards back.
 WORDS = {
     pb.CONSTRAINT_MAINTENANCE: "maintenance ended",
-    pb.CONSTRAINT_LICENCE: "ABIS licence",
+    pb.CONSTRAINT_LICENCE: "ABIS licence ended",
+    pb.CONSTRAINT_LICENCE_FULL: "ABIS licence full",
+    pb.CONSTRAINT_SEARCHES: "ABIS searches",
     pb.CONSTRAINT_PRINTERS: "printers",
     pb.CONSTRAINT_RIBBON: "ribbon",
     pb.CONSTRAINT_BLANKS: "blanks",
@@ -59,7 +60,7 @@ def forecast(
 
         plots.forecast(answer, plot)
     if as_json:
-        typer.echo(json.dumps(MessageToDict(answer, preserving_proto_field_name=True), indent=2))
+        typer.echo(to_json(answer))
         return
     console = Console()
     if not answer.forecasts:
@@ -70,6 +71,8 @@ def forecast(
         _one(console, answer.forecasts[0], start, horizon)
     else:
         console.print(_many(answer.forecasts, start, console.width))
+    for line in _gate(answer.gate, start, horizon):
+        console.print(line)
     made_of = f"closed days up to {answer.history_until}" if answer.history_until else "reports alone"
     console.print(f"Made of {made_of}; looks {horizon} days ahead from {answer.start}.", style="dim")
     if plot is not None:
@@ -91,7 +94,7 @@ def _many(forecasts: Sequence[pb.LocationForecast], start: date, width: int) -> 
     if interval:
         table.add_column("early–late", no_wrap=True)
     table.add_column("Order by", no_wrap=True)
-    table.add_column("Held back by", overflow="ellipsis")
+    table.add_column("Held back by", overflow="ellipsis", no_wrap=True)
     for each in sorted(forecasts, key=lambda one: (one.run_dry or "9", one.location)):
         table.add_row(
             each.location,
@@ -100,7 +103,7 @@ def _many(forecasts: Sequence[pb.LocationForecast], start: date, width: int) -> 
             *([f"{each.in_transit:,}" if each.in_transit else "–"] if interval else []),
             f"{each.waiting + each.undeduplicated:,}",
             f"{each.per_working_day:,.0f}",
-            _soon(each.run_dry, start),
+            _soon(each.run_dry, start, in_days=interval),
             *([f"{_short(each.run_dry_early)}–{_short(each.run_dry_late)}"] if interval else []),
             Text("today", "bold red") if each.order_by == start.isoformat() else _short(each.order_by, "–"),
             _bound(each),
@@ -113,7 +116,8 @@ def _one(console: Console, found: pb.LocationForecast, start: date, horizon: int
     table.add_column(style="dim")
     table.add_column()
     coming = f", {found.in_transit:,} on their way" if found.in_transit else ""
-    waiting = f"{found.waiting:,} for a card, {found.undeduplicated:,} for deduplication"
+    letters = f" ({found.suket_debt:,} with a letter)" if found.suket_debt else ""
+    waiting = f"{found.waiting:,} for a card{letters}, {found.undeduplicated:,} for deduplication"
     source = "reported arrivals" if found.from_reports else "own use"
     table.add_row("Blanks", f"{found.on_hand:,} free{coming}")
     table.add_row("People waiting", waiting)
@@ -124,7 +128,9 @@ def _one(console: Console, found: pb.LocationForecast, start: date, horizon: int
     beyond = Text(f"not within {horizon} days", "green")
     runs_dry = _when(found.run_dry, start) if found.run_dry else beyond
     table.add_row("Runs dry", Text.assemble(runs_dry, f"  (80 %: {early} to {late})"))
-    table.add_row("Reorder point", f"{found.reorder_point:,} blanks, for {found.lead_days} days of delivery")
+    table.add_row(
+        "Reorder point", f"{found.reorder_point:,} blanks, for {_days(found.lead_days)} of delivery"
+    )
     table.add_row("Order by", _when(found.order_by, start) if found.order_by else "nothing to order yet")
     table.add_row("Nobody waits from", found.served or Text(f"not within {horizon} days", "red"))
     console.print(Text(f"{found.location} {name_of(found.location)}", style="bold"))
@@ -148,6 +154,32 @@ def _one(console: Console, found: pb.LocationForecast, start: date, horizon: int
     console.print(spans)
 
 
+def _gate(gate: pb.AbisGate, start: date, horizon: int) -> list[Text]:
+    """What lets the whole country through, a line each: licence, its ceiling, maintenance."""
+    lines = []
+    for name, until in (("ABIS licence", gate.licence_until), ("Maintenance", gate.maintenance_until)):
+        if until:
+            over = date.fromisoformat(until) < start
+            verb = "ended on" if over else "until"
+            again = f"; the gate opens again on {gate.opens}" if over and gate.opens else ""
+            lines.append(Text(f"{name} {verb} {until}{again}", "bold red" if over else ""))
+    if gate.max_people and gate.HasField("people_time"):
+        room = gate.max_people - gate.people
+        full = f"full on {gate.full_on}" if gate.full_on else f"not full within {horizon} days"
+        lines.append(
+            Text(
+                f"ABIS licence for {gate.max_people:,} people, {gate.people:,} are there: room for {room:,}, "
+                f"{full} at {gate.arrivals_per_working_day:,.0f} a working day",
+                "yellow" if gate.full_on else "",
+            )
+        )
+    elif gate.max_people:
+        lines.append(
+            Text(f"ABIS licence for {gate.max_people:,} people; the ABIS has not said how many it has")
+        )
+    return lines
+
+
 def _bound(found: pb.LocationForecast) -> Text:
     if not found.spans:
         return Text("nothing", "green")
@@ -158,14 +190,19 @@ def _bound(found: pb.LocationForecast) -> Text:
 
 def _when(day: str, start: date) -> Text:
     left = (date.fromisoformat(day) - start).days
-    return Text(f"{day} ({left} days from now)" if left else f"{day}, which is today", _style(left))
+    return Text(f"{day} ({_days(left)} from now)" if left else f"{day}, which is today", _style(left))
 
 
-def _soon(day: str, start: date) -> Text:
+def _soon(day: str, start: date, *, in_days: bool) -> Text:
     if not day:
         return Text("–", "green")
     left = (date.fromisoformat(day) - start).days
-    return Text(f"{_short(day)} ({left} d)" if left else "today", _style(left))
+    when = f"{_short(day)} ({left} d)" if in_days else _short(day)
+    return Text(when if left else "today", _style(left))
+
+
+def _days(number: int) -> str:
+    return "1 day" if number == 1 else f"{number} days"
 
 
 def _style(days_left: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cli import abis, bench, card, contract, exchange, keys, plan, production, statement
+from cli import abis, bench, blank, card, contract, exchange, keys, plan, production, statement
 from cli.books import books
 from cli.certificate import certificate
 from cli.demo.command import demo
@@ -36,6 +36,7 @@ app.command(rich_help_panel="Ask")(readers)
 app.command(rich_help_panel="Services")(certificate)
 app.add_typer(abis.app, name="abis", rich_help_panel="Ask")
 app.add_typer(contract.app, name="contract", rich_help_panel="Ask")
+app.add_typer(blank.app, name="blank", rich_help_panel="Ask")
 app.add_typer(plan.app, name="plan", rich_help_panel="Ask")
 app.add_typer(statement.app, name="statement", rich_help_panel="Publish")
 app.add_typer(exchange.export_app, name="export", rich_help_panel="Publish")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from typing import Annotated
 
 import typer
-from google.protobuf.json_format import MessageToDict
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -15,6 +13,7 @@ from rich.text import Text
 from tunggal.inventory.v1 import planning_pb2 as pb
 from tunggal.inventory.v1.planning_pb2_grpc import PlanningServiceStub
 
+from cli.answers import to_json
 from cli.errors import readable
 from cli.forecast import PlotFile
 from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, Operator, TlsDir, connect
@@ -31,6 +30,9 @@ _STATES = {
     pb.PLAN_STATE_CARRIED_OUT: "carried out",
 }
 
+
+#: Width of a screen that has room for names and reasons.
+_WIDE = 104
 
 PlanId = Annotated[str, typer.Argument(metavar="PLAN", help="Id of the plan.")]
 
@@ -128,27 +130,27 @@ def list_plans(
                 break
             request.page_token = answer.next_page_token
     if as_json:
-        typer.echo(
-            json.dumps([MessageToDict(each, preserving_proto_field_name=True) for each in plans], indent=2)
-        )
+        typer.echo(to_json(plans))
         return
-    table = Table(header_style="bold")
-    for column in ("Plan", "State", "For", "From", "Proposed", "by"):
-        table.add_column(column, no_wrap=column == "Plan")
-    table.add_column("Units", justify="right")
-    table.add_column("Reason")
+    console = Console()
+    wide = console.width >= _WIDE
+    table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for column in ("Plan", "State", "For", *(["From", "Proposed"] if wide else []), "By"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("Units", justify="right", no_wrap=True)
+    if wide:
+        table.add_column("Reason")
     for each in plans:
         table.add_row(
             each.plan_id,
             _STATES[each.state],
             each.scope,
-            each.source,
-            f"{each.propose_time.ToDatetime():%Y-%m-%d %H:%M}",
+            *([each.source, f"{each.propose_time.ToDatetime():%Y-%m-%d %H:%M}"] if wide else []),
             each.proposed_by.partition(":")[2],
             f"{each.available - each.left_over:,}",
-            each.reason,
+            *([each.reason] if wide else []),
         )
-    Console().print(table if plans else "There is no plan yet.")
+    console.print(table if plans else "There is no plan yet.")
 
 
 @app.command()
@@ -201,7 +203,7 @@ def carry_out(
 
 def _show(found: pb.Plan, as_json: bool, *, why: bool = False) -> None:
     if as_json:
-        typer.echo(json.dumps(MessageToDict(found, preserving_proto_field_name=True), indent=2))
+        typer.echo(to_json(found))
         return
     console = Console()
     given = found.available - found.left_over
@@ -211,29 +213,31 @@ def _show(found: pb.Plan, as_json: bool, *, why: bool = False) -> None:
     )
     before = f"{found.days_before:,.1f}" if found.days_before > 0 else "0 (it is short already)"
     console.print(f"The first runs dry after {found.days_after:,.1f} working days instead of {before}.")
-    console.print(_reasons(found) if why else _numbers(found))
+    console.print(_reasons(found) if why else _numbers(found, console.width))
     lent = [move for move in found.moves if move.from_location != found.source]
     for move in lent:
         console.print(f"{move.from_location} lends {move.units:,} to {move.to_location}.")
 
 
-def _numbers(found: pb.Plan) -> Table:
+def _numbers(found: pb.Plan, width: int) -> Table:
+    names = width >= _WIDE
     table = Table(header_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("Location", no_wrap=True)
-    table.add_column("", overflow="ellipsis", no_wrap=True, max_width=24)
+    if names:
+        table.add_column("", overflow="ellipsis", no_wrap=True, max_width=24)
     for column in ("Has", "Waiting", "A day", "Gets", "Lasts", "then"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("Runs dry", no_wrap=True)
     for share in found.shares:
         table.add_row(
             share.location,
-            name_of(share.location),
+            *([name_of(share.location)] if names else []),
             f"{share.stock:,}",
             f"{share.waiting:,}",
             f"{share.per_working_day:,.0f}",
             _gets(share),
-            f"{share.days_before:,.1f}",
-            f"{share.days_after:,.1f}",
+            _lasts(share.days_before),
+            _lasts(share.days_after),
             share.run_dry_after or "now",
         )
     table.caption = "days: working days"
@@ -249,6 +253,11 @@ def _reasons(found: pb.Plan) -> Table:
     for share in found.shares:
         table.add_row(share.location, _gets(share), share.explanation)
     return table
+
+
+def _lasts(days: float) -> str:
+    """Working days; below zero: so many ago."""
+    return f"{round(days, 1) + 0.0:,.1f}"
 
 
 def _gets(share: pb.PlanShare) -> Text:

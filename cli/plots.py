@@ -24,10 +24,12 @@ _dates: Final[Any] = dates
 _BLUE, _ORANGE, _GREEN, _RED, _GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#999999"
 _OF_CONSTRAINT: Final = {
     planning_pb2.CONSTRAINT_MAINTENANCE: ("maintenance ended", "#CC79A7"),
-    planning_pb2.CONSTRAINT_LICENCE: ("ABIS licence", "#56B4E9"),
+    planning_pb2.CONSTRAINT_LICENCE: ("ABIS licence ended", "#56B4E9"),
     planning_pb2.CONSTRAINT_PRINTERS: ("printers", _ORANGE),
     planning_pb2.CONSTRAINT_RIBBON: ("ribbon", "#F0E442"),
     planning_pb2.CONSTRAINT_BLANKS: ("blanks", _RED),
+    planning_pb2.CONSTRAINT_LICENCE_FULL: ("ABIS licence full", "#1B4F72"),
+    planning_pb2.CONSTRAINT_SEARCHES: ("ABIS searches", "#7FB3D5"),
 }
 _MOST_PANELS: Final = 12
 _STYLE: Final[Any] = {
@@ -116,28 +118,57 @@ def contract(
     """What was due and what came, summed up over the days; ``received`` is each delivery's day and units."""
     due = sorted((date.fromisoformat(each.due), each.quantity) for each in file.deliveries)
     came = sorted(received)
-    first = min([today, *(day for day, _ in due), *(day for day, _ in came)]) - timedelta(days=7)
-    last = max([today, *(day for day, _ in due)]) + timedelta(days=7)
+    days = [today, *(day for day, _ in due), *(day for day, _ in came)]
+    # At least some weeks on each side: one delivery today is no spike on the edge.
+    first, last = min(days) - timedelta(days=28), max(days) + timedelta(days=28)
+    unit = f"{file.terms.item}s" if file.terms.item else "units"
     with plt.rc_context(_STYLE):
-        figure, axes = plt.subplots(figsize=(9.0, 4.2))
-        for steps, colour, label, style in ((due, _ORANGE, "due", "--"), (came, _BLUE, "received", "-")):
-            days: list[Any] = [first, *(day for day, _ in steps), last if label == "due" else today]
-            total, sums = 0, [0]
-            for _, units in steps:
-                total += units
-                sums.append(total)
-            axes.step(days, [*sums, total], where="post", color=colour, linestyle=style, label=label)
-        axes.axhline(file.terms.quantity, color=_GREEN, linewidth=1, label="contracted")
+        figure, axes = plt.subplots(figsize=(9.0, 4.4))
+        axes.axhline(
+            file.terms.quantity, color=_GREEN, linewidth=1.2, label=f"contracted {file.terms.quantity:,}"
+        )
+        if due:
+            promised = sum(units for _, units in due)
+            _steps(axes, due, first, last, _ORANGE, "--", f"due {promised:,} in all")
+        total = sum(units for _, units in came)
+        _steps(axes, came, first, today, _BLUE, "-", f"received {total:,}")
         axes.axvline(_dates.date2num(today), color="black", linewidth=0.8, alpha=0.6)
-        axes.annotate("today", (_dates.date2num(today), 0), (4, 4), textcoords="offset points", fontsize=9)
-        axes.set_ylim(bottom=0)
+        axes.annotate(
+            "today",
+            (_dates.date2num(today), 1),
+            (4, -12),
+            xycoords=axes.get_xaxis_transform(),
+            textcoords="offset points",
+            fontsize=9,
+        )
+        axes.set_xlim(first, last)
+        axes.set_ylim(0, 1.15 * max(file.terms.quantity, 1))
         _days(axes)
         axes.yaxis.set_major_formatter(_thousands())
-        axes.set_ylabel(f"units of {file.terms.item or 'nothing'}")
-        axes.set_title(f"{file.contract_id} · {file.terms.supplier}", loc="left", fontsize=11)
-        axes.legend(frameon=False, loc="upper left")
+        axes.set_ylabel(unit)
+        axes.set_title(f"{file.contract_id} · {file.terms.supplier}", loc="left", fontsize=11, pad=26)
+        # Beside nothing: above the drawing.
+        axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncol=3, borderaxespad=0.2)
         figure.tight_layout()
         _save(figure, path)
+
+
+def _steps(
+    axes: Any,
+    deliveries: Sequence[tuple[date, int]],
+    first: date,
+    last: date,
+    colour: str,
+    style: str,
+    label: str,
+) -> None:
+    """Deliveries summed up from ``first`` to ``last``, with a dot for each."""
+    sums = [0]
+    for _, units in deliveries:
+        sums.append(sums[-1] + units)
+    days: list[Any] = [first, *(day for day, _ in deliveries), last]
+    axes.step(days, [*sums, sums[-1]], where="post", color=colour, linestyle=style, label=label)
+    axes.plot([day for day, _ in deliveries], sums[1:], "o", color=colour, markersize=4)
 
 
 def _path(axes: Any, each: planning_pb2.LocationForecast, start: date) -> None:

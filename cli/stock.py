@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Annotated
 
 import typer
-from google.protobuf.json_format import MessageToDict
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -16,14 +15,17 @@ from tunggal.inventory.v1 import inventory_pb2
 from tunggal.inventory.v1.inventory_pb2_grpc import InventoryServiceStub
 from tunggal.inventory.v1.stock_pb2 import StockLevel
 
+from cli.answers import to_json
 from cli.errors import readable
 from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, TlsDir, connect
 from cli.places import CENTRE, name_of, parent_of
 
-#: Always shown, even where they are zero.
+#: Width of a screen that has room for what is zero everywhere.
+_WIDE = 96
+#: Always shown there.
 _USUAL = ("on_hand", "allocated", "in_transit", "reserved", "consumed", "spoiled")
 #: Shown where some location has some.
-_RARE = ("pending", "destroyed", "missing", "found")
+_RARE = ("pending", "withdrawn", "destroyed", "missing", "found")
 
 
 @readable
@@ -44,14 +46,10 @@ def stock(
         request = inventory_pb2.GetStockRequest(location=location, item=item)
         answer = InventoryServiceStub(channel).GetStock(request)
     if as_json:
-        plain = MessageToDict(
-            answer, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-        )
-        # JSON knows int64 as text; no stock of blanks outgrows a double.
-        typer.echo(json.dumps(_numbers(plain), indent=2))
+        typer.echo(to_json(answer))
         return
     console = Console()
-    console.print(_tree(answer.levels, location or CENTRE) if tree else _table(answer))
+    console.print(_tree(answer.levels, location or CENTRE) if tree else _table(answer, console.width))
     outstanding = answer.contracted - answer.delivered
     console.print(
         f"Contracted {answer.contracted:,} = delivered {answer.delivered:,} + outstanding {outstanding:,} "
@@ -59,12 +57,13 @@ def stock(
     )
 
 
-def _table(answer: inventory_pb2.GetStockResponse) -> Table:
-    shown = [*_USUAL, *(rare for rare in _RARE if getattr(answer.total, rare))]
-    table = Table(header_style="bold")
-    table.add_column("Location")
+def _table(answer: inventory_pb2.GetStockResponse, width: int) -> Table:
+    usual = _USUAL if width >= _WIDE else [each for each in _USUAL if getattr(answer.total, each)]
+    shown = [*usual, *(rare for rare in _RARE if getattr(answer.total, rare))] or ["on_hand"]
+    table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("Location", no_wrap=True)
     for condition in shown:
-        table.add_column(condition.replace("_", " ").capitalize(), justify="right")
+        table.add_column(condition.replace("_", " ").capitalize(), justify="right", no_wrap=True)
     for level in answer.levels:
         table.add_row(level.location, *(f"{getattr(level, condition):,}" for condition in shown))
     table.add_section()
@@ -114,6 +113,7 @@ def _label(place: str, level: StockLevel | None, with_below: int | None, most: i
         ("reserved", "reserved"),
         ("consumed", "became cards"),
         ("spoiled", "spoiled"),
+        ("withdrawn", "came back"),
         ("missing", "missing"),
     ):
         count = getattr(level, condition) if level is not None else 0
@@ -121,11 +121,3 @@ def _label(place: str, level: StockLevel | None, with_below: int | None, most: i
             label.append(f" · {count:,} {word}", style="dim")
     label.append("  " + "▇" * round(20 * (with_below or on_hand) / most), style="green dim")
     return label
-
-
-def _numbers(value: object) -> object:
-    if isinstance(value, dict):
-        return {key: item if key == "location" else _numbers(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_numbers(item) for item in value]
-    return int(value) if isinstance(value, str) and value.lstrip("-").isdecimal() else value

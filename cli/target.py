@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from typing import Annotated
 
 import typer
-from google.protobuf.json_format import MessageToDict
 from rich.console import Console
 from rich.table import Table
 from tunggal.inventory.v1 import planning_pb2 as pb
 from tunggal.inventory.v1.planning_pb2_grpc import PlanningServiceStub
 
+from cli.answers import to_json
 from cli.errors import readable
 from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, TlsDir, connect
 
@@ -62,7 +61,7 @@ def target(
     with connect("inventory", inventory, tls_dir) as channel:
         verdict = PlanningServiceStub(channel).AssessTarget(pb.AssessTargetRequest(target=given))
     if as_json:
-        typer.echo(json.dumps(MessageToDict(verdict, preserving_proto_field_name=True), indent=2))
+        typer.echo(to_json(verdict))
         return
     console = Console()
     word = "[bold green]Feasible" if verdict.feasible else "[bold red]Infeasible"

@@ -71,10 +71,10 @@ def forecast(books: Books, location: str = "", **more: Any) -> pb.GetForecastRes
     return answer
 
 
-def arrivals(location: str, a_day: int, **waiting: int) -> pb.Demand:
+def arrivals(location: str, a_day: int) -> pb.Demand:
     """A report of so many new people on each of the working days of 28."""
     worked = CALENDAR.worked_between(TODAY - timedelta(27), TODAY)
-    return pb.Demand(location=location, arrivals_28_days=a_day * worked, **waiting)
+    return pb.Demand(location=location, arrivals_28_days=a_day * worked)
 
 
 def test_the_licence_is_full_when_its_room_is_used_up_by_those_who_come(books: Books) -> None:

@@ -1,0 +1,113 @@
+"""Steps of `tunggal contract` that one person proposes and another approves."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from tunggal.inventory.v1 import contracts_pb2 as pb
+from tunggal.inventory.v1 import inventory_pb2
+from tunggal.inventory.v1.contracts_pb2_grpc import ContractServiceStub
+from tunggal.inventory.v1.inventory_pb2_grpc import InventoryServiceStub
+
+from cli.errors import readable
+from cli.options import DEFAULT_TLS_DIR, INVENTORY, InventoryEndpoint, Operator, TlsDir, connect
+
+ContractId = Annotated[str, typer.Argument(metavar="CONTRACT", help="Number of the contract.")]
+ChangeId = Annotated[str, typer.Argument(metavar="STEP", help="Id of the proposed step.")]
+
+
+@readable
+def take_over(
+    contract_id: ContractId,
+    operator: Operator,
+    supplier: Annotated[str, typer.Option(help="Supplier as the contract names it.")],
+    quantity: Annotated[int, typer.Option(min=1, help="Blanks contracted.")],
+    scan: Annotated[
+        Path, typer.Option(exists=True, dir_okay=False, help="Scan of the signed contract; its hash is kept.")
+    ],
+    inventory: InventoryEndpoint = INVENTORY,
+    tls_dir: TlsDir = DEFAULT_TLS_DIR,
+) -> None:
+    """Enter a contract for blanks that was signed elsewhere, and propose to take it over."""
+    request = inventory_pb2.CreateContractRequest(
+        request_id=str(uuid.uuid4()),
+        contract_id=contract_id,
+        supplier=supplier,
+        quantity=quantity,
+        scan_sha256=hashlib.sha256(scan.read_bytes()).hexdigest(),
+        operator=operator,
+    )
+    with connect("inventory", inventory, tls_dir) as channel:
+        made = InventoryServiceStub(channel).CreateContract(request)
+    _tell(made.change_id)
+
+
+@readable
+def reverse_lot(
+    contract_id: ContractId,
+    lot_id: Annotated[str, typer.Argument(metavar="LOT", help="Id of the lot.")],
+    operator: Operator,
+    reason: Annotated[str, typer.Option(help="Why.")],
+    inventory: InventoryEndpoint = INVENTORY,
+    tls_dir: TlsDir = DEFAULT_TLS_DIR,
+) -> None:
+    """Propose to take the receipt of a lot back; all of it must be free at the centre."""
+    request = pb.ProposeChangeRequest(
+        request_id=str(uuid.uuid4()),
+        contract_id=contract_id,
+        kind=pb.CHANGE_KIND_REVERSE_LOT,
+        terms={"lot_id": lot_id},
+        reason=reason,
+        operator=operator,
+    )
+    with connect("inventory", inventory, tls_dir) as channel:
+        made = ContractServiceStub(channel).ProposeChange(request).change
+    _tell(made.change_id)
+
+
+@readable
+def approve(
+    change_id: ChangeId,
+    operator: Operator,
+    inventory: InventoryEndpoint = INVENTORY,
+    tls_dir: TlsDir = DEFAULT_TLS_DIR,
+) -> None:
+    """Approve a proposed step as a second person; it takes effect at once."""
+    request = pb.ApproveChangeRequest(request_id=str(uuid.uuid4()), change_id=change_id, operator=operator)
+    with connect("inventory", inventory, tls_dir) as channel:
+        file = ContractServiceStub(channel).ApproveChange(request).contract
+    state = pb.ContractState.Name(file.state).rpartition("_")[2].lower()
+    Console().print(
+        f"Approved. {file.contract_id} is {state}: {file.delivered:,} delivered, "
+        f"{file.outstanding:,} outstanding."
+    )
+
+
+@readable
+def reject(
+    change_id: ChangeId,
+    operator: Operator,
+    reason: Annotated[str, typer.Option(help="Why.")],
+    inventory: InventoryEndpoint = INVENTORY,
+    tls_dir: TlsDir = DEFAULT_TLS_DIR,
+) -> None:
+    """Reject a proposed step as a second person."""
+    request = pb.RejectChangeRequest(
+        request_id=str(uuid.uuid4()), change_id=change_id, operator=operator, reason=reason
+    )
+    with connect("inventory", inventory, tls_dir) as channel:
+        ContractServiceStub(channel).RejectChange(request)
+    Console().print("Rejected.")
+
+
+def _tell(change_id: str) -> None:
+    Console().print(
+        f"Proposed. A second person approves it: tunggal contract approve {change_id}",
+        style="yellow",
+        soft_wrap=True,
+    )
