@@ -36,6 +36,7 @@ _VERDICTS = {
     "CARD_BLANK": "This card is blank.",
     "CARD_LOCKED": "This card is locked.",
     "CARD_FOREIGN": "This is no card of ours.",
+    "CARD_VOID": "This card is void: take it in and have it destroyed.",
     "CARD_UNFINISHED": "This card was begun and never finished.",
     "ACCESS_REFUSED": "This card does not open to our readers.",
     "SIGNER_REVOKED": "This card bears the signature of a signer that was revoked.",

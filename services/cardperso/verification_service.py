@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from tunggal.cardperso.v1 import verification_pb2 as pb
 from tunggal.cardperso.v1 import verification_pb2_grpc
 
-from services.cardperso.job import Job
+from services.cardperso.job import Card, Job
 from services.cardperso.verify.inspection import Inspector
 from services.common import audit, requests
 from services.common.clock import Clock
@@ -51,14 +51,18 @@ class VerificationService(verification_pb2_grpc.VerificationServiceServicer):
         )
         job = self._job_of_chip(seen.chip_uid) if seen.chip_uid else None
         verification, contents = seen.verification, seen.contents
+        findings = [
+            pb.CardFinding(problem=found.problem, file=found.subject, detail=found.detail)
+            for found in verification.findings
+        ]
+        if verification.genuine and job is not None and job.card is Card.VOID:
+            detail = f"All on it is right, but it was taken out of use: {job.reason}"
+            findings.append(pb.CardFinding(problem="CARD_VOID", detail=detail))
         return pb.VerifyCardResponse(
             chip_uid=seen.chip_uid,
             profile=verification.profile,
-            genuine=verification.genuine,
-            findings=[
-                pb.CardFinding(problem=found.problem, file=found.subject, detail=found.detail)
-                for found in verification.findings
-            ],
+            genuine=not findings,
+            findings=findings,
             files=[
                 pb.FileOnCard(key=key, size=len(content), sha256=hashlib.sha256(content).digest())
                 for key, content in verification.files.items()

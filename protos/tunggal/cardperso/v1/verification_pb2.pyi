@@ -138,7 +138,7 @@ class CardFinding(_message.Message):
     """What is wrong: CARD_BLANK, CARD_FOREIGN, CARD_LOCKED, CARD_UNFINISHED, ACCESS_REFUSED, SESSION_FORGED,
     FILE_MISSING, FILE_UNREADABLE, FILE_OPEN, OBJECT_MALFORMED, SIGNATURE_WRONG, SIGNER_UNTRUSTED, SIGNER_UNFIT,
     SIGNER_EXPIRED, SIGNER_REVOKED, SIGNED_OUT_OF_TIME, GROUP_CHANGED, GROUP_UNSIGNED, GROUP_GONE, CODE_NOT_GENUINE or
-    CODE_OF_ANOTHER_CARD. More may come.
+    CODE_OF_ANOTHER_CARD; CARD_VOID where this station knows that it was rejected or spoiled. More may come.
     """
     file: _builtins.str
     """Key of the file; empty where it is the whole card."""
