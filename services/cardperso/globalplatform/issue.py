@@ -26,7 +26,9 @@ _PERSONALIZED = 0x0F
 application's own (GlobalPlatform 2.3.1, 5.3 and 11.1.1).
 """
 _SCP03, _S16 = 3, 0x01
-_WRONG_LENGTH = 0x6700
+_WRONG_LENGTH, _WRONG_PARAMETERS = 0x6700, 0x6A86
+_KEYS_ARE_THERE = (0x6985, 0x6A80)
+_HIGHEST_VERSION = 0x7F
 _NO_SUCH_MODULE = (0x6A82, 0x6A88)
 
 
@@ -173,11 +175,13 @@ def issue(
             manager.delete(aid)
         _install(manager, card_type, aid, fresh=fresh)
     if fresh:
-        new = keys.new(channel.card)
-        manager.replace_keys(new, _replaced(channel.card))
+        new, old = keys.new(channel.card), channel.card.key_version
+        left = _put_keys(manager, new, old)
         # From here on nothing is said that the transport keys could read, also to a card that keeps them
         # beside ours and would take them first.
         manager = CardManager(session(new.version, size=size))
+        if left:
+            manager.delete_keys(old)
     if not personalized:
         manager.personalize(aid, groups(plan))
     _secure(manager)
@@ -204,6 +208,26 @@ def _secure(manager: CardManager) -> None:
             raise
 
 
-def _replaced(card: CardAnswer) -> int:
-    """P1 of PUT KEY: factory keys give way by themselves, others are replaced by version."""
-    return 0 if card.key_version > 0x7F else card.key_version
+def _put_keys(manager: CardManager, new: KeySet[SoftwareKey], old: int) -> bool:
+    """Put our keys in the place of the set `old`; whether that set is still to be deleted.
+
+    Factory keys give way by themselves. Others are replaced by their version; cards that let a set be
+    replaced by one of the same version only (they answer 6A86) get ours beside it.
+    """
+    if old > _HIGHEST_VERSION:
+        manager.replace_keys(new)
+        return False
+    try:
+        manager.replace_keys(new, old)
+    except CommandRefused as refused:
+        if refused.sw != _WRONG_PARAMETERS:
+            raise
+    else:
+        return False
+    try:
+        manager.replace_keys(new)
+    except CommandRefused as refused:
+        # Torn between adding and deleting, the card has ours already; the next session shows it.
+        if refused.sw not in _KEYS_ARE_THERE:
+            raise
+    return True

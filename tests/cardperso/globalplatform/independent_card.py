@@ -115,6 +115,7 @@ class IndependentCard:
         most: bytes of the longest data field.
         extended: whether extended length is understood.
         says_most: whether SELECT tells `most`.
+        same_version: whether PUT KEY replaces a set by one of the same version only.
     """
 
     LOAD_FILE, MODULE = b"\xf0LOADED", b"\xf0LOADED\x01"
@@ -129,7 +130,9 @@ class IndependentCard:
         most: int = 255,
         extended: bool = False,
         says_most: bool = False,
+        same_version: bool = False,
     ) -> None:
+        self.same_version = same_version
         self.scp, self.i = scp, i
         self.keys: dict[int, Keys] = {version: keys}
         self.most, self.extended, self.says_most = most, extended, says_most
@@ -332,7 +335,13 @@ class IndependentCard:
                 raise Status(0x6985)
             self.state = p2
             return b""
-        insist(ins == 0xE4 and (p1, p2) == (0, 0) and data[:1] == b"\x4f", "DELETE of one application")
+        insist(ins == 0xE4 and (p1, p2) == (0, 0), "DELETE")
+        if data[:1] == b"\xd2":
+            insist(len(data) == 3 and data[1] == 1, "DELETE of a key set")
+            if self.keys.pop(data[2], None) is None:
+                raise Status(0x6A88)
+            return b"\0"
+        insist(data[:1] == b"\x4f", "DELETE of one application")
         if self.applications.pop(data[2:], None) is None:
             raise Status(0x6A88)
         return b"\0"
@@ -432,6 +441,10 @@ class IndependentCard:
         insist(p2 == 0x81, "a whole set from its first key on")
         insist(p1 == 0 or p1 in self.keys, "the set that is replaced")
         version, rest = data[0], data[1:]
+        if self.same_version and p1 not in (0, version):
+            raise Status(0x6A86)
+        if p1 == 0 and version in self.keys:
+            raise Status(0x6985)
         insist(1 <= version <= 0x7F, "version of the new set")
         found, checks = [], b""
         for _ in range(3):
