@@ -296,10 +296,12 @@ def _search(
         mate = f"{MATE}{number}"
         present[:] = np.arange(present.size) == number
         references = _references(people, mate, enrolled)
+        # Extraction ends with them.
+        for finger in probe:
+            _ = finger.template.cylinders
         start = time.perf_counter()
-        hands = [prepare(probe, book)]
-        prepared = time.perf_counter()
         with _timed(found.first):
+            hands = [prepare(probe, book)]
             first = index.first_pass(hands, max(LIST, second_pass_persons(len(probe))))
         passed = time.perf_counter()
         with _timed(found.second):
@@ -311,7 +313,7 @@ def _search(
             subjects = [candidate.subject for candidate in last]
             confirmed = cascade.confirm(index, probe, subjects, references, weights)
         found.waits.append(time.perf_counter() - start)
-        found.first_waits.append(passed - prepared)
+        found.first_waits.append(passed - start)
         if number < _EXCHANGED:
             before = time.perf_counter()
             index.first_pass(arrangements(hands[0]), second_pass_persons(len(probe)))

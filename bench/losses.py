@@ -25,8 +25,8 @@ from services.abis.search.index import SearchIndex
 from services.abis.search.probe import prepare
 from services.common.crypto import KEY_BYTES, KeyRing
 
-SHARES = (0.01, 0.002)
-"""Lengths of lists as shares of the gallery: 10,000 and 2,000 of a million."""
+SHARES = (0.01, 0.002, 0.001)
+"""Lengths of lists as shares of the gallery: 10,000, 2,000 and 1,000 of a million."""
 
 
 def run(folder: Path, persons: int, fingers: int, probes: int) -> dict[str, Any]:

@@ -1,11 +1,11 @@
 """A gallery of synthetic people as large as a country, laid out as the search index has it, in seconds.
 
-The model (`bench.synthetic_templates`) makes a *pool* of different prints for each finger position. A person
-of the background is a random choice of one print of the pool a position: with ten fingers all people differ,
-and their scores are sums over independent fingers. Mates are people of their own, of whom one visit is
-enrolled and another searches. Real mates come from a folder of images: person by person, as many different
-fingers of the set as needed, two different impressions of each. A set has few fingers, so real mates share
-them; that is why mates are hidden in the gallery one at a time.
+The model (`bench.synthetic_templates`) makes a *pool* of different prints. A person of the background is a
+random choice of one print a position, of whatever finger it was made for (codes of strangers are as unlike at
+one position as at two): all people differ, and their scores are sums over independent fingers. Mates are
+people of their own, of whom one visit is enrolled and another searches. Real mates come from a folder of
+images: person by person, as many different fingers of the set as needed, two different impressions of each. A
+set has few fingers, so real mates share them; that is why mates are hidden in the gallery one at a time.
 """
 
 from __future__ import annotations
@@ -114,9 +114,7 @@ def build(persons: int, fingers: int, probes: int, book: Codebook, mates: Path |
     for row, found in enumerate(encoded):
         if found.size:
             codes[row] = repeated(found, FULL_CODES)
-    # The position decides the column, a random visit the row.
-    owned = rng.integers(0, pool, (persons, fingers), dtype=np.int32) * fingers
-    owned += np.arange(fingers, dtype=np.int32)
+    owned = rng.integers(0, len(templates), (persons, fingers), dtype=np.int32)
     named = [
         (
             [Finger(p, t) for p, t in zip(positions, enrolled, strict=True)],

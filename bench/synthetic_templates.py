@@ -31,9 +31,9 @@ from services.abis.kernels import F32, F64, U8, kernel
 from sim.fingerprints.traits import FingerTraits, Pattern, Point, finger_traits, person_traits
 
 WIDTH, HEIGHT = 416, 480
-DENSITY = 5.7e-4
+DENSITY = 7.6e-4
 """Minutiae per square pixel of a print, away from the border of its ridge area."""
-FOUND, FOUND_SD = 0.90, 0.07
+FOUND, FOUND_SD = 0.91, 0.07
 """Share of a finger's minutiae that a print shows, and how it differs between prints."""
 CONTACT = (142.0, 178.0)
 """Semi-axes in pixels of the ridge area of a print."""
@@ -41,7 +41,7 @@ _RIM = 12.0
 """Extraction drops minutiae this near to the border of the ridge area."""
 _REACH = 1.35
 """Semi-axes of what a finger can show, relative to those of one print."""
-_CORE = 7.0
+_CORE = 3.0
 """No two minutiae of a finger are nearer than this."""
 _WAVES = 6
 
@@ -145,7 +145,7 @@ def _touch(
     for k in range(minutiae.shape[0] + spurious):
         if k < minutiae.shape[0]:
             x, y, angle = minutiae[k, 0] - place[0], minutiae[k, 1] - place[1], minutiae[k, 2]
-            own = 0.9 * minutiae[k, 3] + 0.45 * np.random.randn()
+            own = 0.75 * minutiae[k, 3] + 0.66 * np.random.randn()
             # What is clear on the finger is missed less often.
             if np.random.random() > found + 0.08 * minutiae[k, 3]:
                 continue
@@ -161,14 +161,14 @@ def _touch(
             own = np.random.randn() - 1.0
         if (x / (a - _RIM)) ** 2 + (y / (b - _RIM)) ** 2 > 1.0:
             continue
-        single = 0.9 if np.random.random() < 0.9 else 4.0
-        u = x + 1.6 * _smooth(x, y, drift_x) + single * np.random.randn()
-        v = y + 1.6 * _smooth(x, y, drift_y) + single * np.random.randn()
+        single = 1.0 if np.random.random() < 0.9 else 4.5
+        u = x + 2.8 * _smooth(x, y, drift_x) + single * np.random.randn()
+        v = y + 2.8 * _smooth(x, y, drift_y) + single * np.random.randn()
         out[count, 0] = WIDTH / 2 + cos * u - sin * v
         out[count, 1] = HEIGHT / 2 - (sin * u + cos * v)
-        blur = 0.035 if np.random.random() < 0.85 else 0.14
+        blur = 0.035 if np.random.random() < 0.9 else 0.14
         out[count, 2] = angle + place[2] + blur * np.random.randn()
-        out[count, 3] = min(max(clear + 0.12 * own, 0.02), 1.0)
+        out[count, 3] = min(max(clear + 0.15 * own, 0.02), 1.0)
         count += 1
     for r in range(area.shape[0]):
         for c in range(area.shape[1]):
@@ -236,9 +236,9 @@ def visit(own: Sequence[SyntheticFinger], rng: np.random.Generator) -> list[Temp
 
 def _touched(finger: SyntheticFinger, rng: np.random.Generator, *, poor: bool) -> Template:
     size = float(np.clip(rng.normal(0.85 if poor else 1.0, 0.1), 0.6, 1.25))
-    place = np.array([rng.normal(0, 15), rng.normal(0, 22), np.radians(rng.normal(0, 11)), size])
+    place = np.array([rng.normal(0, 24), rng.normal(0, 34), np.radians(rng.normal(0, 11)), size])
     found = float(np.clip(rng.normal(FOUND - (0.25 if poor else 0.0), FOUND_SD), 0.3, 0.97))
-    clear = float(np.clip(rng.normal(0.20 if poor else 0.33, 0.05), 0.1, 0.6))
+    clear = float(np.clip(rng.normal(0.12 if poor else 0.23, 0.05), 0.05, 0.6))
     area = np.zeros((-(-HEIGHT // CELL), -(-WIDTH // CELL)), np.uint8)
     points = _touch(
         int(rng.integers(2**31)),

@@ -91,8 +91,10 @@ def fuse(scores: F64, probe: Sequence[int], reference: Sequence[int]) -> Fused:
     values = bounded(scores)
     total = 0.0
     taken: list[FingerScore] = []
-    for flat in np.argsort(-np.where(open_, scores, -np.inf), axis=None, kind="stable"):
-        i, j = divmod(int(flat), scores.shape[1])
+    compared = np.flatnonzero(open_)
+    best_first = compared[np.argsort(-scores.ravel()[compared], kind="stable")]
+    for flat in best_first.tolist():
+        i, j = divmod(flat, scores.shape[1])
         if not open_[i, j]:
             continue
         total += float(values[i, j]) - _price(open_, i, j, probe[i], reference[j])

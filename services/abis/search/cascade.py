@@ -32,7 +32,7 @@ with one finger 2,000 persons. Codes of more fingers need no such help.
 SURE = 10.0
 """Score of a single finger from which on nobody needs to look for it under another position."""
 HANDS = 10
-"""Fingers of a person that a finger may be where its label does not count: so many fewer people are listed."""
+"""Fingers of a person that one may be whose label does not count: so many fewer people are listed."""
 _PARTS = 8
 """Pieces of work into which cylinders to build and compare are split."""
 

@@ -53,13 +53,15 @@ def pairs(probe: Sequence[Finger], enrolled: Sequence[Finger], alike: U16) -> se
     """Pairs (probe finger, enrolled finger) of one person, of different known positions, that look alike.
 
     alike: from `likeness`. A probe finger has at most one such partner: the one that resembles it most of all
-    fingers of the person whose position is known.
+    fingers of the person whose position is known. A single one has it however little it resembles it: nothing
+    else can find the person if its label is wrong.
     """
+    least = LIKELY if len(probe) > 1 else 1
     placed = np.flatnonzero([finger.position != UNKNOWN for finger in enrolled])
     if not placed.size:
         return set()
     best = placed[alike[:, placed].argmax(axis=1)].tolist()
-    return {(i, j) for i, j in enumerate(best) if alike[i, j] >= LIKELY and not may_be(probe[i], enrolled[j])}
+    return {(i, j) for i, j in enumerate(best) if alike[i, j] >= least and not may_be(probe[i], enrolled[j])}
 
 
 def score(probe: Template, reference: Template, book: Codebook) -> int:

@@ -54,17 +54,16 @@ def verify(probe: Sequence[Finger], weights: Weights, one: Listed) -> Found:
     compared too.
     """
     mixed = pairs(probe, one.fingers, one.alike)
+    meant = [(i, j) for i, p in enumerate(probe) for j, r in enumerate(one.fingers) if may_be(p, r)]
+    # Of equally alike ones those whose labels agree come first.
+    order = sorted([*meant, *sorted(mixed)], key=lambda pair: -int(one.alike[pair]))
     scores: F64 = np.full(one.alike.shape, np.nan)
     # The best that each finger of the probe has shown so far: what fusion adds is no more.
     shown: dict[int, float] = {}
-    for flat in np.argsort(-one.alike.astype(np.int64), axis=None, kind="stable").tolist():
-        i, j = divmod(flat, len(one.fingers))
-        meant = may_be(probe[i], one.fingers[j])
-        if not meant and (i, j) not in mixed:
-            continue
+    for i, j in order:
         score = compare(probe[i].template, one.fingers[j].template, weights).score
         # That labels are wrong needs evidence of its own.
-        if not meant and score <= fusion.CROSSED:
+        if (i, j) in mixed and score <= fusion.CROSSED:
             continue
         scores[i, j] = score
         shown[i] = max(shown.get(i, -math.inf), float(fusion.bounded(scores[i, j])))

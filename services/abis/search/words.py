@@ -24,8 +24,8 @@ WORDS = 4
 UNCERTAIN = 3
 """Least certain bits of a word that may be wrong: it is looked up with every combination of them turned."""
 MOST = 8
-"""Votes for a rare word: one that a single person has of 65,536. Twice as frequent ones give one less, down
-to 1.
+"""Votes for a rare word: one that at most one other person has of 65,536. Twice as frequent ones give one
+less, down to 1.
 """
 _BITS = 16
 _VALUES = 1 << _BITS
@@ -117,8 +117,11 @@ def asked(projected: I32, scale: F64) -> U16:
 
 @kernel("int64(int64, int64)")
 def weight(owners: int, persons: int) -> int:
-    """What agreement in a word says that so many of so many persons have: the logarithm of how rare it is."""
-    many = owners * _VALUES // persons
+    """What agreement in a word says that so many of so many persons have: the logarithm of how rare it is.
+
+    It is how many others have it that counts: in a small segment one owner is no sign of a frequent word.
+    """
+    many = (owners - 1) * _VALUES // persons
     told = MOST
     while many > 1 and told > 1:
         many >>= 1

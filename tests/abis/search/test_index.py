@@ -310,7 +310,7 @@ def test_searches_run_while_people_come_and_go(empty: SearchIndex, crowd: list[P
 
 def test_the_second_pass_hands_on_no_more_than_was_asked_for(full: SearchIndex, crowd: list[Person]) -> None:
     assert len(full.search(crowd[0].probe, 3)) == 3
-    assert index.second_pass_persons(10) == index.SECOND_PASS // 10
+    assert [index.second_pass_persons(k) for k in (0, 1, 4, 10)] == [20_000, 20_000, 5_000, 1_000]
 
 
 def in_memory(crowd: list[Person]) -> tuple[dict[str, list[Finger]], cascade.References]:

@@ -36,9 +36,9 @@ def naive(gallery: list[tuple[int, list[int]]], asked: list[list[int]], persons:
     often = Counter((word, value) for _, word, value in found)
     votes: Counter[int] = Counter()
     for owner, word, value in found:
-        # So many would have it of 65,536 persons.
-        many = often[word, value] * 65_536 // persons
-        votes[owner] += asked[word].count(value) * max(8 - (many.bit_length() - 1), 1)
+        # So many others would have it of 65,536 persons.
+        many = (often[word, value] - 1) * 65_536 // persons
+        votes[owner] += asked[word].count(value) * max(8 - max(many.bit_length() - 1, 0), 1)
     return votes
 
 
