@@ -1,4 +1,5 @@
-"""Which minutiae to compare: ours, or mindtct's, under the same matcher: `python -m bench.extractors DIR...`
+"""Which minutiae to compare: ours, or mindtct's, under the same matcher: the work behind `tunggal bench
+extractors`.
 
 The extractors differ in nothing but the minutiae: orientation, texture, ridge area and the choice of the best
 by quality are the same. For each of them the weights of the score are trained on the other sets. Compared are
@@ -8,11 +9,9 @@ so well that they tell extractors hardly apart. Intervals come from drawing fing
 
 from __future__ import annotations
 
-import argparse
 import functools
 import io
 import itertools
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -247,27 +246,3 @@ def _ranked(found: Minutiae, seen: Trace) -> Minutiae:
     quality = np.where(border > p.BORDER, np.clip(at("power"), 0.0, 1.0), 0.0).astype(np.float32)
     turned = np.mod(angle, 2 * np.pi).astype(np.float32)
     return minutiae.best(Minutiae(found.x, found.y, turned, found.kind, quality), p.MAX_MINUTIAE)
-
-
-def main() -> None:
-    """Compare the extractors on the sets named on the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folders", nargs="+", type=Path, help="two sets or more")
-    parser.add_argument("--json", type=Path, help="write the figures for programs")
-    arguments = parser.parse_args()
-    report = run(arguments.folders)
-    for kind, extractors in report.items():
-        for name, figures in extractors.items():
-            low, high = figures["fnmr_at_fmr_1e-3_interval"]
-            line = f"{kind:5} {name:30} EER {figures['eer']:.2%}, FNMR at FMR 0.1 % "
-            line += f"{figures['fnmr_at_fmr_1e-3']:.2%} ({low:.2%} to {high:.2%}), {figures['ms']:.1f} ms"
-            if "fnmr_more" in figures:
-                low, high = figures["fnmr_more_interval"]
-                line += f"; more than own by {figures['fnmr_more']:.2%} ({low:.2%} to {high:.2%})"
-            print(line)
-    if arguments.json is not None:
-        arguments.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

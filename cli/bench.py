@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from cli.bench_extraction import extractors, quality, stress, told
 from cli.bench_inventory import inventory
 from cli.errors import readable
-from services.common.errors import FailedPrecondition, InvalidArgument
-
-T = TypeVar("T")
+from services.common.errors import FailedPrecondition
 
 app = typer.Typer(help="Measure accuracy and speed.", no_args_is_help=True)
 
-app.command()(inventory)
+for command in (extractors, inventory, quality, stress):
+    app.command()(command)
 
 JsonFile = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Write the figures for programs.")
@@ -47,7 +46,7 @@ def fingerprint(
     from bench import fingerprint as measured
 
     _make_room(scores, json_file, plot)
-    report = _told(lambda: measured.run(directories, scores, json_file, plot, peer))
+    report = told(lambda: measured.run(directories, scores, json_file, plot, peer))
     # Narrow enough for 80 columns: the names of sets differ at their ends and must not be cut.
     table = Table(header_style="bold", padding=(0, 0), caption="FNMR at FMR 1 %, 0.1 % and 0")
     for column in ("Set", "Matcher"):
@@ -93,7 +92,7 @@ def calibrate(
 
     _make_room(out)
     day = (made_on or datetime.now(UTC)).date().isoformat()
-    made = _told(lambda: computed.run(directories, day, seed))
+    made = told(lambda: computed.run(directories, day, seed))
     out.write_text(made.to_json(), encoding="utf-8")
     table = Table(
         title="Score for one false alarm in 1,000 searches (95 % interval)",
@@ -128,7 +127,7 @@ def identify(
     from bench import identify as measured
 
     _make_room(json_file, plot)
-    report = _told(lambda: measured.run(persons, fingers, probes, json_file, plot, mates))
+    report = told(lambda: measured.run(persons, fingers, probes, json_file, plot, mates))
     table = Table(
         title=f"{probes:,} searches among {persons:,} people × {fingers} fingers",
         header_style="bold",
@@ -198,9 +197,9 @@ def synthetic(
     from bench import synthetic as measured
 
     _make_room(sheet, json_file)
-    report = _told(lambda: measured.run(directory, fingers=fingers, impressions=impressions))
+    report = told(lambda: measured.run(directory, fingers=fingers, impressions=impressions))
     if sheet is not None:
-        _told(lambda: measured.contact_sheet(sheet, real))
+        told(lambda: measured.contact_sheet(sheet, real))
     if json_file is not None:
         json_file.write_text(json.dumps(asdict(report), indent=2) + "\n")
     table = Table(
@@ -275,18 +274,6 @@ def card(
             *(f"{part[f'cpu_ms_per_card_{who}']:.1f}" for who in ("host", "pcscd", "cards")),
         )
     Console().print(table)
-
-
-def _told(measure: Callable[[], T]) -> T:
-    """What `measure` returns; its complaint about the data as an error with a remedy."""
-    try:
-        return measure()
-    except ValueError as error:
-        raise InvalidArgument(
-            "DATA_UNUSABLE",
-            str(error),
-            remedy="Give directories with manifest.csv (path,subject,position,impression,dpi) and images.",
-        ) from error
 
 
 def _make_room(*files: Path | None) -> None:

@@ -74,3 +74,22 @@ def test_what_cannot_be_measured_is_one_line(arguments: list[str], words: str) -
     (line,) = result.stderr.splitlines()
     assert line.startswith("error: DATA_UNUSABLE")
     assert words in line
+
+
+def test_quality_and_stress_are_measured_and_told(prints: Path, tmp_path: Path) -> None:
+    figures, plot = tmp_path / "out" / "q.json", tmp_path / "out" / "q.svg"
+    result = tunggal("quality", str(prints), "--json", str(figures), "--plot", str(plot))
+    assert result.exit_code == 0, result.output
+    assert "NFIQ 2" in result.stdout
+    assert json.loads(figures.read_text())["all"]["pairs"] == 12
+    assert "<svg" in plot.read_text()
+    result = tunggal("stress", str(prints), "--variant", "faint", "--every", "1", "--peer", "nbis")
+    assert result.exit_code == 0, result.output
+    assert "faint" in result.stdout
+    assert "nbis FNMR" in result.stdout
+
+
+def test_extractors_need_a_second_set_to_train_on(prints: Path) -> None:
+    result = tunggal("extractors", str(prints))
+    assert result.exit_code != 0
+    assert "Two sets are needed" in result.output
