@@ -101,15 +101,15 @@ def _require_spread(minutiae: Minutiae, field: str) -> None:
     if len(points) < p.MIN_MINUTIAE:
         return
     distinct: list[NDArray[np.float64]] = []
-    for point in points:
-        if all(np.hypot(*(point - other)) >= p.SAME_PLACE for other in distinct):
-            distinct.append(point)
+    left = points
+    while len(left) and len(distinct) < p.MIN_MINUTIAE:
+        distinct.append(left[0])
+        left = left[np.hypot(*(left - left[0]).T) >= p.SAME_PLACE]
     breadth = float(np.sqrt(max(np.linalg.eigvalsh(np.cov(points.T))[0], 0.0)))
     if len(distinct) < p.MIN_MINUTIAE or breadth < p.MIN_BREADTH:
         raise InvalidArgument(
             "TEMPLATE_DEGENERATE",
-            f"The {len(points)} minutiae lie in {len(distinct)} places, in a strip {2 * breadth:.0f} pixels "
-            "wide: no finger looks like that.",
+            f"The {len(points)} minutiae lie in a few places or on a line: no finger looks like that.",
             field=field,
             remedy="Check the program that made the record, or send the image instead.",
         )
