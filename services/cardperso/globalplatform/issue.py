@@ -25,6 +25,8 @@ _PERSONALIZED = 0x0F
 """State that our application gives itself with its last block of data; the bits of such states are the
 application's own (GlobalPlatform 2.3.1, 5.3 and 11.1.1).
 """
+_GLOBALPLATFORM = bytes.fromhex("A000000151")
+"""What begins so is GlobalPlatform's own (security domains, contactless registry): blanks come with it."""
 _SCP03, _S16 = 3, 0x01
 _WRONG_LENGTH, _WRONG_PARAMETERS = 0x6700, 0x6A86
 _KEYS_ARE_THERE = (0x6985, 0x6A80)
@@ -97,7 +99,7 @@ class Found:
     Args:
         fresh: whether it has its transport keys still.
         application: life cycle state of our application on it; None where there is none.
-        others: names of other applications on it.
+        others: names of other applications on it, without those of GlobalPlatform's own.
     """
 
     fresh: bool
@@ -167,7 +169,7 @@ def issue(
     fresh = keys.are_transport(channel.card)
     manager, aid = CardManager(channel), plan.profile.aid
     states = {entry.aid: entry.state for entry in manager.registry(Scope.APPLICATIONS)}
-    others = tuple(name for name in states if name != aid)
+    others = tuple(name for name in states if name != aid and not name.startswith(_GLOBALPLATFORM))
     examine(Found(fresh, states.get(aid), others))
     personalized = states.get(aid) == _PERSONALIZED
     if not personalized:
@@ -200,12 +202,17 @@ def _install(manager: CardManager, card_type: CardType, aid: bytes, *, fresh: bo
 
 
 def _secure(manager: CardManager) -> None:
-    """Move the card on to SECURED; one that is there already says no."""
+    """Move the card on to SECURED; one that is there already says no, others go one step at a time (5.1)."""
     try:
         manager.set_card_state(CardState.SECURED)
     except CommandRefused:
-        if manager.card_state() is not CardState.SECURED:
+        state = manager.card_state()
+        if state is CardState.SECURED:
+            return
+        if state is not CardState.OP_READY:
             raise
+        manager.set_card_state(CardState.INITIALIZED)
+        manager.set_card_state(CardState.SECURED)
 
 
 def _put_keys(manager: CardManager, new: KeySet[SoftwareKey], old: int) -> bool:

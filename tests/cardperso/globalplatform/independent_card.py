@@ -116,6 +116,7 @@ class IndependentCard:
         extended: whether extended length is understood.
         says_most: whether SELECT tells `most`.
         same_version: whether PUT KEY replaces a set by one of the same version only.
+        stepwise: whether the life cycle of the card goes on one step at a time.
     """
 
     LOAD_FILE, MODULE = b"\xf0LOADED", b"\xf0LOADED\x01"
@@ -131,8 +132,9 @@ class IndependentCard:
         extended: bool = False,
         says_most: bool = False,
         same_version: bool = False,
+        stepwise: bool = False,
     ) -> None:
-        self.same_version = same_version
+        self.same_version, self.stepwise = same_version, stepwise
         self.scp, self.i = scp, i
         self.keys: dict[int, Keys] = {version: keys}
         self.most, self.extended, self.says_most = most, extended, says_most
@@ -331,7 +333,7 @@ class IndependentCard:
         if ins == 0xF0:
             insist(p1 == 0x80 and not data, "SET STATUS of the card")
             insist(p2 in (0x07, 0x0F, 0x7F), "a state of the card")
-            if p2 <= self.state:
+            if p2 <= self.state or (self.stepwise and (self.state, p2) == (0x01, 0x0F)):
                 raise Status(0x6985)
             self.state = p2
             return b""

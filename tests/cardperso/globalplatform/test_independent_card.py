@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -12,18 +13,19 @@ from services.cardperso.chip.plan import ChipPlan, encode
 from services.cardperso.globalplatform.channel import CardAnswer
 from services.cardperso.globalplatform.errors import CardLocked, GlobalPlatformFault, WrongCardType
 from services.cardperso.globalplatform.guard import AttemptGuard
-from services.cardperso.globalplatform.issue import CardKeys, CardType, groups, issue
+from services.cardperso.globalplatform.issue import CardKeys, CardType, Found, groups, issue
 from services.cardperso.globalplatform.manager import protocols, select_domain
 from services.cardperso.globalplatform.messaging import SecurityLevel
 from services.cardperso.keys.keyset import KeySet
 from services.cardperso.keys.symmetric import Algorithm, SoftwareKey
 from tests.cardperso.card_makers import make_holder
-from tests.cardperso.globalplatform.independent_card import IndependentCard
+from tests.cardperso.globalplatform.independent_card import Application, IndependentCard
 from tests.cardperso.globalplatform.independent_host import Keys
 from tests.cardperso.signing_office import open_office
 
 CARD_TYPE = CardType(IndependentCard.LOAD_FILE, IndependentCard.MODULE)
 NEW_VERSION = 0x41
+CONTACTLESS_REGISTRY = bytes.fromhex("A00000015143525300")
 OFFERED = [
     (i, level)
     for i in (0x00, 0x10, 0x20, 0x30, 0x60, 0x70, 0x61, 0x71)
@@ -70,7 +72,14 @@ class Bureau:
         return CardKeys(lambda _: come, frozenset({self.version}), made, made)
 
 
-def issued(card: IndependentCard, bureau: Bureau, content: ChipPlan, level: int, limit: int = 255) -> None:
+def issued(
+    card: IndependentCard,
+    bureau: Bureau,
+    content: ChipPlan,
+    level: int,
+    limit: int = 255,
+    examine: Callable[[Found], None] = lambda found: None,
+) -> None:
     issue(
         card,
         content,
@@ -79,7 +88,7 @@ def issued(card: IndependentCard, bureau: Bureau, content: ChipPlan, level: int,
         guard=AttemptGuard(),
         chip="0455AA7788",
         limit=limit,
-        examine=lambda found: None,
+        examine=examine,
     )
     assert not card.violations
     application = card.applications[content.profile.aid]
@@ -141,6 +150,65 @@ def test_the_new_keys_are_used_also_where_the_card_keeps_the_old_ones_first(cont
         issued(card, bureau, content, 0x33)
     assert asked == [0x00, NEW_VERSION]
     assert not card.violations
+
+
+@pytest.mark.parametrize("i", [0x70, 0x71], ids=lambda i: f"i{i:02X}")
+def test_a_card_that_does_not_say_what_it_offers_is_tried_with_long_challenges(
+    content: ChipPlan, i: int
+) -> None:
+    bureau = Bureau("AES", some_keys(16, 0x10), 0xFF, some_keys(16, 0x20))
+    card = IndependentCard(3, i, bureau.transport)
+    whole = card.transmit
+
+    def silent(raw: bytes) -> tuple[bytes, int]:
+        if raw[1] == 0xCA:
+            return b"", 0x6D00
+        if raw[1] == 0x50 and raw[4] != (16 if i & 1 else 8):
+            return b"", 0x6700
+        return whole(raw)
+
+    card.transmit = silent  # type: ignore[method-assign]
+    issued(card, bureau, content, 0x33)
+
+
+@pytest.mark.parametrize("torn", [False, True], ids=["at once", "torn before the old keys were deleted"])
+def test_transport_keys_that_can_only_be_replaced_by_their_own_version_are_deleted(
+    content: ChipPlan, torn: bool
+) -> None:
+    bureau = Bureau("AES", some_keys(16, 0x10), 0x30, some_keys(16, 0x20))
+    card = IndependentCard(3, 0x70, bureau.transport, 0x30, same_version=True)
+    whole = card.transmit
+
+    def tearing(raw: bytes) -> tuple[bytes, int]:
+        if raw[:3] == bytes([0x80, 0x50, NEW_VERSION]):
+            raise ConnectionError
+        return whole(raw)
+
+    if torn:
+        card.transmit = tearing  # type: ignore[method-assign]
+        with pytest.raises(ConnectionError):
+            issued(card, bureau, content, 0x33)
+        card.transmit = whole  # type: ignore[method-assign]
+        card.keys = {0x30: card.keys[0x30], **card.keys}
+    issued(card, bureau, content, 0x33)
+    assert list(card.keys) == [NEW_VERSION]
+
+
+def test_a_card_whose_life_goes_on_one_step_at_a_time_is_secured_too(content: ChipPlan) -> None:
+    bureau = Bureau("AES", some_keys(16, 0x10), 0xFF, some_keys(16, 0x20))
+    card = IndependentCard(3, 0x70, bureau.transport, stepwise=True)
+    issued(card, bureau, content, 0x33)
+    issued(card, bureau, content, 0x33)
+
+
+def test_applications_of_globalplatforms_own_do_not_make_a_blank_used(content: ChipPlan) -> None:
+    bureau = Bureau("AES", some_keys(16, 0x10), 0xFF, some_keys(16, 0x20))
+    for names, blank in (([CONTACTLESS_REGISTRY], True), ([CONTACTLESS_REGISTRY, b"\xf0OTHER"], False)):
+        card = IndependentCard(3, 0x70, bureau.transport)
+        card.applications = {name: Application(0x07) for name in names}
+        seen: list[Found] = []
+        issued(card, bureau, content, 0x33, examine=seen.append)
+        assert [found.blank for found in seen] == [blank]
 
 
 @pytest.mark.parametrize(
