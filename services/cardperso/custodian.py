@@ -94,9 +94,9 @@ class Custodian:
         self._jobs.keep(job.done())
 
     def _note(self, job: Job, why: str) -> None:
-        if job.errand_note == why[:500]:
-            return
         try:
-            self._jobs.keep(self._jobs.reload(job).delayed(why))
+            stored = self._jobs.reload(job)
+            if stored.errand is not Errand.NONE and stored.errand_note != why[:500]:
+                self._jobs.keep(stored.delayed(why))
         except Aborted:
             _log.info("errand_of_another_replica", job_id=job.job_id)

@@ -65,9 +65,11 @@ class Jobs:
             NotFound: there is no such job.
             FailedPrecondition: the job cannot take the step.
         """
-        saved = self._database.run(
-            lambda conn: self._store.save(conn, step(self._store.job(conn, job_id)), self._clock.now())
-        )
+
+        def work(conn: sa.Connection) -> Job:
+            return self._store.save(conn, step(self._store.job(conn, job_id, lock=True)), self._clock.now())
+
+        saved = self._database.run(work)
         self._bell.ring()
         return saved
 

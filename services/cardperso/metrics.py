@@ -9,8 +9,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from services.cardperso.job import State
-from services.cardperso.store import counts
+from services.cardperso.job import Errand, State
+from services.cardperso.store import counts, untold
 from services.common.db import Database
 
 
@@ -41,7 +41,15 @@ class JobCollector(Collector):
         """See prometheus_client."""
         gauge = GaugeMetricFamily("tunggal_cardperso_jobs", "Card jobs by state", labels=["state"])
         with self._database.read() as conn:
-            found = dict(counts(conn))
+            found, late = dict(counts(conn)), dict(untold(conn))
         for state in State:
             gauge.add_metric([state.value], found.get(state, 0))
         yield gauge
+        errands = GaugeMetricFamily(
+            "tunggal_cardperso_errands",
+            "Cards of which enroll or the inventory has yet to be told something, by what",
+            labels=["errand"],
+        )
+        for errand in (errand for errand in Errand if errand is not Errand.NONE):
+            errands.add_metric([errand.value], late.get(errand, 0))
+        yield errands

@@ -19,7 +19,7 @@ from services.common import audit, paging, requests
 from services.common.bell import Bell
 from services.common.clock import Clock
 from services.common.db import Database
-from services.common.errors import ResourceExhausted
+from services.common.errors import FailedPrecondition, ResourceExhausted
 
 _OPERATORS = frozenset({"operator/*"})
 _VIEWERS = frozenset({"service/*", "operator/*"})
@@ -166,12 +166,20 @@ class CardPersoService(cardperso_pb2_grpc.CardPersoServiceServicer):
             first = requests.stored(conn, "HandOverCard", request, pb.HandOverCardResponse)
         if first is not None:
             return first
-        self._desk.hand_over(request.job_id)
+        try:
+            self._desk.hand_over(request.job_id)
+        except FailedPrecondition:
+            # A double click: the other one was faster.
+            with self._database.read() as conn:
+                first = requests.stored(conn, "HandOverCard", request, pb.HandOverCardResponse)
+            if first is not None:
+                return first
+            raise
 
         def work(conn: sa.Connection) -> pb.HandOverCardResponse:
             def hand_over() -> pb.HandOverCardResponse:
-                job = self._store.job(conn, request.job_id)
-                saved = self._store.save(conn, job.handed_over(), self._clock.now())
+                job = self._store.job(conn, request.job_id, lock=True)
+                saved = self._store.save(conn, job.handing_over().handed_over(), self._clock.now())
                 self._audit(conn, context, "HandOverCard", job.job_id, request)
                 return pb.HandOverCardResponse(job=messages.job(saved))
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from services.cardperso.face.render import Faces
 from services.cardperso.job import OPEN, Errand, Job, Review, State
-from services.cardperso.tables import ERRANDS, FACES, JOBS
+from services.cardperso.tables import ERRANDS, FACES, JOBS, UNREVIEWED
 from services.common.crypto import KeyRing
 from services.common.errors import Aborted, NotFound
 
@@ -47,13 +47,14 @@ class Store:
             raise Aborted(JOB_CHANGED, f"Job {job.job_id} was changed meanwhile.", remedy="Read it again.")
         return changed
 
-    def job(self, conn: sa.Connection, job_id: str) -> Job:
-        """Read a job.
+    def job(self, conn: sa.Connection, job_id: str, *, lock: bool = False) -> Job:
+        """Read a job; with `lock` nobody else changes it before the transaction ends.
 
         Raises:
             NotFound: there is none with this id.
         """
-        row = conn.execute(sa.select(JOBS).where(JOBS.c.job_id == job_id.lower())).first()
+        query = sa.select(JOBS).where(JOBS.c.job_id == job_id.lower())
+        row = conn.execute(query.with_for_update() if lock else query).first()
         if row is None:
             raise NotFound(
                 "JOB_UNKNOWN",
@@ -76,17 +77,7 @@ class Store:
 
     def unreviewed(self, conn: sa.Connection, *, after: int, limit: int) -> list[Job]:
         """Jobs whose rejected, spoiled or void card no second person has accepted yet, oldest first."""
-        lost = JOBS.c.state.in_([State.SPOILED.value, State.VOID.value])
-        query = (
-            sa.select(JOBS)
-            .where(
-                JOBS.c.entry > after,
-                JOBS.c.review != Review.ACCEPTED.value,
-                lost | (JOBS.c.rejected_by != ""),
-            )
-            .order_by(JOBS.c.entry)
-            .limit(limit)
-        )
+        query = sa.select(JOBS).where(JOBS.c.entry > after, UNREVIEWED).order_by(JOBS.c.entry).limit(limit)
         return [_job(row) for row in conn.execute(query)]
 
     def open_jobs(self, conn: sa.Connection, station: str) -> list[Job]:
@@ -150,6 +141,12 @@ def counts(conn: sa.Connection) -> Sequence[tuple[State, int]]:
     """Jobs by state."""
     query = sa.select(JOBS.c.state, sa.func.count()).group_by(JOBS.c.state)
     return [(State(state), int(count)) for state, count in conn.execute(query)]
+
+
+def untold(conn: sa.Connection) -> Sequence[tuple[Errand, int]]:
+    """Jobs of which a neighbour has yet to be told something, by what."""
+    query = sa.select(JOBS.c.errand, sa.func.count()).where(ERRANDS).group_by(JOBS.c.errand)
+    return [(Errand(errand), int(count)) for errand, count in conn.execute(query)]
 
 
 def _bound_to(job_id: str, side: str) -> bytes:

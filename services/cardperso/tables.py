@@ -56,6 +56,16 @@ JOBS = sa.Table(
 # Nearly all jobs have nothing left to tell.
 ERRANDS = JOBS.c.errand != sa.literal_column("''")
 sa.Index("card_job_errand", JOBS.c.entry, sqlite_where=ERRANDS, postgresql_where=ERRANDS)
+# Rejected, spoiled and void cards that no second person has accepted yet.
+UNREVIEWED = sa.and_(
+    JOBS.c.review != sa.literal_column("'ACCEPTED'"),
+    sa.or_(
+        JOBS.c.state == sa.literal_column("'SPOILED'"),
+        JOBS.c.state == sa.literal_column("'VOID'"),
+        JOBS.c.rejected_by != sa.literal_column("''"),
+    ),
+)
+sa.Index("card_job_unreviewed", JOBS.c.entry, sqlite_where=UNREVIEWED, postgresql_where=UNREVIEWED)
 
 FACES = sa.Table(
     "card_face",

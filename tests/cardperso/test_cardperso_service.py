@@ -248,3 +248,21 @@ def test_the_migrated_schema_is_the_schema_of_the_tables(database_url: str) -> N
         )
         assert compare_metadata(context, tables.METADATA) == []
     database.dispose()
+
+
+@BOTH_DATABASES
+def test_a_double_click_hands_a_card_over_once(station: Station, make_blank: MakeBlank) -> None:
+    make_blank().insert()
+    job = station.watch(station.create())[-1]
+    request = pb.HandOverCardRequest(request_id=new_id(), job_id=job.job_id)
+    answers: list[pb.HandOverCardResponse] = []
+    clicks = [
+        threading.Thread(target=lambda: answers.append(station.stub.HandOverCard(request))) for _ in range(4)
+    ]
+    for click in clicks:
+        click.start()
+    for click in clicks:
+        click.join()
+    assert len(answers) == 4
+    assert {answer.job.state for answer in answers} == {pb.CARD_JOB_STATE_HANDED_OVER}
+    assert station.world.issued == {job.record_id: job.chip_uid}

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
-from services.cardperso import judgement
+from services.cardperso import judgement, tables
 from services.cardperso.custodian import Custodian
 from services.cardperso.desk import Desk
 from services.cardperso.job import Card, Errand, Job, Review, State
@@ -214,6 +215,19 @@ def test_a_hand_over_that_enroll_refuses_leaves_the_card_here(counter: Counter) 
     with pytest.raises(FailedPrecondition, match="not the one"):
         desk.hand_over(counter.job.job_id)
     assert (counter.now().state, counter.now().errand) == (State.PRINTED, Errand.NONE)
+
+
+def test_what_waits_is_found_by_its_own_index(counter: Counter) -> None:
+    counter.void()
+    database = counter.jobs._database
+    if database.dialect != "sqlite":
+        pytest.skip("PostgreSQL reads a table of one row as a whole")
+    for what, index in ((tables.UNREVIEWED, "card_job_unreviewed"), (tables.ERRANDS, "card_job_errand")):
+        query = sa.select(tables.JOBS.c.entry).where(what).order_by(tables.JOBS.c.entry)
+        text = str(query.compile(database.engine, compile_kwargs={"literal_binds": True}))
+        with database.read() as conn:
+            plan = " ".join(row.detail for row in conn.execute(sa.text(f"EXPLAIN QUERY PLAN {text}")))
+        assert index in plan
 
 
 @pytest.mark.parametrize(

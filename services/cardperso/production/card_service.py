@@ -109,6 +109,8 @@ class CardMethods(Adapter):
 
     def _judge(self, job_id: str, verdict: Callable[[Job], Job]) -> Callable[[sa.Connection], Job]:
         def work(conn: sa.Connection) -> Job:
-            return self._store.save(conn, verdict(self._store.job(conn, job_id)), self._clock.now())
+            return self._store.save(
+                conn, verdict(self._store.job(conn, job_id, lock=True)), self._clock.now()
+            )
 
         return work
