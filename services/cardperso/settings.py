@@ -159,9 +159,8 @@ class Settings(ServiceSettings):
     )
     quality_check: bool = Field(
         default=False,
-        description="Book a card only after somebody has found it good; until then it can be rejected and "
-        "its record goes back to its place in the queue. Left out: cards are booked as soon as their chip "
-        "is verified.",
+        description="Book a card only after somebody has found it good. Left out: cards are booked as soon "
+        "as their chip is verified and their faces are printed; one that is rejected after that is void.",
     )
     station_lease_seconds: float = Field(
         default=30.0,

@@ -137,6 +137,25 @@ def test_a_station_has_one_card_at_a_time_and_only_of_its_location(
     assert (job.reader, job.station_name, job.state) == (READERS[0], "here", State.PENDING)
 
 
+def test_a_station_goes_on_while_its_printed_cards_wait_for_people(
+    make_host: MakeHost, clock: FixedClock
+) -> None:
+    host = make_host("a")
+    host.register("here", READERS[0])
+    batch = order(host, clock, 2)
+    for number in (1, 2):
+        assert host.floor.take()
+        job = host.open_jobs()[-1]
+        printing = host.jobs.save(replace(job, state=State.VERIFIED))
+        assert not host.floor.take(), "the card is at the printer still"
+        host.jobs.save(printing.faces_sent())
+        assert len(host.open_jobs()) == number
+    assert not host.floor.take(), "no more were ordered"
+    for job in host.open_jobs():
+        host.jobs.save(judgement.passed(job, "operator/ani").booked().printed())
+    assert batch_now(host, batch).state is BatchState.DONE
+
+
 def test_what_a_dead_station_has_begun_is_taken_over_and_the_dead_one_changes_nothing(
     make_host: MakeHost, clock: FixedClock
 ) -> None:
