@@ -176,7 +176,8 @@ def _draw(report: Report, path: Path) -> None:
         sizes.plot(movements, [point["bytes"] / 1e6 for point in points], "o-", label=name)
         memory.plot(movements, [point["resident_bytes"] / 1e6 for point in points], "o-", label=name)
     sizes.set(xlabel="movements", ylabel="MB on disk", ylim=(0, None))
-    memory.set(xlabel="movements", ylabel="MB resident, service", ylim=(0, None))
+    memory.set(xlabel="movements", ylabel="MB resident, service")
+    memory.set_ylim(0, 1.1 * memory.get_ylim()[1])
     for axes in (sizes, memory):
         axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))

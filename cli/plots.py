@@ -141,7 +141,7 @@ def contract(
             textcoords="offset points",
             fontsize=9,
         )
-        axes.set_xlim(first, last)
+        axes.set_xlim(_dates.date2num(first), _dates.date2num(last))
         axes.set_ylim(0, 1.15 * max(file.terms.quantity, 1))
         _days(axes)
         axes.yaxis.set_major_formatter(_thousands())

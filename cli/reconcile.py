@@ -42,6 +42,12 @@ _WIB = timezone(timedelta(hours=7))
 _DONE = (cardperso_pb2.CARD_JOB_STATE_PRINTED, cardperso_pb2.CARD_JOB_STATE_HANDED_OVER)
 _LOST = (cardperso_pb2.CARD_JOB_STATE_SPOILED, cardperso_pb2.CARD_JOB_STATE_VOID)
 _SPOILED = (stock_pb2.BLANK_STATE_SPOILED, stock_pb2.BLANK_STATE_DESTROYED)
+#: What a blank is that became a card: out, or back again.
+_MADE = (
+    stock_pb2.BLANK_STATE_CONSUMED,
+    stock_pb2.BLANK_STATE_WITHDRAWN,
+    stock_pb2.BLANK_STATE_DESTROYED,
+)
 _WITH_CARD = (
     record_pb2.RECORD_STATUS_CARD_PRINTED,
     record_pb2.RECORD_STATUS_CARD_SHIPPED,
@@ -106,7 +112,7 @@ def _consumed(channel: grpc.Channel, location: str, first: str) -> Iterator[Cons
         answer = stub.ListUsedBlanks(request)
         for each in answer.blanks:
             if not each.spoiled:
-                yield Consumed(each.serial, each.location, each.chip_uid, each.day)
+                yield Consumed(each.serial, each.location, each.chip_uid, each.day, each.withdrawn)
         if not answer.next_page_token:
             return
         request.page_token = answer.next_page_token
@@ -183,7 +189,7 @@ def _long_ago(channel: grpc.Channel, consumed: list[Consumed], written: list[Per
             if error.code() is grpc.StatusCode.NOT_FOUND:
                 continue
             raise
-        if blank.state == stock_pb2.BLANK_STATE_CONSUMED and blank.chip_uid == job.chip_uid:
+        if blank.state in _MADE and blank.chip_uid == job.chip_uid:
             found.add(job.chip_uid)
     return found
 
@@ -255,7 +261,9 @@ def _show_put_aside(found: Sequence[PutAside], console: Console) -> None:
 
 def _show_cards(found: Reconciliation, console: Console) -> None:
     table = Table("Site", "Day", header_style="bold")
-    for column in ("Blanks consumed", "Chips personalized", "Records with card"):
+    back = any(tally.withdrawn for tally in found.tallies.values())
+    columns = ("Blanks consumed", "Chips personalized", "Records with card")
+    for column in (*columns, *(["Came back"] if back else [])):
         table.add_column(column, justify="right")
     table.add_column("")
     wrong = {(each.location, each.day) for each in found.differences}
@@ -267,6 +275,7 @@ def _show_cards(found: Reconciliation, console: Console) -> None:
             f"{tally.consumed:,}",
             f"{tally.personalized:,}",
             f"{tally.issued:,}",
+            *([f"{tally.withdrawn:,}"] if back else []),
             "[green]agree[/]" if fine else "[red]differ[/]",
         )
     console.print(table)

@@ -20,6 +20,8 @@ class Consumed:
     location: str
     chip_uid: str
     day: str
+    #: Why the card came back, if it did. It was made all the same, and belongs to the day it was made on.
+    withdrawn: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,8 @@ class Tally:
     consumed: int = 0
     personalized: int = 0
     issued: int = 0
+    #: Of those consumed, cards that came back.
+    withdrawn: int = 0
 
     @property
     def agrees(self) -> bool:
@@ -126,6 +130,7 @@ def reconcile(
         location, day = _where(blank, job, record)
         tally = found.tallies[location, day]
         tally.consumed += blank is not None
+        tally.withdrawn += bool(blank and blank.withdrawn)
         tally.personalized += job is not None
         tally.issued += record is not None
         serial = blank.serial if blank else job.serial if job else 0

@@ -43,6 +43,7 @@ _REPAY = (
     .returning(_account.c.closed_through)
 )
 _BALANCE = sa.select(_account.c.balance).where(_account.c.code == _given("of_code"))
+_LAST_CLOSED = sa.select(sa.func.max(tables.ledger_day.c.day))
 _RECORD, _RECORD_LINE, _LATE = sa.insert(_transfer), sa.insert(_line), sa.insert(tables.late_event)
 _CUSTODY = (
     sa.select(_line.c.entry, _line.c.source, _line.c.target)
@@ -105,8 +106,10 @@ class Books(Holdings):
 
         Raises :class:`FailedPrecondition` when its day is closed.
         """
-        if self._closed is not None and days.day_of(transfer.book_time) <= self._closed:
-            raise days.closed(transfer.book_time, self._closed)
+        # Accounts that are all new were never closed; the ledger's days were.
+        closed = self._closed or self.connection.scalar(_LAST_CLOSED)
+        if closed is not None and days.day_of(transfer.book_time) <= closed:
+            raise days.closed(transfer.book_time, closed)
         entry = self.connection.execute(
             _RECORD,
             {

@@ -22,6 +22,7 @@ from services.inventory.desk import Desk, Event
 from services.inventory.exit_register import ExitItem, ExitKind, ExitState
 from services.inventory.ledger import Account, Condition, Kind, Line, OverdrawnError
 from services.inventory.location import Location
+from services.inventory.movement_store import MovementStore
 from services.inventory.people import require_other
 
 
@@ -142,6 +143,7 @@ class ContractOffice:
         item = contract.item
         if contract.state is not ContractState.ACTIVE or item is None or self._desk.serialised(item):
             raise delivery.not_delivering(contract, "units without serials")
+        MovementStore(self._desk.store.connection).require_open(location, "location")
         stock = Account(location, Condition.ON_HAND, item)
         try:
             self._desk.books.shift(contract.owed, stock, quantity)

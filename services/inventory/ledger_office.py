@@ -129,6 +129,8 @@ class LedgerOffice:
             raise pendings.ended(found, found.state)
         if found.expire_time <= self._now:
             raise pendings.ended(found, PendingState.EXPIRED)
+        if posted:
+            self._require_open(found.target)
         state = PendingState.POSTED if posted else PendingState.VOIDED
         return self._end(found, state, reason or found.reason, None)
 
@@ -175,11 +177,16 @@ class LedgerOffice:
             )
         quantity = sum(line.quantity for line in found.lines)
         source, target = found.lines[0].target, found.lines[0].source
+        if target.condition is Condition.ON_HAND:
+            self._require_open(target)
         event = Event(Kind.STOCK_REVERSED, found.subject, reason, reverses=transfer_id)
         if not found.serials:
             self._desk.shift(source, target, quantity, "transfer_id")
             return self._desk.record(event, [Line(source, target, quantity)])
         return self._desk.move_ranges(event, source, target, found.serials, field="transfer_id")
+
+    def _require_open(self, account: Account) -> None:
+        MovementStore(self._desk.store.connection).require_open(Location(account.place), "transfer_id")
 
     def _end(self, pending: Pending, state: PendingState, reason: str, at: datetime | None) -> Pending:
         kinds = {

@@ -71,12 +71,14 @@ def unknown(loan_id: str) -> NotFound:
     )
 
 
-def more_than_owed(loan: Loan, quantity: int) -> FailedPrecondition:
-    """The refusal to give back more than is owed."""
+def more_than_owed(loan: Loan, quantity: int, on_its_way: int) -> FailedPrecondition:
+    """The refusal to give back more than is owed beyond what is on its way back already."""
+    left = loan.owed - on_its_way
+    sent = f", of which {on_its_way} are on their way" if on_its_way else ""
     return FailedPrecondition(
         "MORE_THAN_OWED",
-        f"{loan.borrower} owes {loan.owed} of loan {loan.loan_id}, not {quantity}.",
+        f"{loan.borrower} owes {loan.owed} of loan {loan.loan_id}{sent}; {quantity} are too many.",
         field="quantity",
-        remedy="Give back what is owed; anything else is an allocation.",
-        metadata={"owed": str(loan.owed)},
+        remedy=f"Give back {left} or less; anything else is an allocation.",
+        metadata={"owed": str(left)},
     )

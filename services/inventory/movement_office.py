@@ -155,8 +155,9 @@ class MovementOffice:
         """Set aside at the borrower what goes back; the debt ends with the lender's receipt."""
         before = self._loan(loan_id)
         before.require(LoanState.LENT)
-        if quantity > before.owed:
-            raise loans.more_than_owed(before, quantity)
+        on_its_way = self._desk.store.on_its_way(loan_id, before.lender)
+        if quantity > before.owed - on_its_way:
+            raise loans.more_than_owed(before, quantity, on_its_way)
         reason = f"loan given back: {before.reason}"[:500]
         allocation = self._shipping.allocate(
             before.borrower, before.lender, quantity, reason, before.item, loan_id

@@ -61,10 +61,12 @@ class MovementStore:
         return [site for site in sites_found if site is not None]
 
     def require_open(self, location: Location, field: str) -> None:
-        """Raises :class:`FailedPrecondition` when ``location`` is a site that has closed."""
+        """Raises :class:`FailedPrecondition` when ``location`` is a site that has closed; an open one stays
+        open until the transaction ends.
+        """
         if ":" not in location:
             return
-        site = self.sites.get(location)
+        site = self.sites.get(location, lock=True)
         if site is not None and site.state is SiteState.CLOSED:
             raise sites.closed(location, field)
 

@@ -55,6 +55,7 @@ class ShipmentReversal:
         return after
 
     def _dispatch(self, sent: Allocation, reason: str) -> Allocation:
+        self._movements.require_open(sent.source, "allocation_id")
         (booked,) = self._books.standing([sent.allocation_id], [Kind.ALLOCATION_DISPATCHED], [sent.under_way])
         event = Event(Kind.SHIPMENT_REVERSED, sent.allocation_id, reason, reverses=booked.transfer_id)
         self._desk.move_held(

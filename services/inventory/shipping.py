@@ -96,6 +96,7 @@ class Shipping:
         """Send an allocation: the sender's stock goes down, nobody's goes up."""
         before = self._allocation(allocation_id)
         after = before.dispatched(self._desk.clerk.now)
+        self._movements.require_open(before.target, "allocation_id")
         event = Event(Kind.ALLOCATION_DISPATCHED, allocation_id, before.reason)
         self._hand_over(event, before, before.set_aside, before.under_way, holder=allocation_id)
         self._store.save_allocation(after)

@@ -134,6 +134,17 @@ class Store:
         rows = one_more(self.connection, query, _allocation, after, limit)
         return paged(rows, self._to_allocations(rows), limit)
 
+    def on_its_way(self, loan_id: str, target: Location) -> int:
+        """Units of a loan that are set aside or under way to ``target``."""
+        total = self.connection.scalar(
+            sa.select(sa.func.sum(_allocation.c.quantity)).where(
+                _allocation.c.loan_id == loan_id,
+                _allocation.c.target == target,
+                _allocation.c.state.in_((AllocationState.ALLOCATED, AllocationState.DISPATCHED)),
+            )
+        )
+        return int(total or 0)
+
     def save_allocation(self, allocation: Allocation) -> None:
         """Keep how far a locked allocation has come."""
         self.connection.execute(

@@ -101,3 +101,11 @@ def test_it_agrees_exactly_where_nothing_was_lost(
     somewhere = {n for n in numbers if sum(n in each for each in lost) in {1, 2}}
     assert {int(each.chip_uid[4:]) for each in found.differences} == somewhere
     assert found.agrees == (not somewhere)
+
+
+def test_a_card_that_came_back_was_made_all_the_same_and_is_counted_beside() -> None:
+    consumed, written, issued = parts(1, 2)
+    found = reconcile([replace(consumed[0], withdrawn="DECEASED"), consumed[1]], written, issued)
+    assert found.agrees
+    tally = found.tallies[BEKASI, DAY]
+    assert (tally.consumed, tally.withdrawn) == (2, 1)

@@ -1,0 +1,207 @@
+"""Random histories with all that is taken back: lots, receipts, dispatches, cards from their holders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import initialize, rule, run_state_machine_as_test
+from tunggal.inventory.v1 import (
+    contracts_pb2,
+    ledger_pb2,
+    movements_pb2,
+    spoilage_pb2,
+    stock_pb2,
+    withdrawals_pb2,
+)
+
+from services.common.clock import FixedClock
+from tests.inventory.inventory_office import CENTRE, Office
+from tests.inventory.test_movement_histories import BLANKS, FEW, PLACES, MovementHistory, spans
+
+MORE = "KTP-2018-01"
+
+
+class CorrectionHistory(MovementHistory):
+    """The movements, and the way back from each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.chips = count(1)
+        self.next_serial = BLANKS + 1
+        self.lots: dict[str, list[int]] = {}
+        self.withdrawn: dict[str, tuple[int, str]] = {}
+
+    @initialize()
+    def sign_another(self) -> None:
+        self.office.sign(10_000, MORE)
+
+    @rule(quantity=FEW, again=st.booleans())
+    def deliver_lot(self, quantity: int, again: bool) -> None:
+        """Serials that were taken back may come again."""
+        gone = [s for s in range(BLANKS + 1, self.next_serial) if s not in self.model.blanks]
+        first = gone[0] if again and gone else self.next_serial
+        last = first
+        while last - first + 1 < quantity and last + 1 not in self.model.blanks:
+            last += 1
+        lot = self.office.deliver(first, last, MORE)
+        self.next_serial = max(self.next_serial, last + 1)
+        self.lots[lot.lot_id] = list(range(first, last + 1))
+        self.model.put(self.lots[lot.lot_id], CENTRE, "on-hand")
+
+    @rule(data=st.data())
+    def take_a_lot_back(self, data: st.DataObject) -> None:
+        if not self.lots:
+            return
+        lot_id = data.draw(st.sampled_from(sorted(self.lots)))
+        change = self.office.do(
+            contracts_pb2.ProposeChangeRequest,
+            contract_id=MORE,
+            kind=contracts_pb2.CHANGE_KIND_REVERSE_LOT,
+            terms={"lot_id": lot_id},
+            reason="typed wrong",
+            operator="ani",
+        ).change
+        free = set(self.model.at(CENTRE, "on-hand"))
+        refusal = None if set(self.lots[lot_id]) <= free else "LOT_MOVED_ON"
+        request = contracts_pb2.ApproveChangeRequest
+        if self.twice(refusal, request, change_id=change.change_id, operator="budi") is None:
+            return
+        for serial in self.lots.pop(lot_id):
+            del self.model.blanks[serial]
+        # What the lot brought cannot be reversed a second time by an older transfer of the same serials.
+        self.moved = [one for one in self.moved if not one[3] or set(one[3]) <= self.model.blanks.keys()]
+
+    @rule(source=PLACES, receiver=PLACES, quantity=FEW, receive=st.booleans(), data=st.data())
+    def ship_and_take_back(
+        self, source: str, receiver: str, quantity: int, receive: bool, data: st.DataObject
+    ) -> None:
+        free = self.model.at(source, "on-hand")
+        if source == receiver or len(free) < quantity:
+            return
+        before = self.stock()
+        allocation_id = self.office.allocate(source, receiver, quantity).allocation_id
+        self.office.dispatch(allocation_id)
+        if receive:
+            lost = data.draw(st.integers(0, quantity))
+            self.office.do(
+                movements_pb2.ReceiveShipmentRequest,
+                allocation_id=allocation_id,
+                missing=movements_pb2.Parcel(serials=spans(free[:lost])),
+                damaged=movements_pb2.Parcel(serials=spans(free[lost:quantity][:1])),
+            )
+            self.twice(
+                None, movements_pb2.ReverseShipmentRequest, allocation_id=allocation_id, reason="miscounted"
+            )
+        self.twice(None, movements_pb2.ReverseShipmentRequest, allocation_id=allocation_id, reason="not sent")
+        self.twice(
+            "NOTHING_TO_REVERSE",
+            movements_pb2.ReverseShipmentRequest,
+            allocation_id=allocation_id,
+            reason="once more",
+        )
+        self.office.cancel(allocation_id)
+        assert self.stock() == before
+
+    @rule(place=PLACES)
+    def make_a_card(self, place: str) -> None:
+        free = self.model.at(place, "on-hand")
+        if free:
+            held = self.office.reserve(place)
+            assert held.serial == free[0]
+            self.office.consume(held.reservation_id, f"04{next(self.chips):010X}")
+            self.model.put(free[:1], place, "consumed")
+
+    @rule(place=PLACES, serial=st.integers(1, BLANKS + 20))
+    def a_card_comes_back(self, place: str, serial: int) -> None:
+        where = self.model.blanks.get(serial)
+        refusal = None
+        if where is None:
+            refusal = "BLANK_UNKNOWN"
+        elif where[1] != "consumed":
+            refusal = "CARD_NOT_OUT"
+        answer = self.twice(
+            refusal,
+            withdrawals_pb2.WithdrawCardRequest,
+            serial=serial,
+            location=place,
+            cause=withdrawals_pb2.WITHDRAWAL_CAUSE_FOUND,
+            operator="siti",
+        )
+        if answer is not None and where is not None:
+            self.withdrawn[answer.withdrawal.transfer_id] = (serial, where[0])
+            self.model.put([serial], place, "withdrawn")
+
+    @rule(data=st.data())
+    def it_is_given_back(self, data: st.DataObject) -> None:
+        if not self.withdrawn:
+            return
+        transfer_id = data.draw(st.sampled_from(sorted(self.withdrawn)))
+        serial, home = self.withdrawn.pop(transfer_id)
+        gone = self.model.blanks[serial][1] != "withdrawn"
+        request, fields = ledger_pb2.ReverseTransferRequest, {"transfer_id": transfer_id, "reason": "holder"}
+        if not gone:
+            self.twice(None, request, **fields)
+            self.model.put([serial], home, "consumed")
+            self.twice("REVERSED_BEFORE", request, **fields)
+
+    @rule(place=PLACES)
+    def cards_burn(self, place: str) -> None:
+        chosen = self.model.at(place, "withdrawn")
+        if not chosen:
+            return
+        made = self.office.do(
+            spoilage_pb2.PrepareDestructionRequest,
+            location=place,
+            item="blank",
+            serials=spans(chosen),
+            method="burned",
+            operator="siti",
+        ).destruction
+        self.twice(
+            None,
+            spoilage_pb2.WitnessDestructionRequest,
+            destruction_id=made.destruction_id,
+            operator="saksi",
+        )
+        self.model.put(chosen, place, "destroyed")
+
+    @rule(serial=st.integers(1, BLANKS + 20))
+    def find(self, serial: int) -> None:
+        """Custody is one unbroken chain from the lot to where the blank is."""
+        if serial not in self.model.blanks:
+            return
+        found = self.office.blank(serial)
+        place, condition = self.model.blanks[serial]
+        assert found.blank.location == place
+        name = condition.upper().replace("-", "_")
+        assert stock_pb2.BlankState.Name(found.blank.state) == f"BLANK_STATE_{name}"
+        accounts = [found.custody[0].from_account, *(step.to_account for step in found.custody)]
+        assert [step.from_account for step in found.custody] == accounts[:-1]
+        assert accounts[-1] == f"{place}/{condition}"
+
+
+@pytest.mark.parametrize(("kind", "examples"), [("sqlite", 12), ("postgresql", 3)])
+def test_random_histories_with_the_way_back_keep_the_books(
+    kind: str, examples: int, new_database: Callable[[str], str], clock: FixedClock, as_operator: None
+) -> None:
+    machine = type(
+        "Corrections",
+        (CorrectionHistory,),
+        {
+            "open_office": staticmethod(lambda at: Office(new_database(kind), at)),
+            "start": clock.now(),
+        },
+    )
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
