@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 
 from services.cardperso.face.token import TokenRefused, digest, issue, verify
 from services.cardperso.holder import Holder
+from services.cardperso.keys.revocation import Revoked, revocation_list
 from services.cardperso.verify import Trust
-from tests.cardperso.signing_office import TODAY, Office, open_office
+from tests.cardperso.signing_office import CSCA, TODAY, Office, open_office
 
 UID, OBJECT = "04A1B2C3D4E5F6", b"security object"
 
@@ -94,6 +95,16 @@ def test_a_signer_whose_time_is_over_is_refused(token: str, office: Office) -> N
     late = Trust((office.ca,), TODAY.replace(year=2044))
     with pytest.raises(TokenRefused, match="valid from"):
         verify(token, [office.certificate], late)
+
+
+def test_a_token_of_a_revoked_signer_is_refused_with_the_day(token: str, office: Office) -> None:
+    entries = [Revoked(office.certificate.serial_number, TODAY, "key-compromise")]
+    made = revocation_list(
+        office.store, CSCA, office.ca, entries, number=1, at=TODAY, next_at=TODAY + dt.timedelta(days=90)
+    )
+    assert verify(token, [office.certificate], office.trust)
+    with pytest.raises(TokenRefused, match="revoked on 2026-11-21"):
+        verify(token, [office.certificate], replace(office.trust, revocations=(made,)))
 
 
 def test_an_unsigned_token_is_refused(token: str, office: Office) -> None:
