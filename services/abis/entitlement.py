@@ -12,9 +12,10 @@ from datetime import date, datetime, timedelta, timezone
 from typing import NamedTuple, Protocol
 
 import grpc
+import sqlalchemy as sa
 from tunggal.inventory.v1 import contracts_pb2, contracts_pb2_grpc
 
-from services.abis.deduplicate import Deduplication
+from services.abis.deduplicate import Deduplication, Verdict
 from services.abis.finger import Finger
 from services.abis.gallery import SearchResult
 from services.abis.identify import Identification
@@ -102,16 +103,19 @@ class Gate:
         today = now.astimezone(_WIB).date()
         if not found.allowed or (found.until is not None and found.until < today):
             raise _shut("ABIS_NOT_ENTITLED", found.reason)
-        if found.max_people and people >= found.max_people:
-            raise _shut(
-                "PEOPLE_CEILING_REACHED",
-                f"The licence is for {found.max_people:,} people; the gallery has {people:,}.",
-            )
+        _require_room(found, people)
         if found.max_searches_per_day and self._searches(today) >= found.max_searches_per_day:
             raise _shut(
                 "SEARCH_CEILING_REACHED",
                 f"The licence is for {found.max_searches_per_day:,} searches a day; today's are used up.",
             )
+
+    def require_room(self, people: int) -> None:
+        """Raises :class:`ResourceExhausted` where ``people`` in the gallery are all that the licence is for;
+        by what is known, for a caller that holds a lock and cannot wait.
+        """
+        if self._known is not None:
+            _require_room(self._known[1], people)
 
     def _entitlement(self, now: datetime) -> Entitlement:
         """What is known, asked again where it is not fresh; by one caller at a time, and while it waits for
@@ -174,6 +178,29 @@ class LicensedDeduplication(Deduplication):
         """See the base class; raises what :meth:`Gate.require` raises."""
         self._gate.require(self._identification.gallery.persons())
         return super().search(fingers)
+
+    def decide(
+        self,
+        conn: sa.Connection,
+        subject_id: str,
+        fingers: Sequence[Finger],
+        before: SearchResult,
+        at: datetime,
+    ) -> Verdict:
+        """See the base class; raises what :meth:`Gate.require_room` raises, for many may have passed the gate
+        together.
+        """
+        self._identification.follow(conn)
+        self._gate.require_room(self._identification.gallery.persons())
+        return super().decide(conn, subject_id, fingers, before, at)
+
+
+def _require_room(found: Entitlement, people: int) -> None:
+    if found.max_people and people >= found.max_people:
+        raise _shut(
+            "PEOPLE_CEILING_REACHED",
+            f"The licence is for {found.max_people:,} people; the gallery has {people:,}.",
+        )
 
 
 def _shut(reason: str, message: str) -> ResourceExhausted:

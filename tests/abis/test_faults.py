@@ -13,17 +13,30 @@ import sqlalchemy as sa
 from prometheus_client import CollectorRegistry
 from tunggal.abis.v1 import abis_pb2 as pb
 
-from services.abis.entitlement import AGAIN, FRESH, Entitlement, Gate
+from services.abis.calibration import PACKAGED, Calibration
+from services.abis.entitlement import AGAIN, FRESH, Entitlement, Gate, LicensedDeduplication
+from services.abis.finger import Finger
+from services.abis.fingerprint.template import Template
+from services.abis.fusion import Decision, Thresholds
 from services.abis.gallery import Gallery
 from services.abis.gauges import GalleryGauges
+from services.abis.identify import Identification
 from services.abis.references import References
 from services.abis.search.index import SearchIndex
 from services.abis.store import Store
+from services.abis.thresholds import Policy
 from services.common import paging
 from services.common.clock import FixedClock
 from services.common.crypto import KeyRing
 from services.common.db import Database
-from services.common.errors import AlreadyExists, DataLoss, InvalidArgument, TunggalError, Unavailable
+from services.common.errors import (
+    AlreadyExists,
+    DataLoss,
+    InvalidArgument,
+    ResourceExhausted,
+    TunggalError,
+    Unavailable,
+)
 from tests.abis.abis_office import Office, new_id, refused, sample
 
 OPEN = Entitlement(True, 0, 0, None, "Licensed.")
@@ -180,4 +193,45 @@ def test_an_inventory_that_hangs_makes_one_caller_wait_and_not_all(
     clock.advance(AGAIN + timedelta(seconds=1))
     gate.require(0)
     assert hanging.asked == 3
+    database.dispose()
+
+
+class Licensed:
+    """An inventory whose licence is for so many people."""
+
+    def __init__(self, people: int) -> None:
+        self._people = people
+
+    def entitlement(self) -> Entitlement:
+        return OPEN._replace(max_people=self._people)
+
+
+def test_those_who_passed_the_gate_together_do_not_overfill_the_licence(
+    database_url: str, tmp_path: Path, templates: list[list[Template]], clock: FixedClock
+) -> None:
+    database = Database(database_url)
+    database.migrate("services.abis")
+    keys = KeyRing("test", {"test": bytes(32)})
+    store = Store(keys)
+    references = References(database, store)
+    gallery = Gallery(SearchIndex(tmp_path / "index", keys), references)
+    gallery.restore()
+    identification = Identification(database, store, gallery, references)
+    identification.start()
+    policy = Policy(Calibration.load(PACKAGED), Thresholds(2.0, 5.0), 1e-3, 1e-2)
+    licensed = LicensedDeduplication(identification, store, policy, Gate(Licensed(2), database, clock))
+    fingers = [[Finger(2, person[0])] for person in templates[:4]]
+    # All search while there is room for each of them.
+    found = [licensed.search(one) for one in fingers]
+    decided, refusals = [], []
+    for k, (one, before) in enumerate(zip(fingers, found, strict=True)):
+        try:
+            with database.transaction() as conn:
+                store.lock(conn)
+                decided.append(licensed.decide(conn, f"s{k}", one, before, clock.now()).decision)
+        except ResourceExhausted as error:
+            refusals.append(error.reason)
+    assert decided == [Decision.UNIQUE, Decision.UNIQUE]
+    assert refusals == ["PEOPLE_CEILING_REACHED", "PEOPLE_CEILING_REACHED"]
+    gallery.close()
     database.dispose()
