@@ -879,9 +879,11 @@ class GetGalleryResponse(_message.Message):
     fingers: _builtins.int
     """Finger references of these subjects."""
     duplicate_threshold: _builtins.float
-    """Score from which a deduplication says duplicate."""
+    """Score from which a deduplication of one finger says duplicate. Thresholds follow from the size of the
+    gallery and the number of fingers submitted: more fingers need less.
+    """
     adjudicate_threshold: _builtins.float
-    """Score from which it asks people to look."""
+    """Score from which a deduplication of one finger asks people to look."""
     def __init__(
         self,
         *,
