@@ -92,6 +92,12 @@ def test_a_faint_print_and_a_noisy_one_match_the_clear_one(prints: list[list[U8]
         assert compare(extract_pixels(worse), extract_pixels(other)).score > 4.0
 
 
+def test_an_inverted_print_matches_as_well_as_it_was(prints: list[list[U8]]) -> None:
+    clear, other = prints[0][0], extract_pixels(prints[0][1])
+    inverted = compare(extract_pixels(255 - clear), other).score
+    assert inverted > 0.7 * compare(extract_pixels(clear), other).score > 4.0
+
+
 def test_otsu_splits_two_levels() -> None:
     values = np.array([1.0] * 50 + [9.0] * 30, np.float32)
     assert 1.0 < mask.otsu(values) <= 9.0
