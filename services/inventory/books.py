@@ -43,7 +43,6 @@ _REPAY = (
     .returning(_account.c.closed_through)
 )
 _BALANCE = sa.select(_account.c.balance).where(_account.c.code == _given("of_code"))
-_LAST_CLOSED = sa.select(sa.func.max(tables.ledger_day.c.day))
 _RECORD, _RECORD_LINE, _LATE = sa.insert(_transfer), sa.insert(_line), sa.insert(tables.late_event)
 _CUSTODY = (
     sa.select(_line.c.entry, _line.c.source, _line.c.target)
@@ -64,7 +63,16 @@ _CUSTODY = (
 
 
 def _add_statement(dialect: ModuleType) -> sa.Insert:
-    insert = dialect.insert(_account)
+    # A new account is closed as far as the ledger is: no replica books on a closed day because it is new.
+    last_closed = sa.select(sa.func.max(tables.ledger_day.c.day)).scalar_subquery()
+    insert = dialect.insert(_account).values(
+        code=_given("code"),
+        place=_given("place"),
+        item=_given("item"),
+        condition=_given("condition"),
+        balance=_given("balance"),
+        closed_through=last_closed,
+    )
     added: sa.Insert = insert.on_conflict_do_update(
         index_elements=[_account.c.code],
         set_={"balance": _account.c.balance + insert.excluded.balance},
@@ -106,10 +114,8 @@ class Books(Holdings):
 
         Raises :class:`FailedPrecondition` when its day is closed.
         """
-        # Accounts that are all new were never closed; the ledger's days were.
-        closed = self._closed or self.connection.scalar(_LAST_CLOSED)
-        if closed is not None and days.day_of(transfer.book_time) <= closed:
-            raise days.closed(transfer.book_time, closed)
+        if self._closed is not None and days.day_of(transfer.book_time) <= self._closed:
+            raise days.closed(transfer.book_time, self._closed)
         entry = self.connection.execute(
             _RECORD,
             {
