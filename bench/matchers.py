@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import nbis
 
 from bench.datasets import Sample
-from services.abis.fingerprint.compare import compare
+from services.abis.fingerprint.compare import score
 from services.abis.fingerprint.extract import extract
 from services.abis.fingerprint.parameters import MIN_MINUTIAE
 from services.abis.fingerprint.score import Weights
@@ -38,12 +38,12 @@ class Tunggal:
         except InvalidArgument:
             return None
         # Build what an enrolled template carries along.
-        _ = template.cylinders, template.digest
+        _ = template.prepared, template.digest
         return template if len(template) >= MIN_MINUTIAE else None
 
     def compare(self, probe: Template, reference: Template) -> float:
         """Natural log-likelihood ratio."""
-        return compare(probe, reference, self._weights).score
+        return score(probe, reference, self._weights)
 
 
 class Nbis:

@@ -22,7 +22,6 @@ from bench import accuracy, datasets, logistic
 from services.abis.fingerprint import texture
 from services.abis.fingerprint import weights as current
 from services.abis.fingerprint.agreement import FEATURES
-from services.abis.fingerprint.compare import arrays
 from services.abis.fingerprint.extract import extract
 from services.abis.fingerprint.template import Template, minutiae_only
 from services.abis.fingerprint.verify import ALIGNMENTS, evidence, propose
@@ -55,15 +54,15 @@ class Pairs:
     @functools.cached_property
     def features(self) -> F64:
         """Features of each alignment of each pair, (pairs, ALIGNMENTS, features); NaN where there is none."""
-        packed = [arrays(template) for template in self.templates]
+        packed = [template.prepared for template in self.templates]
         order = [template.digest for template in self.templates]
         out = np.full((len(self.index), ALIGNMENTS, len(FEATURES)), np.nan)
         for row, (i, j) in enumerate(self.index):
             a, b = (packed[i], packed[j]) if order[i] <= order[j] else (packed[j], packed[i])
-            local, motions, sorted_b, start = propose(*a, *b)
+            local, motions = propose(a, b)
             for k, motion in enumerate(motions):
-                found, field, _, _ = evidence(*a, *b, local, motion, sorted_b, start)
-                found[-1] = texture.agreement(a[6], a[5], b[6], b[5], motion, field)
+                found, field, _, _ = evidence(a, b, local, motion)
+                found[-1] = texture.agreement(a.blocks, a.ridges, b.grid, b.ridges, motion, field)
                 out[row, k] = found
         return out
 

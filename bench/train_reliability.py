@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from bench import logistic
 from services.abis.fingerprint import mask, minutiae, tracing
 from services.abis.fingerprint.align import place
-from services.abis.fingerprint.compare import arrays
 from services.abis.fingerprint.extract import Trace, extract_pixels
 from services.abis.fingerprint.parameters import BLOCK, BORDER
 from services.abis.fingerprint.score import DEFAULT
@@ -85,7 +84,7 @@ def votes(finger: list[Print]) -> list[F64]:
     for a, b in permutations(range(len(finger)), 2):
         one, two = finger[a], finger[b]
         score, _, motion, field, _, _ = verify(
-            *arrays(one.template), *arrays(two.template), DEFAULT.image, -np.inf
+            one.template.prepared, two.template.prepared, DEFAULT.image, -np.inf
         )
         if score < ALIGNED or not len(one.nodes) or not len(two.nodes):
             continue

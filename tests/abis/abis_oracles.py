@@ -95,13 +95,13 @@ def cylinder_values(points: F32, m: int, area: U8, cell: int) -> tuple[F64, F64]
 
 
 def similarity(bits_a: U64, valid_a: U64, bits_b: U64, valid_b: U64) -> float:
-    """1 - |a - b| / (|a| + |b|) over the cells valid in both; 0 where too few are."""
+    """1 - |a - b| / sqrt(2 (|a|² + |b|²)) over the cells valid in both; 0 where too few are."""
     both = np.array(bits_of(valid_a)) & np.array(bits_of(valid_b))
     if both.sum() < int(p.COMPARE_MIN_COMMON * 208):
         return 0.0
     mask = np.tile(both, 5)
     a, b = np.array(bits_of(bits_a)) & mask, np.array(bits_of(bits_b)) & mask
-    norm = sqrt(a.sum()) + sqrt(b.sum())
+    norm = sqrt(2.0 * (a.sum() + b.sum()))
     return 1.0 - sqrt((a ^ b).sum()) / norm if norm else 0.0
 
 

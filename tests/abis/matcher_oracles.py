@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from math import atan2, cos, exp, floor, hypot, pi, sin, sqrt
+from math import atan2, cos, exp, floor, hypot, log, pi, sin, sqrt
 
 import numpy as np
+from numpy.typing import NDArray
 
 from services.abis.fingerprint import candidates, field, motions
+from services.abis.fingerprint.template import Template
 from services.abis.kernels import F32, F64, I32, I64, U8
 
 Grid = F64
@@ -33,21 +35,24 @@ def displacement(a: F32, b: F32, pairs: I32, motion: F64, x: float, y: float) ->
     return dx / weight, dy / weight
 
 
-def votes(a: F32, b: F32, similarity: F32, width: float, height: float) -> F64:
+def votes(a: F32, b: F32, similarity: F32) -> F64:
     """Votes by turn, row and column of bins, not yet smoothed, without those outside."""
-    rows = int((height + 2 * motions.MARGIN) / motions.BIN) + 1
-    columns = int((width + 2 * motions.MARGIN) / motions.BIN) + 1
+    left, top = (float(b[:, k].min()) - motions.MARGIN for k in (0, 1))
+    columns, rows = (
+        int((float(b[:, k].max()) + motions.MARGIN - least) / motions.BIN) + 1
+        for k, least in enumerate((left, top))
+    )
     out = np.zeros((motions.TURNS, rows, columns))
     cx, cy = a[:, 0].mean(), a[:, 1].mean()
     for i, (ax, ay, at, _) in enumerate(a.astype(np.float64)):
         for j, (bx, by, bt, _) in enumerate(b.astype(np.float64)):
             c, s = cos(bt - at), sin(bt - at)
-            x = (bx - (c * (ax - cx) + s * (ay - cy)) + motions.MARGIN) / motions.BIN
-            y = (by - (c * (ay - cy) - s * (ax - cx)) + motions.MARGIN) / motions.BIN
-            steps = floor(bt * 256 / (2 * pi) + 0.5) - floor(at * 256 / (2 * pi) + 0.5)
+            x = (bx - (c * (ax - cx) + s * (ay - cy)) - left) / motions.BIN
+            y = (by - (c * (ay - cy) - s * (ax - cx)) - top) / motions.BIN
             if 0 <= x < columns and 0 <= y < rows:
                 weight = motions.VOTE + int(motions.SIMILAR_VOTE * float(similarity[i, j]) ** 2)
-                out[(steps % 256) // (256 // motions.TURNS), floor(y), floor(x)] += weight
+                turn = int((bt - at) % (2 * pi) * motions.TURNS / (2 * pi)) % motions.TURNS
+                out[turn, floor(y), floor(x)] += weight
     return out
 
 
@@ -61,19 +66,58 @@ def smoothed(raw: F64) -> F64:
     return np.asarray(out)
 
 
-def same_way(orientation_a: U8, frequency_a: U8, orientation_b: U8, frequency_b: U8, motion: F64) -> float:
-    """Agreement of directions on every other cell, shrunk."""
-    turn = round(atan2(motion[1], motion[0]) * 256 / pi)
-    count, total = 0, 0.0
-    for (i, j), known in np.ndenumerate(frequency_a):
+def peaks(votes: I64, most: int) -> list[tuple[int, int, int]]:
+    """Places (turn, row, column) of the highest entries, the neighbours of each being cleared before the next
+    is looked for; the first plane follows on the last but one.
+    """
+    left, found = votes.copy(), []
+    turns = votes.shape[0] - 2
+    while len(found) < most and left.any():
+        # Of equal ones the first by turn, then by column.
+        t, x, y = (
+            int(v) for v in np.unravel_index(left.transpose(0, 2, 1).argmax(), left.transpose(0, 2, 1).shape)
+        )
+        found.append((t, y, x))
+        for plane in ((t - 2) % turns + 1, t, t % turns + 1):
+            left[plane, y - 1 : y + 2, x - 1 : x + 2] = 0
+    return found
+
+
+def overlap(a: Template, b: Template, motion: F64) -> tuple[float, float, float]:
+    """Cells of a's chessboard that fall into b's ridge area; sums of agreement and of stretch over those."""
+    turn = 2 * atan2(motion[1], motion[0])
+    count, agree, stretch = 0, 0.0, 0.0
+    for (i, j), here in np.ndenumerate(a.frequency):
         x, y = moved(16 * j + 7.5, 16 * i + 7.5, motion)
-        row, column = floor((y + 0.5) / 16), floor((x + 0.5) / 16)
-        inside = 0 <= row < frequency_b.shape[0] and 0 <= column < frequency_b.shape[1]
-        if (i + j) % 2 or not known or not inside or not frequency_b[row, column]:
+        place = floor((y + 0.5) / 16), floor((x + 0.5) / 16)
+        inside = 0 <= place[0] < b.frequency.shape[0] and 0 <= place[1] < b.frequency.shape[1]
+        if (i + j) % 2 or not here or not inside or not b.frequency[place]:
             continue
         count += 1
-        total += cos(2 * (int(orientation_a[i, j]) - int(orientation_b[row, column]) + turn) * pi / 256)
-    return 2 * total / (2 * count + candidates.SHRINK_CELLS)
+        agree += cos((int(a.orientation[i, j]) - int(b.orientation[place])) * pi / 128 + turn)
+        stretch += abs(log(here) - log(b.frequency[place]))
+    return count, agree, stretch
+
+
+def inside(points: F32, frequency: U8, motion: F64) -> NDArray[np.bool_]:
+    """Which minutiae a motion lays into the ridge area."""
+    out = np.zeros(len(points), np.bool_)
+    for k, (x, y) in enumerate(points[:, :2].astype(np.float64)):
+        u, v = moved(x, y, motion)
+        row, column = floor((v + 0.5) / 16), floor((u + 0.5) / 16)
+        if 0 <= row < frequency.shape[0] and 0 <= column < frequency.shape[1]:
+            out[k] = bool(frequency[row, column])
+    return out
+
+
+def greedy(cost: F64) -> list[list[int]]:
+    """One-to-one pairs (row, column) of finite cost, the least first."""
+    left, found = cost.copy(), []
+    while np.isfinite(left).any():
+        i, j = (int(v) for v in np.unravel_index(left.argmin(), left.shape))
+        found.append([i, j])
+        left[i], left[:, j] = np.inf, np.inf
+    return found
 
 
 def residual(a: F32, b: F32, i: int, j: int, motion: F64, reach: float) -> float:

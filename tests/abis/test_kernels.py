@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from services.abis.fingerprint import (
-    align,
     cylinders,
     enhance,
     frame,
@@ -15,7 +14,6 @@ from services.abis.fingerprint import (
     mask,
     orientation,
     parameters,
-    texture,
 )
 from services.abis.fingerprint.template import CELL, Template
 from services.abis.kernels import F32
@@ -146,47 +144,3 @@ def test_relaxation_is_that_of_the_paper(templates: list[list[Template]], refere
     score, pairs, values = lssr.relax(similarity, a.points, b.points)
     assert score == pytest.approx(oracle.relaxed_score(similarity, a.points, b.points), rel=1e-3)
     assert len(pairs) == len(values) <= min(len(a), len(b))
-
-
-def test_alignment_pairs_what_a_motion_brought_together() -> None:
-    a = some_points(5, 30)
-    turn, shift = 0.7, np.array([40.0, -25.0])
-    c, s = np.cos(turn), np.sin(turn)
-    b = a.copy()
-    b[:, 0] = c * a[:, 0] + s * a[:, 1] + shift[0]
-    b[:, 1] = -s * a[:, 0] + c * a[:, 1] + shift[1]
-    b[:, 2] = (a[:, 2] + turn) % (2 * np.pi)
-    rigid = np.array([c, s, *shift])
-    order, start = align.nearby(b, 30)
-    field, found, closeness = align.align(a, b, order, start, rigid, 400.0, 400.0)
-    assert {tuple(pair) for pair in found.tolist()} == {(k, k) for k in range(30)}
-    assert closeness.min() > 0.99
-    assert align.place(10.0, 20.0, rigid, field) == pytest.approx(
-        (c * 10 + s * 20 + shift[0], -s * 10 + c * 20 + shift[1]), abs=0.05
-    )
-
-
-def test_each_minutia_is_paired_at_most_once() -> None:
-    a, b = some_points(6, 50), some_points(7, 60)
-    still = np.array([1.0, 0.0, 0.0, 0.0])
-    pairs, _ = align.pair_up(a, b, *align.nearby(b, 30), still, np.empty((0, 0)), 3.0)
-    assert len(pairs) > 5
-    assert len(set(pairs[:, 0].tolist())) == len(set(pairs[:, 1].tolist())) == len(pairs)
-
-
-def test_texture_surface_is_the_correlation_at_every_shift() -> None:
-    rng = np.random.default_rng(8)
-    signs_a, signs_b = (rng.integers(0, 2, (64, 64)).astype(np.uint8) for _ in range(2))
-    bits_a, bits_b = (np.packbits(s, axis=1) for s in (signs_a, signs_b))
-    reach = texture.SEARCH
-    side = 2 * reach + 1
-    words, rows = np.empty(4, np.uint64), np.empty(2 * (16 + 2 * reach), np.uint64)
-    surface = np.empty(side * side, np.float32)
-    texture.patch(bits_a, 24.0, 24.0, 1.0, 0.0, words)
-    block = signs_a[16:32, 16:32]
-    for left, top in ((20, 24), (13, 9), (27, 31)):
-        texture.correlate(bits_b, left, top, words, rows, surface)
-        for dy in range(-reach, reach + 1):
-            for dx in range(-reach, reach + 1):
-                expected = oracle.texture_correlation(block, signs_b, left + dx, top + dy)
-                assert surface[(dx + reach) * side + dy + reach] == pytest.approx(expected, abs=1e-6)

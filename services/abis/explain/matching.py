@@ -8,7 +8,6 @@ import numpy as np
 
 from services.abis.fingerprint.agreement import FEATURES
 from services.abis.fingerprint.align import place
-from services.abis.fingerprint.compare import arrays
 from services.abis.fingerprint.lssr import relax
 from services.abis.fingerprint.parameters import MIN_MINUTIAE
 from services.abis.fingerprint.score import DEFAULT, Weights
@@ -66,7 +65,7 @@ def match(probe: Template, reference: Template, weights: Weights = DEFAULT) -> M
     swapped = probe.digest > reference.digest
     first, second = (reference, probe) if swapped else (probe, reference)
     chosen = weights.image if probe.from_image and reference.from_image else weights.minutiae
-    score, values, motion, field, pairs, closeness = verify(*arrays(first), *arrays(second), chosen, FLOOR)
+    score, values, motion, field, pairs, closeness = verify(first.prepared, second.prepared, chosen, FLOOR)
     if min(len(first), len(second)) < MIN_MINUTIAE:
         similarity = np.zeros((len(first), len(second)), np.float32)
     else:

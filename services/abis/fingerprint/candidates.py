@@ -10,15 +10,12 @@ from typing import Final
 
 import numpy as np
 
-from services.abis.fingerprint.align import STRIP
-from services.abis.fingerprint.lssr import wrap
-from services.abis.kernels import F32, F64, I32, I64, U8, kernel
+from services.abis.fingerprint.overlap import overlap
+from services.abis.fingerprint.pairing import cost_of, mutual
+from services.abis.fingerprint.prepared import COS, ROOT, SIN, TURN, X, Y
+from services.abis.kernels import F32, F64, I32, kernel
 
-CELL: Final = 16
-"""Pixels of a cell of the coarse fields."""
-FIRST_STRIDE: Final = 2
-"""Of the sampled cells, the first look sees each second."""
-KEPT: Final = 6
+KEPT: Final = 5
 """Voted motions that survive the first look."""
 FROM_LSSR: Final = 3
 """Best relaxed pairs whose own motions are looked at beside those."""
@@ -35,132 +32,38 @@ SAME_WAY: Final = 12.0
 DENSITY: Final = 12.0
 """Weights in the second look, beside that of supporting pairs (1): of directions, and of pairs an area."""
 
-_COSINE = np.cos(2 * np.pi * np.arange(256) / 256)
+
+@kernel("float64(float32[:,::1], int64, int32[:,::1], float64[::1])")
+def same_way(cells: F32, size: int, grid: I32, motion: F64) -> float:
+    """How well the ridges' directions agree under a rigid motion, shrunk, to 1. See `overlap.overlap`."""
+    count, agree, _ = overlap(cells, size, grid, motion)
+    # Cells of a chessboard, or each second of those.
+    share = 2.0 * cells.shape[1] / size
+    return float(share * agree / (share * count + SHRINK_CELLS))
 
 
-@kernel("int32[:,::1](uint8[:,::1], uint8[:,::1])")
-def sampled_cells(orientation: U8, frequency: U8) -> I32:
-    """Every other cell (as on a chessboard) of the ridge area: (k, 3) row, column, orientation."""
-    rows, columns = frequency.shape
-    out = np.empty((rows * columns, 3), np.int32)
-    count = 0
-    for i in range(rows):
-        for j in range(i % 2, columns, 2):
-            if frequency[i, j] != 0:
-                out[count, 0], out[count, 1], out[count, 2] = i, j, orientation[i, j]
-                count += 1
-    return out[:count].copy()
-
-
-@kernel("int32[:,::1](uint8[:,::1], uint8[:,::1])")
-def framed(orientation: U8, frequency: U8) -> I32:
-    """Orientations with a frame of one cell around them; -1 outside of the ridge area."""
-    rows, columns = frequency.shape
-    out = np.full((rows + 2, columns + 2), np.int32(-1))
-    for i in range(rows):
-        for j in range(columns):
-            if frequency[i, j] != 0:
-                out[i + 1, j + 1] = orientation[i, j]
-    return out
-
-
-@kernel("UniTuple(float64, 2)(int32[:,::1], int32[:,::1], float64[::1], int64)")
-def same_way(cells: I32, other: I32, motion: F64, stride: int) -> tuple[float, float]:
-    """Overlap under a rigid motion in cells, and how well the ridges' directions agree there, shrunk, to 1.
-
-    cells: of a, from `sampled_cells`, of which each stride-th is looked at. other: of b, from `framed`.
+@kernel("void(float32[:,::1], float32[:,::1], int32[:,::1], float64[::1])")
+def fit(a: F32, b: F32, pairs: I32, motion: F64) -> None:
+    """Least-squares rigid motion of the pairs of `pairing.mutual`, close ones weighing more, written to
+    motion.
     """
-    rows, columns = other.shape
-    turn = int(np.round(np.arctan2(motion[1], motion[0]) * (256 / np.pi)))
-    c, s = motion[0], motion[1]
-    middle = 0.5 - 0.5 / CELL
-    tx = (motion[2] + 0.5) * (1.0 / CELL) + 1.0 + (c + s) * middle
-    ty = (motion[3] + 0.5) * (1.0 / CELL) + 1.0 + (c - s) * middle
-    last_x, last_y = columns - 1.0, rows - 1.0
-    count, total = 0, 0.0
-    for k in range(0, cells.shape[0], stride):
-        i, j = cells[k, 0], cells[k, 1]
-        x = min(max(c * j + s * i + tx, 0.0), last_x)
-        y = min(max(c * i - s * j + ty, 0.0), last_y)
-        there = other[np.uint32(y), np.uint32(x)]
-        if there >= 0:
-            count += 1
-            total += _COSINE[(cells[k, 2] - there + turn) & 255]
-    overlap = 2.0 * stride * count
-    return overlap, 2.0 * stride * total / (overlap + SHRINK_CELLS)
-
-
-@kernel(
-    "void(float32[:,::1], float32[:,::1], int64[::1], int64[::1], float64[::1], float64, int64[::1],"
-    " float64[::1])"
-)
-def support(
-    a: F32, b: F32, order: I64, start: I64, motion: F64, reach: float, partner: I64, cost: F64
-) -> None:
-    """Pairs of minutiae that are each other's nearest under a rigid motion.
-
-    Parameters
-    ----------
-    order, start: of b, from `align.nearby`. reach: greatest distance in pixels.
-    partner, cost: (n) filled with the partner of each minutia of a, -1 where it has none, and the pair's
-    squared residual in units of the greatest allowed.
-    """
-    n, m = a.shape[0], b.shape[0]
-    strips = start.size - 1
-    scale, scale_turn = 1.0 / (reach * reach), 1.0 / REACH_ANGLE
-    angle = np.arctan2(motion[1], motion[0])
-    suitor = np.full(m, -1, np.int64)
-    least = np.full(m, np.inf)
-    full, inverse = 2 * np.pi, 1.0 / (2 * np.pi)
-    for i in range(n):
-        px = motion[0] * a[i, 0] + motion[1] * a[i, 1] + motion[2]
-        py = motion[0] * a[i, 1] - motion[1] * a[i, 0] + motion[3]
-        partner[i], cost[i] = -1, np.inf
-        low = min(max(int(np.floor((py - reach) * (1.0 / STRIP))), 0), strips - 1)
-        high = min(max(int(np.floor((py + reach) * (1.0 / STRIP))), 0), strips - 1)
-        turned = a[i, 2] + angle
-        for e in range(start[low], start[high + 1]):
-            j = order[e]
-            dx, dy = b[j, 0] - px, b[j, 1] - py
-            d2 = (dx * dx + dy * dy) * scale
-            if d2 >= 1.0:
-                continue
-            turn = b[j, 2] - turned
-            turn = (turn - full * np.floor(turn * inverse + 0.5)) * scale_turn
-            if abs(turn) >= 1.0:
-                continue
-            value = d2 + turn * turn
-            if value < cost[i]:
-                cost[i], partner[i] = value, j
-            if value < least[j]:
-                least[j], suitor[j] = value, i
-    for i in range(n):
-        if partner[i] >= 0 and suitor[partner[i]] != i:
-            partner[i] = -1
-
-
-@kernel("void(float32[:,::1], float32[:,::1], int64[::1], float64[::1], float64[::1])")
-def fit(a: F32, b: F32, partner: I64, cost: F64, motion: F64) -> None:
-    """Least-squares rigid motion of the pairs of `support`, close ones weighing more, written to motion."""
     w, ax, ay, bx, by, dot, cross = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    for i in range(partner.size):
-        j = partner[i]
-        if j < 0:
-            continue
-        v = 1.0 / (1.0 + 2.0 * cost[i])
+    for k in range(pairs.shape[0]):
+        i, j = pairs[k, 0], pairs[k, 1]
+        v = 1.0 / (1.0 + 2.0 * cost_of(pairs[k, 2]))
+        px, py, qx, qy = float(a[X, i]), float(a[Y, i]), float(b[X, j]), float(b[Y, j])
         w += v
-        ax += v * a[i, 0]
-        ay += v * a[i, 1]
-        bx += v * b[j, 0]
-        by += v * b[j, 1]
-        turn = np.float64(b[j, 2]) - np.float64(a[i, 2])
-        dot += v * (a[i, 0] * b[j, 0] + a[i, 1] * b[j, 1] + LEVER_SQUARED * np.cos(turn))
-        cross += v * (b[j, 0] * a[i, 1] - b[j, 1] * a[i, 0] + LEVER_SQUARED * np.sin(turn))
+        ax += v * px
+        ay += v * py
+        bx += v * qx
+        by += v * qy
+        dot += v * (px * qx + py * qy + LEVER_SQUARED * (a[COS, i] * b[COS, j] + a[SIN, i] * b[SIN, j]))
+        cross += v * (qx * py - qy * px + LEVER_SQUARED * (a[COS, i] * b[SIN, j] - a[SIN, i] * b[COS, j]))
     if w <= 0.0:
         return
     dot -= (ax * bx + ay * by) / w
     cross -= (bx * ay - by * ax) / w
-    length = np.hypot(dot, cross)
+    length = np.sqrt(dot * dot + cross * cross)
     if length <= 0.0:
         return
     c, s = dot / length, cross / length
@@ -169,45 +72,36 @@ def fit(a: F32, b: F32, partner: I64, cost: F64, motion: F64) -> None:
     motion[3] = (by - (c * ay - s * ax)) / w
 
 
-@kernel("float64(float32[:,::1], float32[:,::1], int64[::1], float64[::1])")
-def closeness(a: F32, b: F32, partner: I64, motion: F64) -> float:
-    """How many pairs of `support` a motion explains: each counts by its quality and by how close it comes."""
+@kernel("float64(float32[:,::1], float32[:,::1], int32[:,::1], float64[::1])")
+def closeness(a: F32, b: F32, pairs: I32, motion: F64) -> float:
+    """How many pairs of `pairing.mutual` a motion explains: each counts by its quality and by how close it
+    comes.
+    """
     total = 0.0
-    angle = np.arctan2(motion[1], motion[0])
-    for i in range(partner.size):
-        j = partner[i]
-        if j < 0:
-            continue
-        dx = b[j, 0] - (motion[0] * a[i, 0] + motion[1] * a[i, 1] + motion[2])
-        dy = b[j, 1] - (motion[0] * a[i, 1] - motion[1] * a[i, 0] + motion[3])
+    turn = np.arctan2(motion[1], motion[0]) * (1.0 / (2 * np.pi))
+    for k in range(pairs.shape[0]):
+        i, j = pairs[k, 0], pairs[k, 1]
+        dx = b[X, j] - (motion[0] * a[X, i] + motion[1] * a[Y, i] + motion[2])
+        dy = b[Y, j] - (motion[0] * a[Y, i] - motion[1] * a[X, i] + motion[3])
         d2 = (dx * dx + dy * dy) * (1.0 / (REACH_FITTED * REACH_FITTED))
-        turn = wrap(np.float64(b[j, 2]) - np.float64(a[i, 2]) - angle) * (1.0 / REACH_ANGLE)
-        if d2 < 1.0 and abs(turn) < 1.0:
-            total += np.exp(-2.0 * (d2 + turn * turn)) * np.sqrt(np.float64(a[i, 3]) * np.float64(b[j, 3]))
+        off = b[TURN, j] - a[TURN, i] - turn
+        off = (off - np.floor(off + 0.5)) * (2 * np.pi / REACH_ANGLE)
+        if d2 < 1.0 and abs(off) < 1.0:
+            total += np.exp(-2.0 * (d2 + off * off)) * a[ROOT, i] * b[ROOT, j]
     return float(total)
 
 
 @kernel(
-    "float64[:,::1](float32[:,::1], float32[:,::1], int64[::1], int64[::1],"
-    " int32[:,::1], int32[:,::1], float64[:,::1], float64[::1], int32[:,::1])"
+    "float64[:,::1](float32[:,::1], int64, float32[:,::1], float32[:,::1], int32[:,::1], float64[:,::1],"
+    " float64[::1], int32[:,::1])"
 )
-def choose(
-    a: F32,
-    b: F32,
-    order: I64,
-    start: I64,
-    cells: I32,
-    other: I32,
-    motions: F64,
-    votes: F64,
-    relaxed: I32,
-) -> F64:
+def choose(a: F32, count: int, b: F32, cells: F32, grid: I32, motions: F64, votes: F64, relaxed: I32) -> F64:
     """The motions worth a full comparison, best first, each fitted to its supporting minutiae.
 
     Parameters
     ----------
-    order, start: of b, from `align.nearby`. cells: of a, from `sampled_cells`; other: of b,
-    from `framed`. motions, votes: from `motions.vote`. relaxed: pairs from `lssr.relax`.
+    a, b: minutiae in lanes; count: of a. cells: of a; grid: of b (`prepared.Prepared`). motions, votes: from
+    `motions.vote`. relaxed: pairs from `lssr.relax`.
 
     Returns
     -------
@@ -216,7 +110,7 @@ def choose(
     first = np.empty(votes.size)
     for k in range(votes.size):
         first[k] = votes[k] / votes[0]
-        first[k] += DIRECTION * same_way(cells, other, motions[k], FIRST_STRIDE)[1]
+        first[k] += DIRECTION * same_way(cells, cells.shape[1] // 2, grid, motions[k])
     kept = np.argsort(-first)[:KEPT]
     extra = min(FROM_LSSR, relaxed.shape[0])
     found = np.empty((kept.size + extra, 4))
@@ -224,18 +118,19 @@ def choose(
         found[k] = motions[kept[k]]
     for k in range(extra):
         i, j = relaxed[k, 0], relaxed[k, 1]
-        turn = np.float64(b[j, 2]) - np.float64(a[i, 2])
-        c, s = np.cos(turn), np.sin(turn)
+        c, s = a[COS, i] * b[COS, j] + a[SIN, i] * b[SIN, j], a[COS, i] * b[SIN, j] - a[SIN, i] * b[COS, j]
         one = found[kept.size + k]
         one[0], one[1] = c, s
-        one[2], one[3] = b[j, 0] - (c * a[i, 0] + s * a[i, 1]), b[j, 1] - (c * a[i, 1] - s * a[i, 0])
+        one[2], one[3] = b[X, j] - (c * a[X, i] + s * a[Y, i]), b[Y, j] - (c * a[Y, i] - s * a[X, i])
     worth = np.empty(found.shape[0])
-    partner = np.empty(a.shape[0], np.int64)
-    cost = np.empty(a.shape[0])
+    pairs = np.empty((count, 3), np.int32)
+    scratch = np.empty((2, b.shape[1]), np.int32)
     for k in range(found.shape[0]):
-        support(a, b, order, start, found[k], REACH, partner, cost)
-        fit(a, b, partner, cost, found[k])
-        weight = closeness(a, b, partner, found[k])
-        overlap, agree = same_way(cells, other, found[k], 1)
-        worth[k] = weight + SAME_WAY * agree + DENSITY * weight / (6.0 + 0.05 * overlap)
+        size = mutual(a, count, b, found[k], REACH, REACH_ANGLE, scratch, pairs)
+        fit(a, b, pairs[:size], found[k])
+        weight = closeness(a, b, pairs[:size], found[k])
+        cells_in, agree, _ = overlap(cells, cells.shape[1], grid, found[k])
+        common = 2.0 * cells_in
+        worth[k] = weight + SAME_WAY * 2.0 * agree / (common + SHRINK_CELLS)
+        worth[k] += DENSITY * weight / (6.0 + 0.05 * common)
     return found[np.argsort(-worth)]

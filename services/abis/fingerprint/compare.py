@@ -8,8 +8,8 @@ import numpy as np
 
 from services.abis.fingerprint.score import DEFAULT, Weights
 from services.abis.fingerprint.template import Template
-from services.abis.fingerprint.verify import FLOOR, verify
-from services.abis.kernels import F32, F64, I32, U8, U64
+from services.abis.fingerprint.verify import FLOOR, rate, verify
+from services.abis.kernels import F64, I32
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,14 +27,6 @@ class Comparison:
     features: F64
 
 
-Arrays = tuple[F32, U64, U64, U8, U8, U8, U8]
-
-
-def arrays(template: Template) -> Arrays:
-    """The arrays of a template in the order in which the kernels take them."""
-    return (template.points, *template.cylinders, template.orientation, template.frequency, template.texture)
-
-
 def compare(probe: Template, reference: Template, weights: Weights = DEFAULT) -> Comparison:
     """Compare two fingers. Exactly symmetric, deterministic, and independent of how either finger was turned.
 
@@ -44,7 +36,15 @@ def compare(probe: Template, reference: Template, weights: Weights = DEFAULT) ->
     swapped = probe.digest > reference.digest
     first, second = (reference, probe) if swapped else (probe, reference)
     chosen = weights.image if probe.from_image and reference.from_image else weights.minutiae
-    score, found, _, _, pairs, closeness = verify(*arrays(first), *arrays(second), chosen, FLOOR)
+    score, found, _, _, pairs, closeness = verify(first.prepared, second.prepared, chosen, FLOOR)
     order = np.argsort(-closeness, kind="stable")
     pairs = np.ascontiguousarray(pairs[order, ::-1] if swapped else pairs[order])
     return Comparison(float(score), pairs, closeness[order], found)
+
+
+def score(probe: Template, reference: Template, weights: Weights = DEFAULT) -> float:
+    """The score of `compare` alone, for callers that compare many and explain none."""
+    swapped = probe.digest > reference.digest
+    first, second = (reference, probe) if swapped else (probe, reference)
+    chosen = weights.image if probe.from_image and reference.from_image else weights.minutiae
+    return float(rate(*first.prepared, *second.prepared, chosen, FLOOR))

@@ -11,15 +11,16 @@ from typing import Final
 
 import numpy as np
 
+from services.abis.fingerprint.prepared import LANES, X, Y
 from services.abis.kernels import F32, F64, I32, kernel
 
 WIDTH: Final = 60.0
 """Standard deviation of the Gaussian in pixels."""
 PRIOR: Final = 0.6
 """Weight of "no displacement", in pairs: one lone pair cannot pull its whole surroundings."""
-NODE: Final = 32.0
+NODE: Final = 40.0
 """Pixels between nodes."""
-MARGIN: Final = 64.0
+MARGIN: Final = 48.0
 """Pixels by which the grid reaches beyond the frame on each side."""
 
 
@@ -76,8 +77,8 @@ def displacements(a: F32, b: F32, pairs: I32, motion: F64, width: float, height:
 
     Parameters
     ----------
-    a, b: minutiae (n, 4), (m, 4). pairs: (k, 2). motion: as `place` takes it. width, height: of b's frame in
-    pixels.
+    a, b: minutiae as `prepared.in_lanes` lays them out. pairs: (k, 2) or more columns, of which the first two
+    are minutiae of a and of b. motion: as `place` takes it. width, height: of b's frame in pixels.
 
     Returns
     -------
@@ -85,28 +86,32 @@ def displacements(a: F32, b: F32, pairs: I32, motion: F64, width: float, height:
     """
     rows = int((height + 2 * MARGIN) / NODE) + 2
     columns = int((width + 2 * MARGIN) / NODE) + 2
-    total = np.full((rows, columns), np.float32(PRIOR))
-    sum_x = np.zeros((rows, columns), np.float32)
-    sum_y = np.zeros((rows, columns), np.float32)
-    across = np.empty(columns, np.float32)
+    # Whole registers.
+    wide = (columns + LANES - 1) // LANES * LANES
+    total = np.full(rows * wide, np.float32(PRIOR))
+    sum_x = np.zeros(rows * wide, np.float32)
+    sum_y = np.zeros(rows * wide, np.float32)
+    across = np.empty(wide, np.float32)
     down = np.empty(rows, np.float32)
     for k in range(pairs.shape[0]):
         i, j = pairs[k, 0], pairs[k, 1]
-        px = motion[0] * a[i, 0] + motion[1] * a[i, 1] + motion[2]
-        py = -motion[1] * a[i, 0] + motion[0] * a[i, 1] + motion[3]
-        dx, dy = np.float32(b[j, 0] - px), np.float32(b[j, 1] - py)
+        px = motion[0] * a[X, i] + motion[1] * a[Y, i] + motion[2]
+        py = -motion[1] * a[X, i] + motion[0] * a[Y, i] + motion[3]
+        dx, dy = np.float32(b[X, j] - px), np.float32(b[Y, j] - py)
         gaussian(-MARGIN - px, across)
         gaussian(-MARGIN - py, down)
         for r in range(rows):
-            g = down[r]
-            for c in range(columns):
+            g, at = down[r], r * wide
+            for c in range(wide):
                 h = g * across[c]
-                total[r, c] += h
-                sum_x[r, c] += h * dx
-                sum_y[r, c] += h * dy
+                e = np.uint64(at + c)
+                total[e] += h
+                sum_x[e] += h * dx
+                sum_y[e] += h * dy
     out = np.empty((rows, 2 * columns))
     for r in range(rows):
         for c in range(columns):
-            out[r, 2 * c] = sum_x[r, c] / total[r, c]
-            out[r, 2 * c + 1] = sum_y[r, c] / total[r, c]
+            scale = np.float32(1.0) / total[r * wide + c]
+            out[r, 2 * c] = sum_x[r * wide + c] * scale
+            out[r, 2 * c + 1] = sum_y[r * wide + c] * scale
     return out

@@ -22,12 +22,17 @@ PAIRS_MIN, PAIRS_MAX = 4, 12
 PAIRS_CENTRE, PAIRS_SLOPE = 20.0, 0.4
 RHO_DISTANCE, RHO_DISTANCE_SLOPE = 5.0, -1.6
 RHO_ANGLE, RHO_ANGLE_SLOPE = np.pi / 12, -30.0
+FAR, TURNED = 12.0, 0.6
+"""Differences of distance (px) and of direction (rad) beyond which two pairs have nothing to do with each
+other.
+"""
 
 
 @kernel("float32[:,::1](uint64[:,::1], uint64[:,::1], uint8[::1], uint64[:,::1], uint64[:,::1], uint8[::1])")
 def similarities(bits_a: U64, valid_a: U64, usable_a: U8, bits_b: U64, valid_b: U64, usable_b: U8) -> F32:
-    """Similarity in [0, 1] of each cylinder of a with each of b, shape (n, m): 1 - |a-b| / (|a| + |b|) on
-    common cells.
+    """Similarity in [0, 1] of each cylinder of a with each of b, shape (n, m): 1 - |a-b| / sqrt(2 (|a|² +
+    |b|²)) on common cells. The paper has |a| + |b| below the line, which is the same where both are equally
+    long, costs half as much again, and is no more accurate.
 
     Pairs with less than COMPARE_MIN_COMMON of the disc's cells in common count as 0.
     """
@@ -56,9 +61,8 @@ def similarities(bits_a: U64, valid_a: U64, usable_a: U8, bits_b: U64, valid_b: 
                     ones_a += popcount(a)
                     ones_b += popcount(b)
                     differ += popcount(a ^ b)
-            norm = np.sqrt(np.float64(ones_a)) + np.sqrt(np.float64(ones_b))
-            if norm > 0.0:
-                out[i, j] = np.float32(1.0 - np.sqrt(np.float64(differ)) / norm)
+            if ones_a + ones_b > 0:
+                out[i, j] = np.float32(1.0 - np.sqrt(np.float64(differ) / np.float64(2 * (ones_a + ones_b))))
     return out
 
 
@@ -81,6 +85,15 @@ def pair_count(smaller: int) -> int:
     return min(smaller, PAIRS_MIN + int(np.round(z * (PAIRS_MAX - PAIRS_MIN))))
 
 
+@kernel("int32(int32[::1])")
+def greatest(line: I32) -> np.int32:
+    """The greatest entry."""
+    best = np.int32(0)
+    for j in range(line.size):
+        best = max(best, line[j])
+    return best
+
+
 @kernel("int64(float32[:,::1], int32[:,::1], float64[::1])")
 def top_pairs(similarity: F32, pairs: I32, values: F64) -> int:
     """The greatest entries of the matrix, best first, into pairs (k, 2) and values (k); returns how many
@@ -88,7 +101,15 @@ def top_pairs(similarity: F32, pairs: I32, values: F64) -> int:
     """
     size = values.size
     count = 0
+    # Floats that are not negative are ordered as their bits are.
+    ordered = similarity.view(np.int32)
     for i in range(similarity.shape[0]):
+        if (
+            count == size
+            and ordered[i, 0] >= 0
+            and greatest(ordered[i]) <= np.float32(values[size - 1]).view(np.int32)
+        ):
+            continue
         for j in range(similarity.shape[1]):
             s = np.float64(similarity[i, j])
             if s <= 0.0 or (count == size and s <= values[count - 1]):
@@ -130,25 +151,25 @@ def relax(similarity: F32, a: F32, b: F32) -> tuple[float, I32, F64]:
     rho = np.zeros((k, k))
     for s in range(k):
         a1, b1 = pairs[s, 0], pairs[s, 1]
+        turn = a[a1, 2] - b[b1, 2]
         for t in range(s + 1, k):
             a2, b2 = pairs[t, 0], pairs[t, 1]
             if a1 == a2 or b1 == b2:
                 continue
             ax, ay = a[a1, 0] - a[a2, 0], a[a2, 1] - a[a1, 1]
             bx, by = b[b1, 0] - b[b2, 0], b[b2, 1] - b[b1, 1]
-            d1 = abs(np.hypot(ax, ay) - np.hypot(bx, by))
-            if d1 > 12.0:
+            d1 = abs(np.sqrt(ax * ax + ay * ay) - np.sqrt(bx * bx + by * by))
+            if d1 > FAR:
                 continue
-            d2 = abs(wrap((a[a1, 2] - a[a2, 2]) - (b[b1, 2] - b[b2, 2])))
-            if d2 > 0.6:
+            other = a[a2, 2] - b[b2, 2]
+            d2 = abs(wrap(np.float64(turn - other)))
+            if d2 > TURNED:
                 continue
-            radial_a1 = a[a1, 2] - np.arctan2(-ay, -ax)
-            radial_b1 = b[b1, 2] - np.arctan2(-by, -bx)
-            radial_a2 = a[a2, 2] - np.arctan2(ay, ax)
-            radial_b2 = b[b2, 2] - np.arctan2(by, bx)
+            # By how much the line between the two minutiae is turned from one finger to the other.
+            line = np.arctan2(ay * bx - ax * by, ax * bx + ay * by)
             base = sigmoid(d1, RHO_DISTANCE, RHO_DISTANCE_SLOPE) * sigmoid(d2, RHO_ANGLE, RHO_ANGLE_SLOPE)
-            rho[s, t] = base * sigmoid(abs(wrap(radial_a1 - radial_b1)), RHO_ANGLE, RHO_ANGLE_SLOPE)
-            rho[t, s] = base * sigmoid(abs(wrap(radial_a2 - radial_b2)), RHO_ANGLE, RHO_ANGLE_SLOPE)
+            rho[s, t] = base * sigmoid(abs(wrap(turn - line)), RHO_ANGLE, RHO_ANGLE_SLOPE)
+            rho[t, s] = base * sigmoid(abs(wrap(other - line)), RHO_ANGLE, RHO_ANGLE_SLOPE)
     now = start.copy()
     following = np.empty(k)
     for _ in range(RELAXATIONS):

@@ -19,6 +19,7 @@ import numpy as np
 
 from services.abis.fingerprint.cylinders import cylinders
 from services.abis.fingerprint.minutiae import Minutiae
+from services.abis.fingerprint.prepared import Prepared, prepare
 from services.abis.kernels import F32, U8, U64
 from services.common.errors import DataLoss
 
@@ -65,6 +66,11 @@ class Template:
     def cylinders(self) -> tuple[U64, U64, U8]:
         """Bit cylinders (n, 20), validity masks (n, 4) and usable flags (n)."""
         return cylinders(self.points, self.frequency, CELL)
+
+    @functools.cached_property
+    def prepared(self) -> Prepared:
+        """The finger as the comparison reads it."""
+        return prepare(self.points, self.cylinders, self.orientation, self.frequency, self.texture)
 
     @functools.cached_property
     def digest(self) -> int:

@@ -11,18 +11,18 @@ from __future__ import annotations
 import numpy as np
 
 from services.abis.fingerprint.field import place
+from services.abis.fingerprint.gather import line
 from services.abis.fingerprint.grid import upsample
 from services.abis.fingerprint.mask import Mask
-from services.abis.kernels import F32, F64, U8, U64, kernel, popcount
+from services.abis.fingerprint.prepared import PAD_ROWS, PAD_WORDS, SIDE, corners
+from services.abis.kernels import F32, F64, I32, U8, U16, U32, kernel, popcount_short
 
-SIDE = 16
-"""Pixels at 250 dpi of a side of a block."""
 SEARCH = 3
 """Pixels at 250 dpi by which a block is moved around its place in each direction."""
 _REACH = 1
 """Blocks around a block whose search surfaces are averaged with its own."""
-_CELL = 16
-"""Pixels at 500 dpi of a cell of the frequency field, which is the mask."""
+SHIFTS = 8
+"""Places in each direction that are compared: a register holds eight, of which 2 SEARCH + 1 count."""
 _SHRINK_BLOCKS = 10.0
 
 
@@ -34,124 +34,134 @@ def encode(enhanced: F32, area: Mask) -> U8:
     return np.packbits((quads > 0) & inside, axis=1)
 
 
-_FIXED = 1 << 16
-"""Coordinates of turned blocks are whole numbers of this part of a pixel."""
+_EVEN = 1 << 12
+"""Added to the number of differing bits at places that do not count."""
 
 
-@kernel("boolean(float64, float64, uint8[:,::1])")
-def ridges_at(x: float, y: float, frequency: U8) -> bool:
-    """Whether a point (pixels at 500 dpi) lies in the ridge area."""
-    i, j = int(np.floor(y * (1.0 / _CELL))), int(np.floor(x * (1.0 / _CELL)))
-    return bool(0 <= i < frequency.shape[0] and 0 <= j < frequency.shape[1] and frequency[i, j] != 0)
+def _outside() -> U16:
+    """(SHIFTS ** 2) _EVEN at places beyond SEARCH, y before x."""
+    out = np.full((SHIFTS, SHIFTS), _EVEN, np.uint16)
+    out[: 2 * SEARCH + 1, : 2 * SEARCH + 1] = 0
+    return out.ravel()
 
 
-@kernel("void(uint8[:,::1], float64, float64, float64, float64, uint64[::1])")
-def patch(bits: U8, x: float, y: float, cos: float, sin: float, words: U64) -> None:
-    """The block around (x, y), turned counter-clockwise into the other finger's frame: 4 words of 4 rows
-    each. Pixels outside of the image are 0.
+_OUTSIDE = _outside()
+
+
+@kernel("void(uint32[::1], int64, float64, float64, float64, float64, uint16[::1])")
+def patch(flat: U32, width: int, x: float, y: float, cos: float, sin: float, lines: U16) -> None:
+    """The block around (x, y), turned counter-clockwise into the other finger's frame: lines (SIDE) of SIDE
+    pixels.
+
+    flat: as `prepared.in_words` makes them, of `width` words a row. (x, y): pixels at 250 dpi,
+    inside of the image.
     """
-    height, width = bits.shape[0], bits.shape[1] * 8
+    wide = np.int32(width)
     half = (SIDE - 1) / 2
-    # A turned block reaches as far as its diagonal.
-    inside = x > SIDE and y > SIDE and x < width - SIDE and y < height - SIDE
-    step_x, step_y = int(np.round(cos * _FIXED)), int(np.round(sin * _FIXED))
-    corner_x = int(np.round((x - half * (cos - sin)) * _FIXED))
-    corner_y = int(np.round((y - half * (cos + sin)) * _FIXED))
-    for w in range(SIDE // 4):
-        word = np.uint64(0)
-        for r in range(4 * w, 4 * w + 4):
-            at_x, at_y = corner_x - r * step_y, corner_y + r * step_x
-            for _ in range(SIDE):
-                sx, sy = at_x >> 16, at_y >> 16
-                at_x += step_x
-                at_y += step_y
-                word <<= np.uint64(1)
-                if inside or (0 <= sy < height and 0 <= sx < width):
-                    word |= np.uint64((bits[sy, sx >> 3] >> (7 - (sx & 7))) & 1)
-        words[w] = word
+    c, s = np.float32(cos), np.float32(sin)
+    # Coordinates are positive everywhere: a turned block reaches less far out than the padding.
+    left = np.float32(x - half * (cos - sin) + 32 * PAD_WORDS)
+    top = np.float32(y - half * (cos + sin) + PAD_ROWS)
+    for r in range(SIDE):
+        lines[r] = line(flat, wide, left - np.float32(r) * s, top + np.float32(r) * c, c, s)
 
 
-@kernel("void(uint8[:,::1], int64, int64, uint64[::1], uint64[::1], float32[::1])")
-def correlate(bits: U8, left: int, top: int, words: U64, rows: U64, surface: F32) -> None:
-    """Correlation of a patch with every place within SEARCH of (left, top), in [-1, 1].
+@kernel("void(uint32[::1], int64, int64, int64, uint16[::1], uint16[::1], uint16[::1], int64)")
+def correlate(
+    flat: U32, width: int, left: int, top: int, lines: U16, shifted: U16, surface: U16, at: int
+) -> None:
+    """How many pixels of a patch differ, at every place within SEARCH of (left, top).
 
-    rows: scratch for twice SIDE + 2 SEARCH words. surface: (2 SEARCH + 1) ** 2 values, x before y.
+    flat, width: as in `patch`. lines: from `patch`. shifted: scratch for SHIFTS (SIDE + SHIFTS) entries.
+    surface: from `at` on SHIFTS ** 2 entries, y before x; places beyond SEARCH do not count and have _EVEN
+    more.
     """
-    side = 2 * SEARCH + 1
-    lines = SIDE + 2 * SEARCH
-    first, offset = (left - SEARCH) >> 3, (left - SEARCH) & 7
-    strip, quads = rows[:lines], rows[lines:]
-    for r in range(lines):
-        y = top - SEARCH + r
-        value = np.uint64(0)
-        for k in range(4):
-            value = (value << np.uint64(8)) | np.uint64(bits[y, first + k])
-        strip[r] = value
-    mask = np.uint64(0xFFFF)
-    for sx in range(side):
-        # Sixteen bits of each row from this column on; each word then holds four consecutive rows.
-        shift = np.uint64(16 - offset - sx)
-        for r in range(lines - 3):
-            high = (((strip[r] >> shift) & mask) << np.uint64(16)) | ((strip[r + 1] >> shift) & mask)
-            low = (((strip[r + 2] >> shift) & mask) << np.uint64(16)) | ((strip[r + 3] >> shift) & mask)
-            quads[r] = (high << np.uint64(32)) | low
-        for sy in range(side):
-            differ = popcount(quads[sy] ^ words[0]) + popcount(quads[sy + 4] ^ words[1])
-            differ += popcount(quads[sy + 8] ^ words[2]) + popcount(quads[sy + 12] ^ words[3])
-            surface[sx * side + sy] = np.float32(1.0) - np.float32(differ) * np.float32(2.0 / (SIDE * SIDE))
+    first = left - SEARCH + 32 * PAD_WORDS
+    offset = np.uint64(first & 31)
+    # Unsigned indices: no need to ask whether they count from the end.
+    here = np.uint64((top - SEARCH + PAD_ROWS) * width + (first >> 5))
+    for q in range(SIDE + SHIFTS - 1):
+        pair = (np.uint64(flat[here]) << np.uint64(32)) | np.uint64(flat[here + np.uint64(1)])
+        window = np.uint32((pair << offset) >> np.uint64(32))
+        here += np.uint64(width)
+        e = np.uint64(q * SHIFTS)
+        for k in range(SHIFTS):
+            shifted[e + np.uint64(k)] = np.uint16(window >> np.uint32(32 - SIDE - k))
+    for k in range(SHIFTS * SHIFTS):
+        surface[np.uint64(at + k)] = _OUTSIDE[k]
+    for r in range(0, SIDE, 4):
+        one, two, three, four = lines[r], lines[r + 1], lines[r + 2], lines[r + 3]
+        base = r * SHIFTS
+        for k in range(SHIFTS * SHIFTS):
+            differ = popcount_short(shifted[np.uint64(base + k)] ^ one)
+            differ += popcount_short(shifted[np.uint64(base + SHIFTS + k)] ^ two)
+            differ += popcount_short(shifted[np.uint64(base + 2 * SHIFTS + k)] ^ three)
+            differ += popcount_short(shifted[np.uint64(base + 3 * SHIFTS + k)] ^ four)
+            surface[np.uint64(at + k)] += np.uint16(differ)
 
 
-@kernel("float64(uint8[:,::1], uint8[:,::1], uint8[:,::1], uint8[:,::1], float64[::1], float64[:,::1])")
-def agreement(bits_a: U8, frequency_a: U8, bits_b: U8, frequency_b: U8, motion: F64, field: F64) -> float:
+@kernel("void(uint16[::1], uint16[::1], int64)")
+def add(total: U16, surfaces: U16, at: int) -> None:
+    """Add the surface that begins at `at` entry by entry."""
+    for k in range(SHIFTS * SHIFTS):
+        total[k] += surfaces[np.uint64(at + k)]
+
+
+@kernel("int64(uint16[::1])")
+def least(values: U16) -> int:
+    """The smallest entry."""
+    low = np.uint16(65535)
+    for k in range(SHIFTS * SHIFTS):
+        low = min(low, values[k])
+    return int(low)
+
+
+@kernel("float64(int32[:,::1], uint32[:,::1], int32[:,::1], uint32[:,::1], float64[::1], float64[:,::1])")
+def agreement(blocks: I32, ridges_a: U32, grid_b: I32, ridges_b: U32, motion: F64, field: F64) -> float:
     """How well the ridges of two aligned fingers coincide: mean correlation at the common peaks, shrunk; 0 to
     1.
 
     Parameters
     ----------
-    bits_*: textures as `encode` packs them. frequency_*: coarse fields, non-zero within the ridge area.
-    motion, field: from `align`, in pixels at 500 dpi.
+    blocks, ridges_a: of one finger; grid_b, ridges_b: of the other (`prepared.Prepared`). motion, field:
+    from `align`, in pixels at 500 dpi.
     """
-    rows, columns = bits_a.shape[0] // SIDE, bits_a.shape[1] * 8 // SIDE
-    places = (2 * SEARCH + 1) ** 2
-    surface = np.zeros((rows, columns, places), np.float32)
-    seen = np.zeros((rows, columns), np.uint8)
-    words = np.empty(SIDE // 4, np.uint64)
-    scratch = np.empty(2 * (SIDE + 2 * SEARCH), np.uint64)
-    corner = SIDE - 2.0
-    for i in range(rows):
-        for j in range(columns):
-            ax, ay = (j + 0.5) * SIDE, (i + 0.5) * SIDE
-            if not ridges_at(2 * ax, 2 * ay, frequency_a):
-                continue
-            x, y = place(2 * ax, 2 * ay, motion, field)
-            left, top = int(np.round(x / 2)) - SIDE // 2, int(np.round(y / 2)) - SIDE // 2
-            if left < SEARCH or top < SEARCH or top + SIDE + SEARCH > bits_b.shape[0]:
-                continue
-            if ((left - SEARCH) >> 3) + 4 > bits_b.shape[1]:
-                continue
-            inside = 0
-            for u in (-corner, corner):
-                for v in (-corner, corner):
-                    inside += ridges_at(2 * ax + u, 2 * ay + v, frequency_a)
-                    inside += ridges_at(x + u, y + v, frequency_b)
-            if inside < 7:
-                continue
-            seen[i, j] = 1
-            patch(bits_a, ax, ay, motion[0], motion[1], words)
-            correlate(bits_b, left, top, words, scratch, surface[i, j])
-    blocks, score = 0.0, 0.0
-    mean = np.empty(places, np.float32)
-    for i in range(rows):
-        for j in range(columns):
-            if not seen[i, j]:
-                continue
-            mean[:] = 0.0
-            known = 0
-            for p in range(max(0, i - _REACH), min(rows, i + _REACH + 1)):
-                for q in range(max(0, j - _REACH), min(columns, j + _REACH + 1)):
-                    if seen[p, q]:
-                        known += 1
-                        mean += surface[p, q]
-            score += max(mean.max() / known, 0.0)
-            blocks += 1.0
-    return float(score / (blocks + _SHRINK_BLOCKS))
+    if ridges_a.size == 0 or ridges_b.size == 0:
+        return 0.0
+    height, width = ridges_b.shape[0] - 2 * PAD_ROWS, (ridges_b.shape[1] - 2 * PAD_WORDS) * 32
+    rows, columns = ridges_a.shape[0] // SIDE, ridges_a.shape[1] * 32 // SIDE
+    places = SHIFTS * SHIFTS
+    flat, other = ridges_a.reshape(ridges_a.size), ridges_b.reshape(ridges_b.size)
+    # A frame of one block, so that all blocks have neighbours.
+    surfaces = np.empty(blocks.shape[0] * places, np.uint16)
+    seen = np.full((rows + 2, columns + 2), -1, np.int32)
+    lines, shifted = np.empty(SIDE, np.uint16), np.zeros(SHIFTS * (SIDE + SHIFTS), np.uint16)
+    count = 0
+    for k in range(blocks.shape[0]):
+        i, j = blocks[k, 0], blocks[k, 1]
+        ax, ay = (j + 0.5) * SIDE, (i + 0.5) * SIDE
+        x, y = place(2 * ax, 2 * ay, motion, field)
+        left, top = int(np.round(x / 2)) - SIDE // 2, int(np.round(y / 2)) - SIDE // 2
+        if left < SEARCH or top < SEARCH or top + SIDE + SEARCH > height or left + SIDE + SEARCH > width:
+            continue
+        if blocks[k, 2] + corners(x, y, grid_b) < 7:
+            continue
+        patch(flat, ridges_a.shape[1], ax, ay, motion[0], motion[1], lines)
+        correlate(other, ridges_b.shape[1], left, top, lines, shifted, surfaces, k * places)
+        seen[i + 1, j + 1] = k
+        count += 1
+    score = 0.0
+    total = np.empty(places, np.uint16)
+    for k in range(blocks.shape[0]):
+        i, j = blocks[k, 0] + 1, blocks[k, 1] + 1
+        if seen[i, j] < 0:
+            continue
+        total[:] = 0
+        known = 0
+        for p in range(i - 1, i + 2):
+            for q in range(j - 1, j + 2):
+                if seen[p, q] >= 0:
+                    known += 1
+                    add(total, surfaces, seen[p, q] * places)
+        score += max(1.0 - least(total) * 2.0 / (SIDE * SIDE * known), 0.0)
+    return float(score / (count + _SHRINK_BLOCKS))

@@ -1,4 +1,4 @@
-"""One comparison of two fingers from packed arrays: the recipe of the matcher, compiled as one kernel.
+"""One comparison of two fingers from prepared arrays: the recipe of the matcher, compiled as one kernel.
 
 LSSR finds corresponding minutiae and votes of all pairs find how the one finger may lie on the other; the two
 most promising motions are turned into alignments; the ridges themselves are compared under the better one,
@@ -13,14 +13,16 @@ import numpy as np
 
 from services.abis.fingerprint import texture
 from services.abis.fingerprint.agreement import COUNT, features
-from services.abis.fingerprint.align import STRIP, align, nearby
-from services.abis.fingerprint.candidates import CELL, choose, framed, sampled_cells
+from services.abis.fingerprint.align import align
+from services.abis.fingerprint.candidates import choose
 from services.abis.fingerprint.lssr import relax
 from services.abis.fingerprint.motions import vote
 from services.abis.fingerprint.parameters import MIN_MINUTIAE
-from services.abis.kernels import F32, F64, I32, I64, U8, U64, kernel
-from services.abis.search.similar import similarities
+from services.abis.fingerprint.prepared import CELL, FINGER, Prepared
+from services.abis.kernels import F32, F64, I32, U8, U32, U64, kernel, numba_types
+from services.abis.search.similar import padded
 
+_t = numba_types
 FLOOR: Final = -4.0
 """Texture is compared only where the score may exceed this: how unlike two strangers are is no matter."""
 TEXTURE_MOST: Final = 0.35
@@ -32,8 +34,6 @@ ALIGNMENTS: Final = 2
 APART: Final = 20.0
 APART_COS: Final = 0.98
 """Motions nearer to each other than this, at the middle of the first finger, are one."""
-
-_FINGER = "float32[:,::1], uint64[:,::1], uint64[:,::1], uint8[::1], uint8[:,::1], uint8[:,::1], uint8[:,::1]"
 
 
 @kernel("float64(float64[::1], float64[::1])")
@@ -53,40 +53,20 @@ def same_motion(one: F64, other: F64, x: float, y: float) -> bool:
     return bool(dx * dx + dy * dy < APART * APART and one[0] * other[0] + one[1] * other[1] > APART_COS)
 
 
-@kernel(
-    f"Tuple((float64, float64[:,::1], int64[::1], int64[::1]))({_FINGER}, {_FINGER})",
-)
-def propose(
-    a: F32,
-    bits_a: U64,
-    valid_a: U64,
-    usable_a: U8,
-    orientation_a: U8,
-    frequency_a: U8,
-    _texture_a: U8,
-    b: F32,
-    bits_b: U64,
-    valid_b: U64,
-    usable_b: U8,
-    orientation_b: U8,
-    frequency_b: U8,
-    _texture_b: U8,
-) -> tuple[float, F64, I64, I64]:
-    """How finger a may lie on finger b. Parameters as `verify` has them.
+@kernel(_t.Tuple((_t.float64, _t.float64[:, ::1]))(FINGER, FINGER))
+def propose(a: Prepared, b: Prepared) -> tuple[float, F64]:
+    """How finger a may lie on finger b.
 
     Returns
     -------
-    The LSSR score; at most ALIGNMENTS motions that differ, the most promising first; b's minutiae sorted by
-    `align.nearby`.
+    The LSSR score; at most ALIGNMENTS motions that differ, the most promising first.
     """
-    similarity = similarities(bits_a, valid_a, usable_a, bits_b, valid_b, usable_b)
-    local, relaxed, _ = relax(similarity, a, b)
-    height, width = float(frequency_b.shape[0] * CELL), float(frequency_b.shape[1] * CELL)
-    order, start = nearby(b, int(height / STRIP) + 1)
-    motions, votes = vote(a, b, similarity, width, height)
-    cells, other = sampled_cells(orientation_a, frequency_a), framed(orientation_b, frequency_b)
-    motions = choose(a, b, order, start, cells, other, motions, votes, relaxed)
-    x, y = a[:, 0].mean(), a[:, 1].mean()
+    n, m = a.points.shape[0], b.points.shape[0]
+    similarity = padded(a.bits, a.valid, a.usable, b.bits, b.valid, b.usable)
+    local, relaxed, _ = relax(similarity, a.points, b.points)
+    motions, votes = vote(a.lanes, n, b.lanes, m, similarity)
+    motions = choose(a.lanes, n, b.lanes, a.cells, b.grid, motions, votes, relaxed)
+    x, y = a.points[:, 0].mean(), a.points[:, 1].mean()
     distinct = motions[:ALIGNMENTS].copy()
     count = 0
     for k in range(motions.shape[0]):
@@ -96,75 +76,42 @@ def propose(
         if fresh:
             distinct[count] = motions[k]
             count += 1
-    return local, distinct[:count], order, start
+    return local, distinct[:count]
 
 
 @kernel(
-    "Tuple((float64[::1], float64[:,::1], int32[:,::1], float64[::1]))"
-    f"({_FINGER}, {_FINGER}, float64, float64[::1], int64[::1], int64[::1])"
+    _t.Tuple((_t.float64[::1], _t.float64[:, ::1], _t.int32[:, ::1], _t.float64[::1]))(
+        FINGER, FINGER, _t.float64, _t.float64[::1]
+    )
 )
-def evidence(
-    a: F32,
-    _bits_a: U64,
-    _valid_a: U64,
-    _usable_a: U8,
-    orientation_a: U8,
-    frequency_a: U8,
-    _texture_a: U8,
-    b: F32,
-    _bits_b: U64,
-    _valid_b: U64,
-    _usable_b: U8,
-    orientation_b: U8,
-    frequency_b: U8,
-    _texture_b: U8,
-    local: float,
-    motion: F64,
-    order: I64,
-    start: I64,
-) -> tuple[F64, F64, I32, F64]:
+def evidence(a: Prepared, b: Prepared, local: float, motion: F64) -> tuple[F64, F64, I32, F64]:
     """Align finger a with finger b by a motion of `propose`, and see what they have in common then.
 
     Returns
     -------
     Features (the texture left at 0), displacement field, pairs (k, 2) and their closeness (k).
     """
-    height, width = float(frequency_b.shape[0] * CELL), float(frequency_b.shape[1] * CELL)
-    field, pairs, closeness = align(a, b, order, start, motion, width, height)
-    found = features(
-        a, orientation_a, frequency_a, b, orientation_b, frequency_b, motion, field, pairs, closeness, local
-    )
+    height, width = float((b.grid.shape[0] - 2) * CELL), float((b.grid.shape[1] - 2) * CELL)
+    field, pairs, closeness = align(a.lanes, a.points.shape[0], b.lanes, motion, width, height)
+    found = features(a.lanes, a.cells, a.grid, b.lanes, b.grid, motion, pairs, closeness, local)
     return found, field, pairs, closeness
 
 
 @kernel(
-    "Tuple((float64, float64[::1], float64[::1], float64[:,::1], int32[:,::1], float64[::1]))"
-    f"({_FINGER}, {_FINGER}, float64[::1], float64)"
+    _t.Tuple(
+        (
+            _t.float64,
+            _t.float64[::1],
+            _t.float64[::1],
+            _t.float64[:, ::1],
+            _t.int32[:, ::1],
+            _t.float64[::1],
+        )
+    )(FINGER, FINGER, _t.float64[::1], _t.float64)
 )
-def verify(
-    a: F32,
-    bits_a: U64,
-    valid_a: U64,
-    usable_a: U8,
-    orientation_a: U8,
-    frequency_a: U8,
-    texture_a: U8,
-    b: F32,
-    bits_b: U64,
-    valid_b: U64,
-    usable_b: U8,
-    orientation_b: U8,
-    frequency_b: U8,
-    texture_b: U8,
-    weights: F64,
-    floor: float,
-) -> tuple[float, F64, F64, F64, I32, F64]:
+def verify(a: Prepared, b: Prepared, weights: F64, floor: float) -> tuple[float, F64, F64, F64, I32, F64]:
     """Compare finger a with finger b.
 
-    Parameters
-    ----------
-    a, b: minutiae (n, 4). bits, valid, usable: their cylinders. orientation, frequency: their
-    coarse fields. texture: packed, empty where unknown.
     weights: bias and one weight a feature. floor: the texture counts only where the score may exceed it.
 
     Returns
@@ -177,46 +124,12 @@ def verify(
     best_field = np.empty((0, 0))
     best_pairs = np.empty((0, 2), np.int32)
     best_closeness = np.empty(0)
-    if a.shape[0] < MIN_MINUTIAE or b.shape[0] < MIN_MINUTIAE:
+    if a.points.shape[0] < MIN_MINUTIAE or b.points.shape[0] < MIN_MINUTIAE:
         return 0.0, best, best_motion, best_field, best_pairs, best_closeness
-    local, motions, order, start = propose(
-        a,
-        bits_a,
-        valid_a,
-        usable_a,
-        orientation_a,
-        frequency_a,
-        texture_a,
-        b,
-        bits_b,
-        valid_b,
-        usable_b,
-        orientation_b,
-        frequency_b,
-        texture_b,
-    )
+    local, motions = propose(a, b)
     score = IMPOSSIBLE
     for k in range(motions.shape[0]):
-        found, field, pairs, closeness = evidence(
-            a,
-            bits_a,
-            valid_a,
-            usable_a,
-            orientation_a,
-            frequency_a,
-            texture_a,
-            b,
-            bits_b,
-            valid_b,
-            usable_b,
-            orientation_b,
-            frequency_b,
-            texture_b,
-            local,
-            motions[k],
-            order,
-            start,
-        )
+        found, field, pairs, closeness = evidence(a, b, local, motions[k])
         value = linear(found, weights)
         if k == 0 or value > score:
             score, best, best_motion, best_field = value, found, motions[k].copy(), field
@@ -224,8 +137,37 @@ def verify(
     # The costliest feature comes last, of the better alignment only, where it can lift the score above the
     # floor.
     if motions.shape[0] > 0 and score + weights[COUNT] * TEXTURE_MOST > floor:
-        best[COUNT - 1] = texture.agreement(
-            texture_a, frequency_a, texture_b, frequency_b, best_motion, best_field
-        )
+        best[COUNT - 1] = texture.agreement(a.blocks, a.ridges, b.grid, b.ridges, best_motion, best_field)
         score = linear(best, weights)
     return max(score, IMPOSSIBLE), best, best_motion, best_field, best_pairs, best_closeness
+
+
+@kernel(_t.float64(*FINGER, *FINGER, _t.float64[::1], _t.float64))
+def rate(
+    points_a: F32,
+    bits_a: U64,
+    valid_a: U64,
+    usable_a: U8,
+    lanes_a: F32,
+    cells_a: F32,
+    grid_a: I32,
+    blocks_a: I32,
+    ridges_a: U32,
+    points_b: F32,
+    bits_b: U64,
+    valid_b: U64,
+    usable_b: U8,
+    lanes_b: F32,
+    cells_b: F32,
+    grid_b: I32,
+    blocks_b: I32,
+    ridges_b: U32,
+    weights: F64,
+    floor: float,
+) -> float:
+    """The score of `verify` alone, from the arrays of two `Prepared`: Numba takes those faster than tuples of
+    them, and hands out no others.
+    """
+    a = Prepared(points_a, bits_a, valid_a, usable_a, lanes_a, cells_a, grid_a, blocks_a, ridges_a)
+    b = Prepared(points_b, bits_b, valid_b, usable_b, lanes_b, cells_b, grid_b, blocks_b, ridges_b)
+    return verify(a, b, weights, floor)[0]

@@ -48,21 +48,24 @@ def _eight(_context: Any, bits: Any, valid: Any, i: Any, lanes: Any, usable: Any
             there = builder.gep(lanes_at, [ir.Constant(word, k * LANES)])
             return builder.load(builder.bitcast(there, vector.as_pointer()), align=8)
 
-        common, *sums = [ir.Constant(vector, [0] * LANES)] * 4
+        common, equal, differ = [ir.Constant(vector, [0] * LANES)] * 3
         for w in range(VALID_WORDS):
             both = builder.and_(own(valid_at, VALID_WORDS, w), row(WORDS + w))
             common = builder.add(common, native_popcount(builder, both))
             for layer in range(WORDS // VALID_WORDS):
                 k = layer * VALID_WORDS + w
-                a = builder.and_(own(bits_at, WORDS, k), both)
-                b = builder.and_(row(k), both)
-                for s, value in enumerate((a, b, builder.xor(a, b))):
-                    sums[s] = builder.add(sums[s], native_popcount(builder, value))
+                a, b = own(bits_at, WORDS, k), row(k)
+                # A bit is only set where the cell is valid.
+                equal = builder.add(equal, native_popcount(builder, builder.and_(a, b)))
+                off = builder.and_(builder.xor(a, b), both)
+                differ = builder.add(differ, native_popcount(builder, off))
         root = external(builder.module, ir.FunctionType(number, [number]), f"llvm.sqrt.v{LANES}f32")
-        a, b, differ = (builder.call(root, [builder.uitofp(total, number)]) for total in sums)
-        norm = builder.fadd(a, b)
+        # Twice the number of ones in both together, on common cells.
+        ones = builder.add(builder.add(differ, equal), equal)
+        norm = builder.uitofp(builder.add(ones, ones), number)
+        share = builder.call(root, [builder.fdiv(builder.uitofp(differ, number), norm)])
         one, none = ir.Constant(number, [1.0] * LANES), ir.Constant(number, [0.0] * LANES)
-        value = builder.fsub(one, builder.fdiv(differ, norm))
+        value = builder.fsub(one, share)
         flags = builder.load(builder.bitcast(usable_at, vector.as_pointer()), align=8)
         zero, need = (ir.Constant(vector, [n] * LANES) for n in (0, int(p.COMPARE_MIN_COMMON * DISC)))
         good = builder.and_(
@@ -80,12 +83,10 @@ _compare_eight = cast(Callable[[U64, U64, int, U64, U64, F32, int], None], _eigh
 
 
 @kernel("float32[:,::1](uint64[:,::1], uint64[:,::1], uint8[::1], uint64[:,::1], uint64[:,::1], uint8[::1])")
-def similarities(bits_a: U64, valid_a: U64, usable_a: U8, bits_b: U64, valid_b: U64, usable_b: U8) -> F32:
-    """Similarity in [0, 1] of each cylinder of a with each of b, shape (n, m): see
-    `fingerprint.lssr.similarities`, from which it differs by rounding (single precision) only.
-    """
+def padded(bits_a: U64, valid_a: U64, usable_a: U8, bits_b: U64, valid_b: U64, usable_b: U8) -> F32:
+    """`similarities` with columns of zeros up to a multiple of 16."""
     n, m = bits_a.shape[0], bits_b.shape[0]
-    width = (m + LANES - 1) // LANES * LANES
+    width = (m + 2 * LANES - 1) // (2 * LANES) * 2 * LANES
     wide = np.zeros(n * width, np.float32)
     lanes = np.zeros((_ROWS, LANES), np.uint64)
     usable = np.zeros(LANES, np.uint64)
@@ -101,4 +102,12 @@ def similarities(bits_a: U64, valid_a: U64, usable_a: U8, bits_b: U64, valid_b: 
         for i in range(n):
             if usable_a[i]:
                 _compare_eight(bits_a, valid_a, i, lanes, usable, wide, i * width + start)
-    return wide.reshape((n, width))[:, :m].copy()
+    return wide.reshape((n, width))
+
+
+@kernel("float32[:,::1](uint64[:,::1], uint64[:,::1], uint8[::1], uint64[:,::1], uint64[:,::1], uint8[::1])")
+def similarities(bits_a: U64, valid_a: U64, usable_a: U8, bits_b: U64, valid_b: U64, usable_b: U8) -> F32:
+    """Similarity in [0, 1] of each cylinder of a with each of b, shape (n, m): see
+    `fingerprint.lssr.similarities`, from which it differs by rounding (single precision) only.
+    """
+    return padded(bits_a, valid_a, usable_a, bits_b, valid_b, usable_b)[:, : bits_b.shape[0]].copy()
