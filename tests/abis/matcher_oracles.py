@@ -70,7 +70,8 @@ def peaks(votes: I64, most: int) -> list[tuple[int, int, int]]:
     """Places (turn, row, column) of the highest entries, the neighbours of each being cleared before the next
     is looked for; the first plane follows on the last but one.
     """
-    left, found = votes.copy(), []
+    left = votes.copy()
+    found: list[tuple[int, int, int]] = []
     turns = votes.shape[0] - 2
     while len(found) < most and left.any():
         # Of equal ones the first by turn, then by column.
@@ -112,7 +113,8 @@ def inside(points: F32, frequency: U8, motion: F64) -> NDArray[np.bool_]:
 
 def greedy(cost: F64) -> list[list[int]]:
     """One-to-one pairs (row, column) of finite cost, the least first."""
-    left, found = cost.copy(), []
+    left = cost.copy()
+    found: list[list[int]] = []
     while np.isfinite(left).any():
         i, j = (int(v) for v in np.unravel_index(left.argmin(), left.shape))
         found.append([i, j])
