@@ -11,6 +11,7 @@ import argparse
 import json
 import secrets
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,10 @@ from bench.identify import write_gallery
 from services.abis.kernels import F64
 from services.abis.search import codes
 from services.abis.search.index import SearchIndex
-from services.abis.search.probe import prepare
+from services.abis.search.parameters import HOT_CODES
+from services.abis.search.probe import ProbeFinger, prepare
+from services.abis.search.segment import Segment
+from services.abis.search.words import weight
 from services.common.crypto import KEY_BYTES, KeyRing
 
 SHARES = (0.01, 0.002, 0.001)
@@ -56,11 +60,40 @@ def _shares_above(index: SearchIndex, people: population.Population, book: codes
     for number, (_, prints) in enumerate(people.mates):
         probe = prepare(prints, book)
         by_votes = mates.tables is not None
-        scores = [s.votes(probe) if by_votes else s.score(probe) for s in (*background, mates)]
-        own = scores.pop()[number]
+        scores = [s.votes(probe) if by_votes else s.score(probe) for s in background]
+        own = _votes(mates, number, probe, background[0]) if by_votes else int(mates.score(probe)[number])
         count = sum(np.count_nonzero(s > own) + np.count_nonzero(s == own) / 2 for s in scores)
         above[number] = count / len(people.owned) if own else 1.0
     return above
+
+
+def _votes(mates: Segment, number: int, probe: Sequence[ProbeFinger], among: Segment) -> int:
+    """Votes for a mate as if he were one of the background.
+
+    Mates share the few fingers of a set, so that all words would be frequent in a segment of theirs.
+    """
+    own = dict(
+        zip(
+            mates.position[mates.first[number] : mates.first[number + 1]].tolist(),
+            mates.full[mates.first[number] : mates.first[number + 1], :HOT_CODES],
+            strict=True,
+        )
+    )
+    total = 0
+    for finger in probe:
+        tables = among.tables[finger.position] if among.tables else None
+        if finger.position not in own or tables is None:
+            continue
+        short = np.unique(own[finger.position])
+        for word, asked in enumerate(finger.asked.astype(np.int64)):
+            there = (short >> np.uint64(16 * word)).astype(np.uint16)
+            starts = tables.starts[word].astype(np.int64)
+            often = np.count_nonzero(asked[:, None] == there[None], axis=1)
+            for value, times in zip(asked[often > 0].tolist(), often[often > 0].tolist(), strict=True):
+                # The mate would be one more.
+                owners = int(starts[value + 1] - starts[value]) + 1
+                total += times * int(weight(owners, among.persons))
+    return total
 
 
 def main() -> None:
