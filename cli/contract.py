@@ -24,6 +24,7 @@ from cli.answers import to_json
 from cli.errors import readable
 from cli.forecast import PlotFile
 from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, TlsDir, connect
+from services.common.errors import InvalidArgument
 
 _WIB = timezone(timedelta(hours=7))
 #: Width of a screen that has room for suppliers and for what is overdue.
@@ -55,6 +56,10 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show a contract with its deliveries, steps and what its vendor left; or list all contracts."""
+    if plot is not None and not contract_id:
+        raise InvalidArgument(
+            "CONTRACT_MISSING", "--plot draws one contract and none is named", remedy="Name the contract too."
+        )
     with connect("inventory", inventory, tls_dir) as channel:
         stub = ContractServiceStub(channel)
         if not contract_id:

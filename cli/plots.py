@@ -90,7 +90,8 @@ def plan(found: planning_pb2.Plan, path: Path) -> None:
             axes.set_yticks(list(places), [f"{s.location} {name_of(s.location)}" for s in shares])
             axes.invert_yaxis()
             axes.set_xlabel("working days until it runs dry")
-            axes.margins(x=0.12)
+            # Room for the units written beside the dots.
+            axes.margins(x=0.18)
             for place, share in zip(places, shares, strict=True):
                 if share.units:
                     axes.annotate(

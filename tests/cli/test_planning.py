@@ -187,6 +187,8 @@ def test_a_contract_is_shown_with_what_came(options: tuple[str, ...], tmp_path: 
     shown = done("contract", "show", f"{CONTRACT}/1", *options, "--plot", str(picture))
     assert "10,000 blank = 10,000 delivered + 0 outstanding" in shown
     assert "PT Kartu" in picture.read_text()
+    unnamed = tunggal("contract", "show", *options, "--plot", str(picture))
+    assert "CONTRACT_MISSING" in unnamed.stderr
     missing = tunggal("contract", "show", "NO-SUCH", *options)
     assert missing.stderr.startswith("error: CONTRACT_UNKNOWN")
 
