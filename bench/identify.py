@@ -11,9 +11,8 @@ import json
 import secrets
 import tempfile
 import time
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,62 +20,27 @@ import numpy as np
 
 from bench import kernel_rate, population
 from bench.codes import held_out
+from bench.identify_gallery import write_gallery
+from bench.identify_plot import draw, point
+from bench.identify_searches import LIST, LISTS, Searches, search
 from bench.kernel_rate import KernelRate
 from bench.population import Population
 from services.abis.finger import Finger
 from services.abis.fingerprint import score
-from services.abis.kernels import F64, U8
-from services.abis.search import cascade, codes, files, local
+from services.abis.search import cascade, codes, local
 from services.abis.search.codes import Codebook
 from services.abis.search.index import SearchIndex, second_pass_persons
 from services.abis.search.parameters import FULL_CODES, HOT_CODES, WORD_FINGERS
-from services.abis.search.probe import arrangements, first_codes, prepare, word_codes
-from services.abis.search.tail import Tail
+from services.abis.search.probe import first_codes, prepare, word_codes
 from services.common.crypto import KEY_BYTES, KeyRing
 
-LIST = 10_000
-"""Length of the list at which `stage1_loss` is reported."""
-LISTS = (10_000, 1_000, 100, 10, 1)
-"""Lengths of lists at which the loss of the two passes over codes is reported."""
 FPIR = 0.01
 """Share of searches whose best stranger may pass; FNIR is reported at that threshold."""
 _INSERTED = 200
 _STREAMED = 10_000
-MATE = "mate-"
-"""Subject ids of those who are searched for begin so, and end with their number."""
-_MATES = "mates"
-_TIMED, _EXCHANGED = 200, 50
-"""Searches on two threads, and searches with mixed-up positions, at most."""
+_TIMED = 200
+"""Searches on two threads, at most."""
 _SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
-
-
-@dataclass
-class _Stage:
-    """What one stage did, search by search. seconds: processor time; ranks: of the mate, from 0, or none."""
-
-    seconds: list[float] = field(default_factory=list)
-    ranks: list[int | None] = field(default_factory=list)
-
-    def loss(self, length: int) -> float:
-        """Share of mates outside the first `length`."""
-        return float(np.mean([rank is None or rank >= length for rank in self.ranks]))
-
-
-@dataclass
-class _Searches:
-    """All searches on one number of threads. waits: wall-clock seconds of all stages; of the first pass; of
-    the first pass when positions may be mixed up.
-    """
-
-    first: _Stage = field(default_factory=_Stage)
-    second: _Stage = field(default_factory=_Stage)
-    local: _Stage = field(default_factory=_Stage)
-    verification: _Stage = field(default_factory=_Stage)
-    first_waits: list[float] = field(default_factory=list)
-    exchanged_waits: list[float] = field(default_factory=list)
-    waits: list[float] = field(default_factory=list)
-    mated: list[float] = field(default_factory=list)
-    strangers: list[float] = field(default_factory=list)
 
 
 def run(
@@ -116,8 +80,8 @@ def run(
         # The first of the same people, so that nothing else changes.
         smaller = [replace(people, owned=people.owned[:size]) for size in sizes]
         curve = [_measured(some, book, score.held_out(name), kernel) for some in smaller]
-        report["scaling"] = [_point(one) for one in (*curve, report)]
-        _plot(plot, [*curve, report])
+        report["scaling"] = [point(one) for one in (*curve, report)]
+        draw(plot, [*curve, report])
     if json_path is not None:
         json_path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     return report
@@ -188,14 +152,14 @@ def _on_threads(
     keys: KeyRing,
     *,
     words: bool,
-) -> tuple[_Searches, float, int]:
+) -> tuple[Searches, float, int]:
     """Searches, seconds to open the index, and bytes of its tables; nothing of the index remains behind."""
     start = time.perf_counter()
     index = SearchIndex.open(folder, keys, book=book, threads=threads, words=words)
     load = time.perf_counter() - start
     # Waiting times need fewer searches than losses.
     mates = people.mates if threads == 1 else people.mates[:_TIMED]
-    found = _search(index, people, mates, book, weights)
+    found = search(index, people, mates, book, weights)
     segments = index.first_pass([prepare(people.mates[0][1], book)], 1).segments
     tables = [part for segment in segments for part in segment.tables or () if part is not None]
     index.close()
@@ -203,7 +167,7 @@ def _on_threads(
 
 
 def _stages(
-    searches: dict[int, _Searches], persons: int, fingers: int, *, words: bool
+    searches: dict[int, Searches], persons: int, fingers: int, *, words: bool
 ) -> list[dict[str, Any]]:
     alone = searches[1]
     codes_in, local_in = min(second_pass_persons(fingers), persons), cascade.local_persons(fingers)
@@ -240,112 +204,13 @@ def _stages(
     return out
 
 
-def _seconds(found: _Searches) -> tuple[list[float], ...]:
+def _seconds(found: Searches) -> tuple[list[float], ...]:
     stages = (found.first, found.second, found.local, found.verification)
     return tuple(stage.seconds for stage in stages)
 
 
 def _ms(waits: Sequence[float], percentile: float) -> float:
     return float(1000 * np.percentile(waits, percentile))
-
-
-def write_gallery(people: Population, book: Codebook, folder: Path, keys: KeyRing) -> tuple[int, int]:
-    """Write the gallery as an index; bytes of its hot part (read by every search) and of the rest.
-
-    Those who are searched for have a segment of their own, in which nobody is alive yet.
-    """
-    names, alive, hot, cold = [], [], 0, 0
-    for k, segment in enumerate(people.segments()):
-        names.append(f"segment-{k:06d}")
-        files.write_segment(folder, names[-1], segment, keys)
-        hot += sum(part.rows.nbytes + part.owners.nbytes for part in segment.partitions)
-        hot += segment.alive.nbytes
-        cold += segment.full.nbytes + segment.position.nbytes + segment.first.nbytes
-        alive.append(segment.alive)
-    mates = Tail()
-    for number, (enrolled, _) in enumerate(people.mates):
-        codes_of = [(f.position, codes.encode(f.template, book)) for f in enrolled]
-        mates.append(f"{MATE}{number}", [(position, own) for position, own in codes_of if own.size])
-    for name, segment in ((_MATES, mates.view()), ("tail", Tail().view())):
-        files.write_segment(folder, name, segment, keys)
-        alive.append(np.zeros(segment.persons, np.uint8))
-    files.write_alive(folder, "alive", alive, keys)
-    manifest = files.Manifest(codes.recipe(book), len(people.owned), "", (*names, _MATES), "tail", "alive")
-    files.write_manifest(folder, manifest)
-    return hot, cold
-
-
-@contextmanager
-def _timed(stage: _Stage) -> Iterator[None]:
-    start = time.process_time()
-    yield
-    stage.seconds.append(time.process_time() - start)
-
-
-def _search(
-    index: SearchIndex,
-    people: Population,
-    mates: Sequence[tuple[list[Finger], list[Finger]]],
-    book: Codebook,
-    weights: score.Weights,
-) -> _Searches:
-    found = _Searches()
-    # The first search brings caches and clocks up to speed.
-    present = present_mates(index, mates, book)
-    for number, (enrolled, probe) in enumerate(mates):
-        mate = f"{MATE}{number}"
-        present[:] = np.arange(present.size) == number
-        references = _references(people, mate, enrolled)
-        # Extraction ends with them.
-        for finger in probe:
-            _ = finger.template.cylinders
-        start = time.perf_counter()
-        with _timed(found.first):
-            hands = [prepare(probe, book)]
-            first = index.first_pass(hands, max(LIST, second_pass_persons(len(probe))))
-        passed = time.perf_counter()
-        with _timed(found.second):
-            second = index.second_pass(first.head(second_pass_persons(len(probe))), hands)
-            listed = second.candidates(cascade.local_persons(len(probe)))
-        with _timed(found.local):
-            last = cascade.relist(index, probe, listed, references)
-        with _timed(found.verification):
-            subjects = [candidate.subject for candidate in last]
-            confirmed = cascade.confirm(index, probe, subjects, references, weights)
-        found.waits.append(time.perf_counter() - start)
-        found.first_waits.append(passed - start)
-        if number < _EXCHANGED:
-            before = time.perf_counter()
-            index.first_pass(arrangements(hands[0]), second_pass_persons(len(probe)))
-            found.exchanged_waits.append(time.perf_counter() - before)
-        found.first.ranks.append(_rank(mate, [c.subject for c in first.candidates(LIST)]))
-        found.second.ranks.append(_rank(mate, [c.subject for c in second.candidates(len(second.person))]))
-        found.local.ranks.append(_rank(mate, [c.subject for c in last]))
-        found.verification.ranks.append(_rank(mate, [one.subject_id for one in confirmed]))
-        scores = {one.subject_id: one.fused.score for one in confirmed}
-        found.mated.append(scores.pop(mate, -np.inf))
-        found.strangers.append(max(scores.values(), default=-np.inf))
-    return found
-
-
-def present_mates(
-    index: SearchIndex, mates: Sequence[tuple[list[Finger], list[Finger]]], book: Codebook
-) -> U8:
-    """Flags by which those who are searched for come and go: 1 for each who is in the gallery."""
-    segments = index.first_pass([prepare(mates[0][1], book)], 1).segments
-    return next(s.alive for s in segments if s.persons and s.names.get(0) == f"{MATE}0")
-
-
-def _references(people: Population, mate: str, enrolled: list[Finger]) -> cascade.References:
-    def fingers(subjects: Sequence[str], positions: Collection[int] | None) -> list[list[Finger]]:
-        found = [enrolled if subject == mate else people.fingers(int(subject)) for subject in subjects]
-        return [[f for f in own if positions is None or f.position in positions] for own in found]
-
-    return fingers
-
-
-def _rank(mate: str, subjects: Sequence[str]) -> int | None:
-    return subjects.index(mate) if mate in subjects else None
 
 
 def _relaxations(people: Population) -> float:
@@ -373,44 +238,3 @@ def _inserts(folder: Path, keys: KeyRing, people: Population, book: Codebook) ->
     seconds = time.process_time() - start
     index.close()
     return len(fresh) / seconds
-
-
-def _point(report: dict[str, Any]) -> dict[str, Any]:
-    """What the scaling curve shows of one size."""
-    point = {key: report[key] for key in ("persons", "p50_ms", "p99_ms", "persons_per_second_per_core")}
-    point["first_pass"] = {key: report["stages"][0][key] for key in ("core_ms", "loss")}
-    if "with_index" in report:
-        indexed = report["with_index"]
-        point["with_index"] = {key: indexed[key] for key in ("p50_ms", "persons_per_second_per_core")}
-        point["with_index"]["core_ms"] = indexed["stages"][0]["core_ms"]
-    return point
-
-
-def _plot(path: Path, reports: Sequence[dict[str, Any]]) -> None:
-    """Waiting time and loss over the number of people."""
-    from matplotlib.figure import Figure
-
-    sizes: F64 = np.array([report["persons"] for report in reports], np.float64)
-    figure = Figure(figsize=(10, 4.5), layout="constrained")
-    time_axes, loss_axes = figure.subplots(1, 2)
-    for threads in ("1", "2"):
-        time_axes.plot(
-            sizes, [r["p50_ms"][threads] for r in reports], "o-", label=f"p50, {threads} thread(s)"
-        )
-        time_axes.plot(
-            sizes, [r["p99_ms"][threads] for r in reports], "^--", label=f"p99, {threads} thread(s)"
-        )
-    time_axes.set(xscale="log", yscale="log", xlabel="people", ylabel="ms a search", title="All stages")
-    if "with_index" in reports[-1]:
-        waits = [r["with_index"]["p50_ms"]["1"] for r in reports]
-        time_axes.plot(sizes, waits, "s-.", label="p50, 1 thread, index of words")
-    least = 0.5 / reports[-1]["probes"]
-    for length in (1_000, 100, 10):
-        values = [r["stages"][0]["loss"].get(str(length), 0.0) for r in reports]
-        loss_axes.plot(sizes, np.maximum(values, least), "o-", label=f"outside the first {length:,}")
-    loss_axes.set(xscale="log", yscale="log", xlabel="people", ylabel="share of mates", title="First pass")
-    for axes in (time_axes, loss_axes):
-        axes.grid(visible=True, which="both", alpha=0.25)
-        axes.legend(fontsize="small")
-    figure.suptitle(f"1:N search, {reports[-1]['fingers']} fingers a person (loss 0 is drawn at half a mate)")
-    figure.savefig(path)

@@ -19,7 +19,7 @@ import numpy as np
 
 from bench import population
 from bench.codes import held_out
-from bench.identify import write_gallery
+from bench.identify_gallery import write_gallery
 from services.abis.kernels import F64
 from services.abis.search import codes
 from services.abis.search.index import SearchIndex
