@@ -110,10 +110,10 @@ def _match(day: DayResult) -> dict[str, Any] | None:
 
 
 def _odds(score: float) -> str:
-    exponent = score / math.log(10)
-    if exponent < 4:
-        return f"{math.exp(score):,.0f} : 1"
-    return f"10{''.join('⁰¹²³⁴⁵⁶⁷⁸⁹'[int(digit)] for digit in str(int(exponent)))} : 1"
+    """In words up to a million: what lies beyond was never measured."""
+    if score > math.log(1e6):
+        return "over a million to one"
+    return f"{math.exp(score):,.0f} : 1"
 
 
 def _card(faces: Faces) -> dict[str, Any]:
