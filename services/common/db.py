@@ -75,6 +75,8 @@ class Database:
             "pool_size": 8,
             "max_overflow": 24,
             "pool_timeout": BUSY_SECONDS,
+            # The connection given back last: SQLite reads its pages anew on one that did not write them.
+            "pool_use_lifo": True,
         }
         if url.startswith("sqlite:///"):
             Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
