@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
+from types import TracebackType
 
 import grpc
 
 from services.common.errors import DeadlineExceeded, abort
-from services.common.interceptors import Layer, Method
+from services.common.interceptors import Around, Layer, Method, Surround
 
 RESERVE_SECONDS = 0.020
 LEAST_SECONDS = 0.100
@@ -46,19 +45,36 @@ class DeadlineLayer(Layer):
     def __init__(self, domain: str) -> None:
         self._domain = domain
 
-    @contextmanager
-    def around(self, method: Method, context: grpc.ServicerContext) -> Iterator[None]:
+    def around(self, method: Method) -> Around:
         """Refuse, or let the handler's thread know the time it has."""
-        left = time_left(context)
-        if left + RESERVE_SECONDS < LEAST_SECONDS:
-            error = DeadlineExceeded(
-                "DEADLINE_TOO_SHORT",
-                f"{method.name} was given less than {LEAST_SECONDS * 1000:.0f} ms.",
-                remedy="Give the call more time; if it had more, the server is overloaded.",
-            )
-            abort(context, error, self._domain)
-        token = _until.set(time.monotonic() + left)
-        try:
-            yield
-        finally:
-            _until.reset(token)
+
+        def check(context: grpc.ServicerContext) -> _Until:
+            left = time_left(context)
+            if left + RESERVE_SECONDS < LEAST_SECONDS:
+                error = DeadlineExceeded(
+                    "DEADLINE_TOO_SHORT",
+                    f"{method.name} was given less than {LEAST_SECONDS * 1000:.0f} ms.",
+                    remedy="Give the call more time; if it had more, the server is overloaded.",
+                )
+                abort(context, error, self._domain)
+            return _Until(time.monotonic() + left)
+
+        return check
+
+
+class _Until(Surround):
+    """The thread's RPC has time until ``moment``."""
+
+    __slots__ = ("_moment", "_token")
+
+    def __init__(self, moment: float) -> None:
+        self._moment = moment
+        self._token: Token[float]
+
+    def __enter__(self) -> None:
+        self._token = _until.set(self._moment)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _until.reset(self._token)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import cast
 from weakref import WeakKeyDictionary
@@ -11,7 +10,7 @@ from weakref import WeakKeyDictionary
 import grpc
 
 from services.common.errors import PermissionDenied, TunggalError, Unauthenticated, abort
-from services.common.interceptors import Layer, Method
+from services.common.interceptors import Around, Layer, Method, Surround
 
 _callers: WeakKeyDictionary[grpc.ServicerContext, str] = WeakKeyDictionary()
 
@@ -60,23 +59,30 @@ class IdentityLayer(Layer):
         self._allow = dict(allow)
         self._domain = domain
 
-    @contextmanager
-    def around(self, method: Method, context: grpc.ServicerContext) -> Iterator[None]:
+    def around(self, method: Method) -> Around:
         """Refuse strangers before anything else looks at the call."""
-        try:
-            path = peer_path(context, self._trust_domain)
-            _callers[context] = path
-            self._check(path, method)
-        except TunggalError as error:
-            abort(context, error, self._domain)
-        yield
-
-    def _check(self, path: str, method: Method) -> None:
         patterns = self._allow.get(method.full_name, frozenset())
-        if not any(fnmatchcase(path, pattern) for pattern in patterns):
-            raise PermissionDenied(
-                "CALLER_NOT_ALLOWED",
-                f"{path} may not call {method.name}.",
-                remedy=f"Call as one of: {', '.join(sorted(patterns))}.",
-                metadata={"caller": path, "method": method.full_name},
-            )
+
+        def check(context: grpc.ServicerContext) -> Surround:
+            try:
+                path = peer_path(context, self._trust_domain)
+                _callers[context] = path
+                _check(path, patterns, method)
+            except TunggalError as error:
+                abort(context, error, self._domain)
+            return _NOTHING_MORE
+
+        return check
+
+
+_NOTHING_MORE = Surround()
+
+
+def _check(path: str, patterns: frozenset[str], method: Method) -> None:
+    if not any(fnmatchcase(path, pattern) for pattern in patterns):
+        raise PermissionDenied(
+            "CALLER_NOT_ALLOWED",
+            f"{path} may not call {method.name}.",
+            remedy=f"Call as one of: {', '.join(sorted(patterns))}.",
+            metadata={"caller": path, "method": method.full_name},
+        )

@@ -1,15 +1,15 @@
 """One pipeline around every RPC: layers that see the call, each request and each response, in one order.
 
-A :class:`Layer` is entered before the handler and left after its last response, in the same thread; it looks
-at single messages through :meth:`Layer.received` and :meth:`Layer.sent`. :class:`Pipeline` fits layers around
-unary and streaming handlers alike.
+A :class:`Layer` is asked once for each method what it wants to do; what depends on the method alone is thus
+done once and not for every RPC. :class:`Pipeline` fits the layers around unary and streaming handlers alike.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Any
 
 import grpc
@@ -48,17 +48,40 @@ class Method:
         return _ARITY[self.request_streaming, self.response_streaming]
 
 
+class Surround:
+    """What a layer does around one RPC: entered before the handler, left after the last response, in the same
+    thread. Entering may end the RPC (``errors.abort``). The base class does nothing.
+
+    A class and not a generator, which would cost each RPC more than what most layers do.
+    """
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        """Before the handler."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """After the last response, or after ``error``, which goes on its way."""
+
+
+#: Makes the surroundings of one RPC.
+Around = Callable[[grpc.ServicerContext], AbstractContextManager[None, bool | None]]
+#: Looks at one message.
+Look = Callable[[Any], None]
+
+
 class Layer:
     """One concern around every RPC. The base class does nothing."""
 
-    def around(self, method: Method, context: grpc.ServicerContext) -> AbstractContextManager[None]:
-        """Entered before the handler, left after the last response; may end the RPC (``errors.abort``)."""
-        return nullcontext()
+    def around(self, method: Method) -> Around | None:
+        """What surrounds each RPC of ``method``."""
 
-    def received(self, method: Method, message: Any) -> None:
+    def received(self, method: Method) -> Look | None:
         """Sees each request as the handler is about to read it; may raise a typed error."""
 
-    def sent(self, method: Method, message: Any) -> None:
+    def sent(self, method: Method) -> Look | None:
         """Sees each response before it is sent."""
 
 
@@ -109,27 +132,29 @@ class Pipeline(grpc.ServerInterceptor):
         )
         assert inner is not None
 
+        receive = _all([*(layer.received(method) for layer in self._layers), _refuse_malformed(method)])
+        send = _all([layer.sent(method) for layer in self._layers])
+
         def argument(request: Any) -> Any:
             if method.request_streaming:
-                return self._read(method, request)
-            self._received(method, request)
+                return _seen(request, receive)
+            receive(request)
             return request
 
         def unary(request: Any, context: grpc.ServicerContext) -> Any:
-            with ExitStack() as stack:
-                self._enter(stack, method, context)
-                response = inner(argument(request), context)
-                self._sent(method, response)
-                return response
-            raise AssertionError("a layer swallowed an error")
+            response = inner(argument(request), context)
+            send(response)
+            return response
 
         def stream(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
-            with ExitStack() as stack:
-                self._enter(stack, method, context)
-                for response in inner(argument(request), context):
-                    self._sent(method, response)
-                    yield response
+            return _seen(inner(argument(request), context), send)
 
+        call: Callable[[Any, Any], Any] = stream if method.response_streaming else unary
+        surround = _around_stream if method.response_streaming else _around_unary
+        for layer in reversed(self._layers):
+            around = layer.around(method)
+            if around is not None:
+                call = surround(around, call)
         make = {
             "unary": grpc.unary_unary_rpc_method_handler,
             "client_stream": grpc.stream_unary_rpc_method_handler,
@@ -137,33 +162,10 @@ class Pipeline(grpc.ServerInterceptor):
             "bidi_stream": grpc.stream_stream_rpc_method_handler,
         }[method.type]
         return make(
-            stream if method.response_streaming else unary,
+            call,
             request_deserializer=_tolerant(handler.request_deserializer),
             response_serializer=handler.response_serializer,
         )
-
-    def _enter(self, stack: ExitStack, method: Method, context: grpc.ServicerContext) -> None:
-        for layer in self._layers:
-            stack.enter_context(layer.around(method, context))
-
-    def _read(self, method: Method, requests: Iterator[Any]) -> Iterator[Any]:
-        for request in requests:
-            self._received(method, request)
-            yield request
-
-    def _received(self, method: Method, message: Any) -> None:
-        for layer in self._layers:
-            layer.received(method, message)
-        if isinstance(message, Malformed):
-            raise InvalidArgument(
-                "MALFORMED_MESSAGE",
-                f"The bytes sent to {method.name} are no message of its request type.",
-                remedy="Check that client and server are built from the same contracts.",
-            )
-
-    def _sent(self, method: Method, message: Any) -> None:
-        for layer in self._layers:
-            layer.sent(method, message)
 
     def _unknown(self, name: str) -> grpc.RpcMethodHandler[Any, Any]:
         def refuse(_: Any, context: grpc.ServicerContext) -> Any:
@@ -176,6 +178,50 @@ class Pipeline(grpc.ServerInterceptor):
 
         # Streaming in and out: fits whatever the client thinks the method is.
         return grpc.stream_stream_rpc_method_handler(refuse)
+
+
+def _around_unary(around: Around, call: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    def surrounded(request: Any, context: grpc.ServicerContext) -> Any:
+        with around(context):
+            return call(request, context)
+
+    return surrounded
+
+
+def _around_stream(around: Around, call: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    def surrounded(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+        with around(context):
+            yield from call(request, context)
+
+    return surrounded
+
+
+def _all(looks: Sequence[Look | None]) -> Look:
+    wanted = tuple(look for look in looks if look is not None)
+
+    def look_at(message: Any) -> None:
+        for look in wanted:
+            look(message)
+
+    return look_at
+
+
+def _seen(messages: Iterator[Any], look: Look) -> Iterator[Any]:
+    for message in messages:
+        look(message)
+        yield message
+
+
+def _refuse_malformed(method: Method) -> Look:
+    def refuse(message: Any) -> None:
+        if isinstance(message, Malformed):
+            raise InvalidArgument(
+                "MALFORMED_MESSAGE",
+                f"The bytes sent to {method.name} are no message of its request type.",
+                remedy="Check that client and server are built from the same contracts.",
+            )
+
+    return refuse
 
 
 def _tolerant(deserialize: Callable[[bytes], Any] | None) -> Callable[[bytes], Any]:

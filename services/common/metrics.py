@@ -6,18 +6,19 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
+from functools import cache
 from socketserver import ThreadingMixIn
 from threading import Thread
-from typing import Any, NamedTuple
+from types import TracebackType
+from typing import NamedTuple
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import grpc
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, make_wsgi_app
 
 from services.common.errors import ConfigurationError
-from services.common.interceptors import Layer, Method, status_code
+from services.common.interceptors import Around, Layer, Look, Method, Surround, status_code
 
 _RPC = ("grpc_type", "grpc_service", "grpc_method")
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -86,29 +87,51 @@ class MetricsLayer(Layer):
         """See :meth:`RpcMetrics.expect`."""
         self._metrics.expect(methods)
 
-    @contextmanager
-    def around(self, method: Method, context: grpc.ServicerContext) -> Iterator[None]:
+    def around(self, method: Method) -> Around:
         """From before the first layer to after the last response."""
         labels = _labels(method)
-        self._metrics.started.labels(*labels).inc()
-        start = time.perf_counter()
-        error: BaseException | None = None
-        try:
-            yield
-        except BaseException as raised:
-            error = raised
-            raise
-        finally:
-            self._metrics.seconds.labels(*labels).observe(time.perf_counter() - start)
-            self._metrics.handled.labels(*labels, outcome(context, error)).inc()
+        started = self._metrics.started.labels(*labels)
+        seconds = self._metrics.seconds.labels(*labels)
+        handled = cache(lambda code: self._metrics.handled.labels(*labels, code))
+        return lambda context: _Counted(context, started, seconds, handled)
 
-    def received(self, method: Method, message: Any) -> None:
+    def received(self, method: Method) -> Look:
         """Count a request message."""
-        self._metrics.received.labels(*_labels(method)).inc()
+        received = self._metrics.received.labels(*_labels(method))
+        return lambda _: received.inc()
 
-    def sent(self, method: Method, message: Any) -> None:
+    def sent(self, method: Method) -> Look:
         """Count a response message."""
-        self._metrics.sent.labels(*_labels(method)).inc()
+        sent = self._metrics.sent.labels(*_labels(method))
+        return lambda _: sent.inc()
+
+
+class _Counted(Surround):
+    """One RPC, counted and timed."""
+
+    __slots__ = ("_context", "_handled", "_seconds", "_start", "_started")
+
+    def __init__(
+        self,
+        context: grpc.ServicerContext,
+        started: Counter,
+        seconds: Histogram,
+        handled: Callable[[str], Counter],
+    ) -> None:
+        self._context = context
+        self._started = started
+        self._seconds = seconds
+        self._handled = handled
+
+    def __enter__(self) -> None:
+        self._started.inc()
+        self._start = time.perf_counter()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._seconds.observe(time.perf_counter() - self._start)
+        self._handled(outcome(self._context, error)).inc()
 
 
 class MetricsEndpoint(NamedTuple):

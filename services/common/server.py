@@ -1,8 +1,8 @@
 """One builder for every service's server, after Let's Encrypt's boulder: settings in, a running mTLS server
 out.
 
-The layers around each RPC are always the same, outermost first: metrics, tracing, identity and allow-list,
-deadline, validation, error translation.
+The layers around each RPC are always the same, outermost first: metrics, tracing, access log, identity and
+allow-list, deadline, validation, error translation.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from services.common.identity import IdentityLayer
 from services.common.interceptors import Method, Pipeline
 from services.common.metrics import MetricsLayer
 from services.common.settings import ServiceSettings
-from services.common.tracing import Hook, TracingLayer
+from services.common.tracing import AccessLogLayer, Hook, TracingLayer
 from services.common.translation import TranslationLayer
 from services.common.validation import ValidationLayer, compile_rules
 
@@ -160,6 +160,7 @@ class RunningServer:
             (
                 counting,
                 TracingLayer(builder._hook),
+                AccessLogLayer(),
                 IdentityLayer(self._settings.trust_domain, allow, domain),
                 DeadlineLayer(domain),
                 ValidationLayer(),

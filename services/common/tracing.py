@@ -10,16 +10,18 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from types import TracebackType
 
 import grpc
-import structlog
+from structlog.contextvars import bind_contextvars, reset_contextvars
+from structlog.typing import FilteringBoundLogger
 
 from services.common.errors import Unauthenticated
 from services.common.identity import caller
-from services.common.interceptors import Layer, Method
+from services.common.interceptors import Around, Layer, Method, Surround
 from services.common.logs import get_logger
 from services.common.metrics import outcome
 
@@ -54,7 +56,6 @@ class Trace:
 Hook = Callable[[Method, Trace, Trace | None], AbstractContextManager[None]]
 
 _current: ContextVar[Trace | None] = ContextVar("tunggal_trace", default=None)
-_log = get_logger()
 
 
 def current() -> Trace | None:
@@ -71,38 +72,81 @@ def parse(header: str) -> Trace | None:
 
 
 class TracingLayer(Layer):
-    """Continues or starts a trace, binds it to the log, and writes one access line when the RPC ends."""
+    """Continues or starts a trace for each RPC and binds it to the log."""
 
     def __init__(self, hook: Hook | None = None) -> None:
         self._hook = hook
 
-    @contextmanager
-    def around(self, method: Method, context: grpc.ServicerContext) -> Iterator[None]:
+    def around(self, method: Method) -> Around:
         """The whole RPC is one span."""
-        parent = _parent(context)
-        span = parent.child() if parent else Trace(secrets.token_hex(16), secrets.token_hex(8))
-        token = _current.set(span)
-        start = time.perf_counter()
-        error: BaseException | None = None
-        try:
-            with (
-                structlog.contextvars.bound_contextvars(trace_id=span.trace_id, rpc=method.full_name),
-                self._hook(method, span, parent) if self._hook else nullcontext(),
-            ):
-                try:
-                    yield
-                except BaseException as raised:
-                    error = raised
-                    raise
-                finally:
-                    _log.info(
-                        "rpc",
-                        caller=_caller(context),
-                        code=outcome(context, error),
-                        ms=round((time.perf_counter() - start) * 1000, 2),
-                    )
-        finally:
-            _current.reset(token)
+        hook = self._hook
+        if hook is None:
+            return lambda context: _Spanned(_span(_parent(context)), method.full_name)
+
+        @contextmanager
+        def hooked(context: grpc.ServicerContext) -> Iterator[None]:
+            parent = _parent(context)
+            span = _span(parent)
+            with _Spanned(span, method.full_name), hook(method, span, parent):
+                yield
+
+        return hooked
+
+
+class _Spanned(Surround):
+    """One RPC as a span."""
+
+    __slots__ = ("_bound", "_rpc", "_span", "_token")
+
+    def __init__(self, span: Trace, rpc: str) -> None:
+        self._span = span
+        self._rpc = rpc
+
+    def __enter__(self) -> None:
+        self._token = _current.set(self._span)
+        self._bound = bind_contextvars(trace_id=self._span.trace_id, rpc=self._rpc)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        reset_contextvars(**self._bound)
+        _current.reset(self._token)
+
+
+class AccessLogLayer(Layer):
+    """Writes one line when an RPC ends: who called, how it ended, how long it took."""
+
+    def around(self, method: Method) -> Around:
+        """Within the span, so that the line bears its trace."""
+        log = get_logger().bind()
+        return lambda context: _Logged(context, log)
+
+
+class _Logged(Surround):
+    """One RPC with a line in the log."""
+
+    __slots__ = ("_context", "_log", "_start")
+
+    def __init__(self, context: grpc.ServicerContext, log: FilteringBoundLogger) -> None:
+        self._context = context
+        self._log = log
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._log.info(
+            "rpc",
+            caller=_caller(self._context),
+            code=outcome(self._context, error),
+            ms=round((time.perf_counter() - self._start) * 1000, 2),
+        )
+
+
+def _span(parent: Trace | None) -> Trace:
+    return parent.child() if parent else Trace(secrets.token_hex(16), secrets.token_hex(8))
 
 
 def _parent(context: grpc.ServicerContext) -> Trace | None:

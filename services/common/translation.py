@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 
 import grpc
 from sqlalchemy.exc import SQLAlchemyError
@@ -20,7 +19,7 @@ from services.common.errors import (
     abort,
     remote_error,
 )
-from services.common.interceptors import Layer, Method, status_code
+from services.common.interceptors import Around, Layer, Method, Surround, status_code
 from services.common.logs import get_logger
 
 _log = get_logger()
@@ -36,17 +35,27 @@ class TranslationLayer(Layer):
     def __init__(self, domain: str) -> None:
         self._domain = domain
 
-    @contextmanager
-    def around(self, method: Method, context: grpc.ServicerContext) -> Iterator[None]:
+    def around(self, method: Method) -> Around:
         """Around the handler alone."""
-        try:
-            yield
-        except TunggalError as error:
-            abort(context, error, self._domain)
-        except Exception as error:
-            if _is_grpcs_own(error, context):
-                raise
-            abort(context, _typed(error), self._domain)
+        return lambda context: _Translated(context, self._domain)
+
+
+class _Translated(Surround):
+    """One RPC, of which no error leaves as it is."""
+
+    __slots__ = ("_context", "_domain")
+
+    def __init__(self, context: grpc.ServicerContext, domain: str) -> None:
+        self._context = context
+        self._domain = domain
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, TunggalError):
+            abort(self._context, error, self._domain)
+        if isinstance(error, Exception) and not _is_grpcs_own(error, self._context):
+            abort(self._context, _typed(error), self._domain)
 
 
 def _typed(error: Exception) -> TunggalError:

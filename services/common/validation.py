@@ -10,16 +10,20 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from services.common.errors import ConfigurationError, FieldViolation, InvalidArgument
-from services.common.interceptors import Layer, Method
+from services.common.interceptors import Layer, Look, Method
 
 
 class ValidationLayer(Layer):
     """Refuses requests that break a rule written in their ``.proto``."""
 
-    def received(self, method: Method, message: Any) -> None:
-        """Raise :class:`InvalidArgument` with every broken rule of the message."""
-        if isinstance(message, Message):
-            check(message)
+    def received(self, method: Method) -> Look:
+        """Raises :class:`InvalidArgument` with every broken rule of the message."""
+        return _check_message
+
+
+def _check_message(message: Any) -> None:
+    if isinstance(message, Message):
+        check(message)
 
 
 def check(message: Message) -> None:
