@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 
-from services.common.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
+from services.common.errors import AlreadyExists, FailedPrecondition, NotFound
 from services.inventory.ledger import BLANK, Account, Condition
 
 
@@ -50,6 +50,8 @@ class ChangeState(StrEnum):
     PROPOSED = "proposed"
     APPROVED = "approved"
     REJECTED = "rejected"
+    #: Another step took effect first: it was proposed for a contract that is no more.
+    SUPERSEDED = "superseded"
 
 
 #: The states that a step can be taken from, and where it leads; ``None``: nowhere else.
@@ -161,58 +163,20 @@ class Change:
     decide_time: datetime | None = None
 
 
+def stands(waiting: ChangeKind, taken: ChangeKind, after: Contract) -> bool:
+    """Whether a proposed step can still be approved once another step took effect.
+
+    Who approves has seen the contract as it was when the step was proposed. Only the reversal of a lot rests
+    on no terms: it stands, and lets others stand, as long as the contract is active.
+    """
+    if taken is ChangeKind.REVERSE_LOT:
+        return True
+    return waiting is ChangeKind.REVERSE_LOT and after.state in STEPS[waiting][0]
+
+
 def overdue(dues: Sequence[Due], delivered: int, today: date) -> int:
     """Units that should have been delivered before ``today`` and were not."""
     return max(0, sum(due.quantity for due in dues if due.day < today) - delivered)
-
-
-def check_terms(contract: Contract, dues: Sequence[Due]) -> None:
-    """Raises :class:`InvalidArgument` when the terms of a contract do not fit its kind or each other."""
-    delivers = contract.kind in DELIVERING
-    if delivers != bool(contract.quantity and contract.item):
-        raise InvalidArgument(
-            "TERMS_DO_NOT_FIT",
-            f"A contract of the kind {contract.kind} {'needs' if delivers else 'has no'} item and quantity.",
-            field="terms.quantity",
-            remedy="Blanks and consumables are delivered; licences and maintenance are valid for a time.",
-        )
-    if contract.kind is ContractKind.BLANKS and contract.item != BLANK:
-        raise InvalidArgument(
-            "TERMS_DO_NOT_FIT",
-            f"A contract for blanks delivers {BLANK}, not {contract.item}.",
-            field="terms.item",
-            remedy="Make it a contract for consumables.",
-        )
-    limited = contract.max_people or contract.max_searches_per_day
-    if limited and contract.kind is not ContractKind.ABIS_LICENCE:
-        raise InvalidArgument(
-            "TERMS_DO_NOT_FIT",
-            "Only a licence of the ABIS has ceilings.",
-            field="terms.max_people",
-            remedy="Leave the ceilings out.",
-        )
-    if not delivers and contract.valid_until is None:
-        raise InvalidArgument(
-            "VALIDITY_MISSING",
-            f"A contract of the kind {contract.kind} needs the last day of its validity.",
-            field="terms.valid_until",
-            remedy="Send valid_until as the contract has it.",
-        )
-    if contract.valid_from and contract.valid_until and contract.valid_until < contract.valid_from:
-        raise InvalidArgument(
-            "VALIDITY_REVERSED",
-            f"The contract ends on {contract.valid_until}, before it begins on {contract.valid_from}.",
-            field="terms.valid_until",
-            remedy="Send the first day as valid_from and the last one as valid_until.",
-        )
-    promised = sum(due.quantity for due in dues)
-    if promised > contract.quantity:
-        raise InvalidArgument(
-            "MORE_DUE_THAN_CONTRACTED",
-            f"{promised} units are due by delivery dates, but {contract.quantity} are contracted.",
-            field="deliveries",
-            remedy="Let the deliveries add up to the quantity or less.",
-        )
 
 
 def exists(contract_id: str) -> AlreadyExists:

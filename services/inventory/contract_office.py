@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from services.common.errors import FailedPrecondition, InvalidArgument, NotFound
-from services.inventory import amendment, delivery, exit_register, lot_reversal
+from services.inventory import amendment, days, delivery, exit_register, lot_reversal
 from services.inventory import contract as contracts
 from services.inventory.contract import (
     Change,
@@ -17,6 +17,7 @@ from services.inventory.contract import (
     Due,
 )
 from services.inventory.contract_store import ContractStore
+from services.inventory.contract_terms import check_terms
 from services.inventory.delivery import Supply
 from services.inventory.desk import Desk, Event
 from services.inventory.exit_register import ExitItem, ExitKind, ExitState
@@ -42,6 +43,7 @@ class ContractOffice:
         self._desk = desk
         self._store = ContractStore(desk.store.connection)
         self._now = desk.clerk.now
+        self._today = days.day_of(self._now)
 
     def enter_signed(
         self, contract_id: str, supplier: str, quantity: int, scan_sha256: str, operator: str
@@ -57,7 +59,7 @@ class ContractOffice:
 
     def draft(self, contract: Contract, dues: Sequence[Due], operator: str) -> Contract:
         """Enter a contract as a draft."""
-        contracts.check_terms(contract, dues)
+        check_terms(contract, dues)
         if contract.item is not None:
             self._desk.item(contract.item)
         if contract.succeeds is not None:
@@ -81,7 +83,7 @@ class ContractOffice:
                 remedy=f"An amendment may change: {', '.join(amendment.TERMS)}.",
             )
         elif terms:
-            contracts.check_terms(amendment.amended(contract, terms), self._store.dues(contract_id))
+            amendment.amended(contract, self._store.dues(contract_id), terms, self._today)
         change = Change(
             change_id=self._desk.clerk.new_id(),
             contract_id=contract_id,
@@ -112,21 +114,15 @@ class ContractOffice:
         if change.state is not ChangeState.PROPOSED:
             raise FailedPrecondition(
                 "CHANGE_DECIDED",
-                f"This step was {change.state} before.",
+                f"This step was {change.state} before; the history of the contract tells why.",
                 field="change_id",
                 remedy="Propose it anew if it is still wanted.",
                 metadata={"state": change.state},
             )
         person = self._desk.person(operator)
         require_other(person, change.proposed_by)
-        change = replace(
-            change,
-            state=ChangeState.APPROVED if approved else ChangeState.REJECTED,
-            decided_by=person.signature,
-            decide_time=self._now,
-        )
-        self._store.changes.save(change)
-        self._tell(contract.contract_id, f"{change.kind}-{change.state}", person.signature, reason)
+        state = ChangeState.APPROVED if approved else ChangeState.REJECTED
+        change = self._end(change, state, person.signature, reason)
         return change, self._take(contract, change) if approved else contract
 
     def attach(self, contract_id: str, document: Attachment, operator: str) -> Contract:
@@ -167,11 +163,12 @@ class ContractOffice:
     ) -> list[ExitItem]:
         """Say of one thing that the vendor has handed it over, or not; the newest word counts."""
         self._store.locked(contract_id)
+        thing = exit_register.named(name)
         person = self._desk.person(operator).signature
         self._store.exit_items.add(
-            ExitItem(contract_id, kind, name, state, evidence, note, person, self._now)
+            ExitItem(contract_id, kind, thing, state, evidence, note, person, self._now)
         )
-        self._tell(contract_id, f"exit-{state}", person, f"{kind}: {name}")
+        self._tell(contract_id, f"exit-{state}", person, f"{kind}: {thing}")
         return self._store.exit_register(contract_id)
 
     def _take(self, contract: Contract, change: Change) -> Contract:
@@ -179,8 +176,9 @@ class ContractOffice:
         after = contract.after(change.kind)
         event = Event(Kind.CONTRACT_AMENDED, contract.contract_id, change.reason)
         if change.kind is ChangeKind.AMEND:
-            after = amendment.amended(after, change.terms)
-            contracts.check_terms(after, self._store.dues(contract.contract_id))
+            dues = self._store.dues(contract.contract_id)
+            after, dues = amendment.amended(after, dues, change.terms, self._today)
+            self._store.set_dues(contract.contract_id, dues)
             if contract.state is ContractState.ACTIVE:
                 self._restate(contract, after.quantity - contract.quantity, event)
         elif change.kind is ChangeKind.REVERSE_LOT:
@@ -199,9 +197,27 @@ class ContractOffice:
         elif contract.outstanding:
             self._restate(contract, -contract.outstanding, event._replace(kind=Kind.CONTRACT_TERMINATED))
         self._store.save(after)
+        self._supersede(change, after)
         found = self._store.find(after.contract_id)
         assert found is not None
         return found
+
+    def _supersede(self, taken: Change, after: Contract) -> None:
+        """End the steps that were proposed for the contract as it was."""
+        for waiting in self._store.changes_of(after.contract_id):
+            if waiting.state is ChangeState.PROPOSED and not contracts.stands(
+                waiting.kind, taken.kind, after
+            ):
+                assert taken.decided_by is not None
+                reason = f"{taken.kind} took effect first"
+                self._end(waiting, ChangeState.SUPERSEDED, taken.decided_by, reason)
+
+    def _end(self, change: Change, state: ChangeState, person: str, reason: str) -> Change:
+        """Keep what became of a proposed step."""
+        ended = replace(change, state=state, decided_by=person, decide_time=self._now)
+        self._store.changes.save(ended)
+        self._tell(change.contract_id, f"{change.kind}-{state}", person, reason)
+        return ended
 
     def _check_predecessor(self, contract: Contract) -> None:
         """Another vendor can follow only when the one before has handed everything over."""
@@ -253,13 +269,7 @@ class ContractOffice:
         try:
             self._desk.books.shift(source, target, abs(change))
         except OverdrawnError as short:
-            raise FailedPrecondition(
-                "DELIVERED_ALREADY",
-                f"Only {short.balance} units are outstanding; the rest was delivered.",
-                field="terms",
-                remedy="Amend the quantity to no less than what was delivered.",
-                metadata={"outstanding": str(short.balance)},
-            ) from short
+            raise amendment.delivered_already(contract.promised - short.balance) from short
         self._desk.record(event, [Line(source, target, abs(change))])
 
     def _tell(self, contract_id: str, kind: str, person: str, reason: str) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from services.common.errors import FailedPrecondition
+from services.common.errors import FailedPrecondition, InvalidArgument
 
 
 class ExitKind(StrEnum):
@@ -46,11 +46,26 @@ class ExitItem:
     at: datetime
 
 
+def named(name: str) -> str:
+    """The name of a thing, with single spaces; raises :class:`InvalidArgument` for one of spaces alone."""
+    plain = " ".join(name.split())
+    if not plain:
+        raise InvalidArgument(
+            "NAME_MISSING",
+            "The name of what is handed over is empty.",
+            field="name",
+            remedy='Name it as the contract does, such as "root password of the matcher".',
+        )
+    return plain
+
+
 def current(said: Sequence[ExitItem]) -> list[ExitItem]:
-    """The newest word on each thing, in the order in which they were first named."""
+    """The newest word on each thing, in the order in which they were first named; upper and lower case do not
+    make two things.
+    """
     newest: dict[tuple[ExitKind, str], ExitItem] = {}
     for item in said:
-        newest[item.kind, item.name] = item
+        newest[item.kind, item.name.casefold()] = item
     return list(newest.values())
 
 

@@ -151,6 +151,8 @@ class _ChangeStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ChangeSta
     """Took effect."""
     CHANGE_STATE_REJECTED: _ChangeState.ValueType  # 3
     """Was refused."""
+    CHANGE_STATE_SUPERSEDED: _ChangeState.ValueType  # 4
+    """Another step took effect first, so that it was proposed for a contract that is no more. Propose it anew."""
 
 class ChangeState(_ChangeState, metaclass=_ChangeStateEnumTypeWrapper):
     """What became of a proposed step."""
@@ -163,6 +165,8 @@ CHANGE_STATE_APPROVED: ChangeState.ValueType  # 2
 """Took effect."""
 CHANGE_STATE_REJECTED: ChangeState.ValueType  # 3
 """Was refused."""
+CHANGE_STATE_SUPERSEDED: ChangeState.ValueType  # 4
+"""Another step took effect first, so that it was proposed for a contract that is no more. Propose it anew."""
 Global___ChangeState: _TypeAlias = ChangeState  # noqa: Y015
 
 class _ExitKind:
@@ -249,7 +253,7 @@ class ContractTerms(_message.Message):
     currency: _builtins.str
     """ISO 4217, "IDR"."""
     price: _builtins.int
-    """Whole price in the smallest unit of the currency."""
+    """Whole price in the smallest unit of the currency that ISO 4217 has: sen of IDR (1/100), cents of USD, whole JPY."""
     valid_from: _builtins.str
     """First day of validity (2017-03-01); empty for open."""
     valid_until: _builtins.str
@@ -863,7 +867,8 @@ class ProposeChangeRequest(_message.Message):
     """Who proposes."""
     @_builtins.property
     def terms(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """For an amendment: quantity, price, valid_from, valid_until, max_people or max_searches_per_day, with its new value as text.
+        """For an amendment: quantity, price, valid_from, valid_until, max_people, max_searches_per_day, with its new value as
+        text, or deliveries: all that are due from then on (2017-04-30:3000000,2017-06-30:4000000; empty for none).
         For the reversal of a lot: "lot_id".
         """
 
