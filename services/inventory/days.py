@@ -13,14 +13,25 @@ WIB = timezone(timedelta(hours=7), "WIB")
 GRACE = timedelta(minutes=5)
 
 
+#: Before and after these days there is no ledger; the calendar ends a little beyond them.
+_FIRST, _LAST = date(1900, 1, 1), date(9000, 1, 1)
+
+
 def day_of(moment: datetime) -> date:
     """The ledger's day that ``moment`` belongs to."""
+    if not _FIRST.year < moment.year < _LAST.year:
+        return _FIRST if moment.year <= _FIRST.year else _LAST
     return moment.astimezone(WIB).date()
+
+
+def start_of(day: date) -> datetime:
+    """The first moment of ``day``."""
+    return datetime.combine(min(max(day, _FIRST), _LAST), time(), WIB).astimezone(UTC)
 
 
 def end_of(day: date) -> datetime:
     """The first moment after ``day``."""
-    return datetime.combine(day + timedelta(days=1), time(), WIB).astimezone(UTC)
+    return start_of(day) + timedelta(days=1)
 
 
 def closable(now: datetime) -> date:

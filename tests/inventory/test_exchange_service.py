@@ -158,6 +158,8 @@ def test_movements_are_exported_line_by_line_and_by_region(books: Books) -> None
     assert (bekasi[-1].first_serial, bekasi[-1].last_serial, bekasi[-1].item) == (1, 1, "blank")
     assert exported(books, pb.ExportMovementsRequest(item="ribbon")) == []
     assert exported(books, pb.ExportMovementsRequest(last_day="2026-03-01")) == []
+    always = pb.ExportMovementsRequest(first_day="0001-01-01", last_day="9999-12-31")
+    assert exported(books, always) == everything
 
 
 def test_balances_are_exported_by_closed_day(books: Books) -> None:

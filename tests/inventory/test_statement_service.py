@@ -54,6 +54,19 @@ def forged(published: Published, **changes: Any) -> Published:
     return Published.from_json(json.dumps({**json.loads(published.to_json()), "statement": statement}))
 
 
+def refuse(books: Books, location: str) -> None:
+    books.send(
+        movements_pb2.RecordRefusalRequest(
+            request_id=new_id(),
+            location=location,
+            item="blank",
+            people=12,
+            reason="counter 3 says that there are no blanks",
+            operator="warga",
+        )
+    )
+
+
 def three_days(books: Books) -> list[Published]:
     books.print_card(BEKASI, "04AA000001")
     books.night()
@@ -90,16 +103,7 @@ def test_each_day_of_a_location_has_a_statement_that_follows_the_day_before(book
 
 def test_empty_with_22999_in_stock_stands_in_the_statement_of_that_day(books: Books) -> None:
     books.print_card(BEKASI, "04AA000001")
-    books.send(
-        movements_pb2.RecordRefusalRequest(
-            request_id=new_id(),
-            location=BEKASI,
-            item="blank",
-            people=12,
-            reason="counter 3 says that there are no blanks",
-            operator="warga",
-        )
-    )
+    refuse(books, BEKASI)
     books.night()
     (published,) = listed(books)
     (refused,) = published.statement["refusals"]
@@ -110,6 +114,19 @@ def test_empty_with_22999_in_stock_stands_in_the_statement_of_that_day(books: Bo
         "reason": "counter 3 says that there are no blanks",
         "on_hand": 22_999,
     }
+
+
+def test_a_counter_that_never_had_stock_has_a_statement_each_day_from_its_first_refusal_on(
+    books: Books,
+) -> None:
+    refuse(books, "32.17")
+    books.night()
+    books.night()
+    books.ship("32.17", 10)
+    books.night()
+    published = listed(books, "32.17")
+    assert [each.statement["sequence"] for each in published] == [1, 2, 3]
+    assert faults(published, keys(books)) == []
 
 
 def test_a_changed_figure_is_found_by_its_signature(books: Books) -> None:

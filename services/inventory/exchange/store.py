@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -184,7 +184,7 @@ def _came_back() -> Any:
 def _between(moment: sa.Column[Any], span: Span) -> list[Any]:
     wanted: list[Any] = []
     if span.first is not None:
-        wanted.append(moment >= days.end_of(span.first - timedelta(days=1)))
+        wanted.append(moment >= days.start_of(span.first))
     if span.last is not None:
         wanted.append(moment < days.end_of(span.last))
     return wanted

@@ -28,7 +28,7 @@ def issue(connection: sa.Connection, signer: Signer, now: datetime) -> list[tupl
     made: list[tuple[str, date]] = []
     while last is not None and day is not None and day <= last:
         issued = []
-        for state in store.days_of(day, opening):
+        for state in store.days_of(day, opening, heads):
             # The next day begins as this one ends; to read that from the books again takes longer than all
             # the rest.
             opening[state.location] = {(level.item, level.condition): level.closing for level in state.levels}

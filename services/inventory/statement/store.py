@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -73,9 +73,11 @@ class StatementStore:
         )
         return {row.location: (row.sequence, row.digest) for row in self.connection.execute(query)}
 
-    def days_of(self, day: date, opening: Opening) -> list[Day]:
-        """What every location that ever had stock had and saw on a closed ``day`` that began with
-        ``opening``, by code.
+    def days_of(self, day: date, opening: Opening, known: Collection[str]) -> list[Day]:
+        """What every location had and saw on a closed ``day`` that began with ``opening``, by code.
+
+        Those that are ``known`` from a statement before have one for ever, also without any stock: a counter
+        may refuse people before its first blank comes, and a day left out would look like one taken away.
         """
         moved: dict[str, list[tuple[str, str, int, int, int]]] = {}
         query = (
@@ -96,7 +98,7 @@ class StatementStore:
                 tuple(movements.get(place, [])),
                 tuple(refusals.get(place, [])),
             )
-            for place in sorted(opening.keys() | moved.keys() | refusals.keys())
+            for place in sorted({*known, *opening, *moved, *refusals})
         ]
 
     def add(self, issued: Iterable[Issued]) -> None:
@@ -181,7 +183,7 @@ class StatementStore:
             .where(
                 _transfer.c.entry > (before or 0),
                 _transfer.c.entry <= known.last_entry,
-                _transfer.c.book_time >= days.end_of(day - timedelta(days=1)),
+                _transfer.c.book_time >= days.start_of(day),
                 _transfer.c.book_time < days.end_of(day),
             )
             .group_by(_transfer.c.kind, _line.c.source, _line.c.target)
@@ -203,7 +205,7 @@ class StatementStore:
         query = (
             sa.select(_refusal)
             .where(
-                _refusal.c.book_time >= days.end_of(day - timedelta(days=1)),
+                _refusal.c.book_time >= days.start_of(day),
                 _refusal.c.book_time < days.end_of(day),
             )
             .order_by(_refusal.c.event_time, _refusal.c.entry)

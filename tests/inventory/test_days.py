@@ -1,0 +1,38 @@
+"""The ledger's days: Jakarta's, in every zone of the country and at the ends of the calendar."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.inventory import days
+
+
+def test_a_day_begins_at_midnight_in_jakarta() -> None:
+    day = date(2026, 3, 2)
+    assert days.start_of(day) == datetime(2026, 3, 1, 17, tzinfo=UTC)
+    assert days.end_of(day) == datetime(2026, 3, 2, 17, tzinfo=UTC)
+    assert days.day_of(days.start_of(day)) == day
+    assert days.day_of(days.start_of(day) - timedelta(microseconds=1)) == date(2026, 3, 1)
+    assert days.day_of(days.end_of(day)) == date(2026, 3, 3)
+
+
+@given(st.datetimes(min_value=datetime(1901, 1, 2), max_value=datetime(8999, 12, 30)))
+def test_every_moment_lies_in_its_day(moment: datetime) -> None:
+    aware = moment.replace(tzinfo=UTC)
+    day = days.day_of(aware)
+    assert days.start_of(day) <= aware < days.end_of(day)
+
+
+@pytest.mark.parametrize("moment", [datetime.min, datetime.max])
+def test_the_ends_of_the_calendar_have_a_day(moment: datetime) -> None:
+    day = days.day_of(moment.replace(tzinfo=UTC))
+    assert day - timedelta(days=1) < day < day + timedelta(days=1)
+
+
+@pytest.mark.parametrize("day", [date.min, date.max])
+def test_a_span_may_reach_to_the_ends_of_the_calendar(day: date) -> None:
+    assert days.start_of(day) < days.end_of(day)
