@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import uuid
-from collections.abc import Iterable, Iterator
-from datetime import UTC
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,14 +13,20 @@ from rich.table import Table
 from tunggal.inventory.v1 import exchange_pb2 as pb
 from tunggal.inventory.v1.exchange_pb2_grpc import ExchangeServiceStub
 
-from cli.errors import missing_extra, readable
+from cli import tabular
+from cli.errors import readable
 from cli.options import DEFAULT_TLS_DIR, INVENTORY, InventoryEndpoint, TlsDir, connect
 from services.common.errors import InvalidArgument
+from services.inventory.exchange.delivery_notes import MOST_LINES
+
+#: What the service takes in one request.
+_LARGEST_FILE = 1 << 20
 
 export_app = typer.Typer(help="Write movements or balances to a file.", no_args_is_help=True)
 import_app = typer.Typer(help="Read data from a file.", no_args_is_help=True)
 
-_MOVEMENT = {
+#: Columns of the files; those of a day or a moment are of that type in Parquet.
+_MOVEMENT: dict[str, type] = {
     "entry": int,
     "transfer_id": str,
     "kind": str,
@@ -34,10 +38,12 @@ _MOVEMENT = {
     "first_serial": int,
     "last_serial": int,
     "reason": str,
-    "book_time": str,
+    "book_time": datetime,
+    "event_time": datetime,
+    "reverses": str,
 }
-_BALANCE = {
-    "day": str,
+_BALANCE: dict[str, type] = {
+    "day": date,
     "location": str,
     "item": str,
     "condition": str,
@@ -79,7 +85,7 @@ def movements(
     with connect("inventory", inventory, tls_dir) as channel:
         parts = ExchangeServiceStub(channel).ExportMovements(request)
         rows = (_movement(row) for part in parts for row in part.movements)
-        written = _write(file, _MOVEMENT, rows)
+        written = tabular.write(file, _MOVEMENT, rows)
     Console().print(f"{written:,} lines of the ledger in {file}.")
 
 
@@ -98,8 +104,8 @@ def balances(
     request = pb.ExportBalancesRequest(location=location, item=item, first_day=first, last_day=last)
     with connect("inventory", inventory, tls_dir) as channel:
         parts = ExchangeServiceStub(channel).ExportBalances(request)
-        rows = ([getattr(row, name) for name in _BALANCE] for part in parts for row in part.balances)
-        written = _write(file, _BALANCE, rows)
+        rows = (_balance(row) for part in parts for row in part.balances)
+        written = tabular.write(file, _BALANCE, rows)
     Console().print(f"{written:,} balances in {file}.")
 
 
@@ -118,13 +124,7 @@ def delivery_notes(
     tls_dir: TlsDir = DEFAULT_TLS_DIR,
 ) -> None:
     """Take the lots of a file into stock, all or none; exit code 1 where a line has a fault."""
-    content = file.read_bytes()
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise InvalidArgument(
-            "NOT_UTF8", f"{file} is not UTF-8 text", field="FILE", remedy="Save it as CSV (UTF-8)."
-        ) from None
+    text = _text_of(file)
     # The same file sent again is the same request: a retry after a lost answer books nothing twice.
     same = not (dry_run or again)
     request_id = str(uuid.uuid5(uuid.NAMESPACE_OID, text) if same else uuid.uuid4())
@@ -146,59 +146,35 @@ def delivery_notes(
     console.print(f"{lots} with {answer.blanks:,} blanks {done}.")
 
 
-def _movement(row: pb.Movement) -> list[Any]:
-    moment = row.book_time.ToDatetime(UTC).isoformat(timespec="microseconds")
-    return [moment if name == "book_time" else getattr(row, name) for name in _MOVEMENT]
-
-
-def _write(file: Path, columns: dict[str, type], rows: Iterable[list[Any]]) -> int:
-    """Write ``rows`` beside ``file`` and put them in its place at the end; how many there were."""
-    if file.suffix not in {".csv", ".parquet"}:
+def _text_of(file: Path) -> str:
+    """The file's text, UTF-8; raises :class:`InvalidArgument` with what to do about any other."""
+    if file.stat().st_size > _LARGEST_FILE:
         raise InvalidArgument(
-            "FORMAT_UNKNOWN", f"{file} is neither .csv nor .parquet", field="FILE", remedy="Name it so."
+            "FILE_TOO_LARGE",
+            f"{file} is larger than {_LARGEST_FILE:,} bytes; nothing was booked",
+            field="FILE",
+            remedy=f"Send it in several files of at most {MOST_LINES:,} lines; each is booked as a whole.",
         )
-    draft = file.with_name(f".{file.name}.part")
     try:
-        count = _parquet(draft, columns, rows) if file.suffix == ".parquet" else _csv(draft, columns, rows)
-        draft.replace(file)
-    finally:
-        draft.unlink(missing_ok=True)
-    return count
+        return file.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InvalidArgument(
+            "NOT_UTF8",
+            f"{file} is not UTF-8 text; nothing was booked",
+            field="FILE",
+            remedy="Save it as CSV (UTF-8); Excel calls that 'CSV UTF-8 (comma delimited)'.",
+        ) from None
 
 
-def _csv(file: Path, columns: dict[str, type], rows: Iterable[list[Any]]) -> int:
-    count = 0
-    with file.open("w", encoding="utf-8", newline="") as out:
-        writer = csv.writer(out)
-        writer.writerow(columns)
-        for row in rows:
-            writer.writerow(row)
-            count += 1
-    return count
+def _movement(row: pb.Movement) -> list[Any]:
+    return [
+        _moment(row, name) if kind is datetime else getattr(row, name) for name, kind in _MOVEMENT.items()
+    ]
 
 
-def _parquet(file: Path, columns: dict[str, type], rows: Iterable[list[Any]]) -> int:
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ModuleNotFoundError as error:
-        raise missing_extra(error, "parquet") from error
-    schema = pa.schema([(name, pa.int64() if kind is int else pa.string()) for name, kind in columns.items()])
-    count = 0
-    with pq.ParquetWriter(file, schema) as writer:
-        for part in _batches(rows, 10_000):
-            values = [list(column) for column in zip(*part, strict=True)]
-            writer.write_table(pa.table(values, schema=schema))
-            count += len(part)
-    return count
+def _balance(row: pb.DayBalance) -> list[Any]:
+    return [date.fromisoformat(row.day) if name == "day" else getattr(row, name) for name in _BALANCE]
 
 
-def _batches(rows: Iterable[list[Any]], size: int) -> Iterator[list[list[Any]]]:
-    part: list[list[Any]] = []
-    for row in rows:
-        part.append(row)
-        if len(part) == size:
-            yield part
-            part = []
-    if part:
-        yield part
+def _moment(row: Any, name: str) -> datetime | None:
+    return getattr(row, name).ToDatetime(UTC) if row.HasField(name) else None

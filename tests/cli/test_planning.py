@@ -244,6 +244,9 @@ def test_movements_and_balances_are_written_as_csv_and_parquet(
     table = pq.read_table(columns)
     assert table.num_rows == len(rows) > 40
     assert table.column("quantity").to_pylist() == [int(row["quantity"]) for row in rows]
+    assert [
+        moment.isoformat(timespec="microseconds") for moment in table.column("book_time").to_pylist()
+    ] == [row["book_time"] for row in rows]
     balances = tmp_path / "balances.parquet"
     done("export", "balances", str(balances), *options)
     assert set(pq.read_table(balances).column("condition").to_pylist()) >= {"on-hand", "consumed"}

@@ -20,16 +20,16 @@ def test_a_day_begins_at_midnight_in_jakarta() -> None:
     assert days.day_of(days.end_of(day)) == date(2026, 3, 3)
 
 
-@given(st.datetimes(min_value=datetime(1901, 1, 2), max_value=datetime(8999, 12, 30)))
-def test_every_moment_lies_in_its_day(moment: datetime) -> None:
-    aware = moment.replace(tzinfo=UTC)
-    day = days.day_of(aware)
-    assert days.start_of(day) <= aware < days.end_of(day)
+@given(st.integers(-2_000_000_000, 200_000_000_000))
+def test_every_moment_lies_in_its_day(seconds: int) -> None:
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+    day = days.day_of(moment)
+    assert days.start_of(day) <= moment < days.end_of(day)
 
 
-@pytest.mark.parametrize("moment", [datetime.min, datetime.max])
-def test_the_ends_of_the_calendar_have_a_day(moment: datetime) -> None:
-    day = days.day_of(moment.replace(tzinfo=UTC))
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+def test_the_ends_of_the_calendar_have_a_day(moment: str) -> None:
+    day = days.day_of(datetime.fromisoformat(moment))
     assert day - timedelta(days=1) < day < day + timedelta(days=1)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tunggal.inventory.v1 import exchange_pb2 as pb
-from tunggal.inventory.v1 import inventory_pb2
+from tunggal.inventory.v1 import inventory_pb2, ledger_pb2
 
 from services.common.clock import FixedClock
 from services.inventory import tables
-from services.inventory.exchange.delivery_notes import parse
+from services.inventory.exchange.delivery_notes import MOST_LINES, parse
 from tests.inventory.inventory_office import BEKASI, new_id
 from tests.inventory.planning_books import Books
 from tests.inventory.signed_elsewhere import approving, entering
@@ -107,6 +108,15 @@ def test_a_spreadsheets_semicolons_dots_and_byte_order_mark_are_understood() -> 
     assert [(line.line, line.serials.first, line.serials.last) for line in lines] == [(2, 1, 1_000_000)]
 
 
+@pytest.mark.parametrize("written", ["1000000", "1.000.000", "1,000,000", "1 000 000", "1\u00a0000\u00a0000"])
+def test_a_serial_may_be_grouped_by_thousands(written: str) -> None:
+    lines, faults = parse(
+        f"contract_id\tdelivery_note\tfirst_serial\tlast_serial\nKTP-2017-03\tSJ-1\t1\t{written}"
+    )
+    assert not faults
+    assert lines[0].serials.last == 1_000_000
+
+
 @pytest.mark.parametrize(
     ("text", "column"),
     [
@@ -116,6 +126,12 @@ def test_a_spreadsheets_semicolons_dots_and_byte_order_mark_are_understood() -> 
         (HEADER + 'KTP-2017-03,"SJ-1,1,2\n', ""),
         (HEADER + "KTP-2017-03,SJ-1,0,2\n", "first_serial"),
         (HEADER + "KTP-2017-03,SJ-1,1\n", "last_serial"),
+        (HEADER + "KTP-2017-03,SJ-1,500001.0,500100.0\n", "first_serial"),
+        (HEADER + 'KTP-2017-03,SJ-1,1,"1,5"\n', "last_serial"),
+        (HEADER + 'KTP-2017-03,SJ-1,1,"1.000,000"\n', "last_serial"),
+        (HEADER + "KTP-2017-03,SJ-1,1,1E+06\n", "last_serial"),
+        (HEADER + "KTP-2017-03,SJ-1,1,1,000\n", ""),
+        (HEADER.strip() + ",first_serial\nKTP-2017-03,SJ-1,1,1000,3\n", "first_serial"),
         (HEADER + "ktp,SJ-1,1,2\n", "contract_id"),
     ],
 )
@@ -124,6 +140,14 @@ def test_what_is_wrong_is_told_by_line_and_column(text: str, column: str) -> Non
     assert faults[0].column == column
     assert faults[0].line >= 1
     assert faults[0].remedy
+
+
+def test_a_file_with_too_many_lines_is_refused_at_the_first_of_them() -> None:
+    of = [f"KTP-2017-03,SJ-{k},{k},{k}\n" for k in range(1, MOST_LINES + 2)]
+    assert parse(HEADER + "".join(of[:-1]))[1] == []
+    (fault,) = parse(HEADER + "".join(of))[1]
+    assert fault.line == MOST_LINES + 2
+    assert "several files" in fault.remedy
 
 
 @given(st.text(max_size=200))
@@ -160,6 +184,23 @@ def test_movements_are_exported_line_by_line_and_by_region(books: Books) -> None
     assert exported(books, pb.ExportMovementsRequest(last_day="2026-03-01")) == []
     always = pb.ExportMovementsRequest(first_day="0001-01-01", last_day="9999-12-31")
     assert exported(books, always) == everything
+
+
+def test_what_was_told_late_or_taken_back_says_so_in_the_export(books: Books) -> None:
+    load(books, HEADER + "KTP-2017-03,SJ-1,1,1000\n")
+    late = ledger_pb2.NewTransfer(
+        item="blank", quantity=5, from_location="ID", to_location=BEKASI, reason="sent by hand"
+    )
+    late.event_time.FromDatetime(books.clock.now() - timedelta(days=2))
+    posted = books.send(ledger_pb2.PostTransfersRequest(request_id=new_id(), transfers=[late]))
+    transfer_id = posted.transfers[0].transfer_id
+    books.send(
+        ledger_pb2.ReverseTransferRequest(request_id=new_id(), transfer_id=transfer_id, reason="never left")
+    )
+    plain, told_late, back = exported(books, pb.ExportMovementsRequest())[-3:]
+    assert not plain.HasField("event_time")
+    assert told_late.event_time == late.event_time
+    assert (told_late.reverses, back.reverses) == ("", transfer_id)
 
 
 def test_balances_are_exported_by_closed_day(books: Books) -> None:

@@ -13,10 +13,15 @@ from typing import Final
 from services.inventory.serials import SerialRange
 
 COLUMNS: Final = ("contract_id", "delivery_note", "first_serial", "last_serial")
-#: Lines of one file; a contract of 7,000,000 blanks comes in some hundred lots.
-MOST_LINES: Final = 10_000
+#: Lines of one file; a contract of 7,000,000 blanks comes in some hundred lots. All are booked in one
+#: transaction, for which everybody else waits on SQLite: some seconds.
+MOST_LINES: Final = 2_000
 _LAST_SERIAL: Final = 999_999_999_999
 _CONTRACT: Final = re.compile(r"[A-Z0-9][A-Z0-9./-]{2,63}")
+#: Digits, as they are or in groups of three by one kind of mark. "1000.0" and "1,5" are no serials: to drop
+#: their marks would make others of them.
+_SERIAL: Final = re.compile(r"[0-9]{1,12}|[0-9]{1,3}(?:([ .,_\u00a0\u202f])[0-9]{3}(?:\1[0-9]{3})*)")
+_MARKS: Final = re.compile(r"[^0-9]")
 
 
 @dataclass(frozen=True)
@@ -40,28 +45,29 @@ class LineFault:
 
 
 def parse(text: str) -> tuple[list[DeliveryLine], list[LineFault]]:
-    """The lines of a CSV file, and its faults. Commas or semicolons separate; a byte-order mark is fine."""
+    """The lines of a CSV file, and its faults. Commas, semicolons or tabs separate; a byte-order mark is
+    fine.
+    """
     text = text.removeprefix("\ufeff")
     header, _, _ = text.partition("\n")
-    delimiter = ";" if header.count(";") > header.count(",") else ","
+    delimiter = max(",;\t", key=header.count)
     reader = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
     lines: list[DeliveryLine] = []
     faults: list[LineFault] = []
     try:
         names = [name.strip().lower() for name in next(reader, [])]
-        missing = [column for column in COLUMNS if column not in names]
-        if missing:
-            remedy = f"Begin the file with the line {','.join(COLUMNS)}."
-            return [], [LineFault(1, missing[0], f"The column {missing[0]} is missing.", remedy)]
+        if unfit := _header_fault(names):
+            return [], [unfit]
         for cells in reader:
             if not any(cell.strip() for cell in cells):
                 continue
-            if reader.line_num > MOST_LINES:
-                remedy = "Send it in several files."
-                faults.append(LineFault(reader.line_num, "", f"More than {MOST_LINES} lines.", remedy))
+            if reader.line_num > MOST_LINES + 1:
+                remedy = (
+                    f"Send it in several files of at most {MOST_LINES:,} lines; each is booked as a whole."
+                )
+                faults.append(LineFault(reader.line_num, "", f"More than {MOST_LINES:,} lines.", remedy))
                 break
-            values = dict(zip(names, (cell.strip() for cell in cells), strict=False))
-            line, found = _line(reader.line_num, values)
+            line, found = _line(reader.line_num, names, [cell.strip() for cell in cells])
             faults += found
             if line is not None:
                 lines.append(line)
@@ -73,7 +79,21 @@ def parse(text: str) -> tuple[list[DeliveryLine], list[LineFault]]:
     return lines, sorted(faults + _overlaps(lines), key=lambda fault: fault.line)
 
 
-def _line(number: int, values: dict[str, str]) -> tuple[DeliveryLine | None, list[LineFault]]:
+def _header_fault(names: list[str]) -> LineFault | None:
+    for column in COLUMNS:
+        times = names.count(column)
+        if times != 1:
+            problem = f"The column {column} is {'missing' if times == 0 else 'there twice'}."
+            return LineFault(1, column, problem, f"Begin the file with the line {','.join(COLUMNS)}.")
+    return None
+
+
+def _line(number: int, names: list[str], cells: list[str]) -> tuple[DeliveryLine | None, list[LineFault]]:
+    if any(cells[len(names) :]):
+        problem = f"The line has {len(cells)} cells, the header {len(names)}."
+        remedy = "Write numbers without commas, or put a cell that holds the separator in quotes."
+        return None, [LineFault(number, "", problem, remedy)]
+    values = dict(zip(names, cells, strict=False))
     faults = []
     contract_id, note = values.get("contract_id", ""), values.get("delivery_note", "")
     if not _CONTRACT.fullmatch(contract_id):
@@ -85,14 +105,13 @@ def _line(number: int, values: dict[str, str]) -> tuple[DeliveryLine | None, lis
     serials = []
     for column in ("first_serial", "last_serial"):
         # Spreadsheets like to write 1.000.000 or 1,000,000.
-        digits = re.sub(r"[ .,_]", "", values.get(column, ""))
-        if digits.isascii() and digits.isdecimal() and 1 <= int(digits) <= _LAST_SERIAL:
-            serials.append(int(digits))
+        written = values.get(column, "")
+        serial = int(_MARKS.sub("", written)) if _SERIAL.fullmatch(written) else 0
+        if 1 <= serial <= _LAST_SERIAL:
+            serials.append(serial)
         else:
-            remedy = "Write a whole number from 1 to 999999999999."
-            faults.append(
-                LineFault(number, column, f"{values.get(column, '')!r} is no serial number.", remedy)
-            )
+            remedy = "Write a whole number from 1 to 999999999999, without decimals."
+            faults.append(LineFault(number, column, f"{written!r} is no serial number.", remedy))
     if len(serials) == 2 and serials[1] < serials[0]:
         remedy = "Swap first_serial and last_serial, or correct them."
         faults.append(LineFault(number, "last_serial", f"{serials[1]} is before {serials[0]}.", remedy))

@@ -126,6 +126,8 @@ def _movement(row: MovementRow) -> pb.Movement:
         last_serial=row.last_serial,
         reason=row.reason,
         book_time=_timestamp(row.book_time),
+        event_time=_timestamp(row.event_time) if row.event_time else None,
+        reverses=row.reverses or "",
     )
 
 

@@ -17,7 +17,7 @@ from services.inventory.reservation import ReservationState
 
 _account, _line, _transfer = tables.account, tables.line, tables.transfer
 _snapshot, _reservation, _chip = tables.account_day, tables.reservation, tables.chip
-_withdrawal = movement_tables.withdrawal
+_withdrawal, _late = movement_tables.withdrawal, tables.late_event
 
 #: Rows read from the database, and sent in one message, at once.
 BATCH = 1000
@@ -48,6 +48,10 @@ class MovementRow:
     last_serial: int
     reason: str
     book_time: datetime
+    #: When it happened, if that was told late.
+    event_time: datetime | None = None
+    #: The transfer that it takes back.
+    reverses: str | None = None
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,9 @@ class ExchangeStore:
         query = (
             sa.select(_transfer, _line.c.number, _line.c.quantity, _line.c.first, _line.c.last)
             .add_columns(_line.c.source.label("from_code"), _line.c.target.label("to_code"))
+            .add_columns(_late.c.event_time)
             .join_from(_line, _transfer, _transfer.c.entry == _line.c.entry)
+            .outerjoin(_late, _late.c.entry == _line.c.entry)
             .join(source, source.c.code == _line.c.source)
             .join(target, target.c.code == _line.c.target)
             .where(*_between(_transfer.c.book_time, span))
@@ -111,6 +117,8 @@ class ExchangeStore:
                     last_serial=row.last or 0,
                     reason=row.reason,
                     book_time=row.book_time,
+                    event_time=row.event_time,
+                    reverses=row.reverses,
                 )
                 for row in part
             ]

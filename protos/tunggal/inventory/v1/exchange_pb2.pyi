@@ -32,7 +32,9 @@ class ImportDeliveryNotesRequest(_message.Message):
     request_id: _builtins.str
     """Idempotency key (UUID)."""
     csv: _builtins.str
-    """The file: UTF-8, with the columns contract_id, delivery_note, first_serial and last_serial; at most 1 MiB."""
+    """The file: UTF-8, with the columns contract_id, delivery_note, first_serial and last_serial, separated by commas,
+    semicolons or tabs; at most 2,000 lines and 1 MiB.
+    """
     dry_run: _builtins.bool
     """Only look for faults."""
     def __init__(
@@ -174,6 +176,8 @@ class Movement(_message.Message):
     LAST_SERIAL_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     BOOK_TIME_FIELD_NUMBER: _builtins.int
+    EVENT_TIME_FIELD_NUMBER: _builtins.int
+    REVERSES_FIELD_NUMBER: _builtins.int
     entry: _builtins.int
     """Number in the ledger; grows with time."""
     transfer_id: _builtins.str
@@ -196,9 +200,15 @@ class Movement(_message.Message):
     """Last serial."""
     reason: _builtins.str
     """Reason given."""
+    reverses: _builtins.str
+    """Transfer that this one takes back (UUID); empty for any other."""
     @_builtins.property
     def book_time(self) -> _timestamp_pb2.Timestamp:
         """When it was booked."""
+
+    @_builtins.property
+    def event_time(self) -> _timestamp_pb2.Timestamp:
+        """When it happened, if that was told late; absent where it was booked at once."""
 
     def __init__(
         self,
@@ -215,10 +225,12 @@ class Movement(_message.Message):
         last_serial: _builtins.int = ...,
         reason: _builtins.str = ...,
         book_time: _timestamp_pb2.Timestamp | None = ...,
+        event_time: _timestamp_pb2.Timestamp | None = ...,
+        reverses: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["book_time", b"book_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["book_time", b"book_time", "event_time", b"event_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["book_time", b"book_time", "entry", b"entry", "first_serial", b"first_serial", "from_account", b"from_account", "item", b"item", "kind", b"kind", "last_serial", b"last_serial", "quantity", b"quantity", "reason", b"reason", "subject", b"subject", "to_account", b"to_account", "transfer_id", b"transfer_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["book_time", b"book_time", "entry", b"entry", "event_time", b"event_time", "first_serial", b"first_serial", "from_account", b"from_account", "item", b"item", "kind", b"kind", "last_serial", b"last_serial", "quantity", b"quantity", "reason", b"reason", "reverses", b"reverses", "subject", b"subject", "to_account", b"to_account", "transfer_id", b"transfer_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
