@@ -10,18 +10,12 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta, timezone
+from datetime import timezone
 from enum import IntEnum
 from functools import cache
 from importlib.resources import files
 
-WIB = timezone(timedelta(hours=7), "WIB")
-WITA = timezone(timedelta(hours=8), "WITA")
-WIT = timezone(timedelta(hours=9), "WIT")
-
-#: Provinces outside western time (Keppres 41/1987; later provinces keep the zone that they were split from).
-_CENTRAL = frozenset({"51", "52", "53", "63", "64", "65", "71", "72", "73", "74", "75", "76"})
-_EASTERN = frozenset({"81", "82", "91", "92", "93", "94", "95", "96"})
+from services.common.zones import zone_of
 
 
 class Level(IntEnum):
@@ -96,10 +90,7 @@ class Regions:
 
 def time_zone(code: str) -> timezone:
     """Returns the time zone (WIB, WITA, WIT) of a region of any level."""
-    province = code[:2]
-    if province in _CENTRAL:
-        return WITA
-    return WIT if province in _EASTERN else WIB
+    return zone_of(code).offset
 
 
 @cache
