@@ -70,6 +70,16 @@ transfer = sa.Table(
     sa.Column("batch", ID, index=True),
     sa.Index("transfer_reverses", "reverses", unique=True),
 )
+# Transfers into cards or spoilage that take nothing out of a stock. Forecasts look for these few among all.
+IS_NO_USE = sa.text("kind IN ('card.voided', 'conveyance.received', 'receipt.damaged', 'stock.reversed')")
+sa.Index(
+    "transfer_no_use",
+    transfer.c.book_time,
+    transfer.c.entry,
+    transfer.c.kind,
+    sqlite_where=IS_NO_USE,
+    postgresql_where=IS_NO_USE,
+)
 # Transfers that were booked later than they happened.
 late_event = sa.Table(
     "late_event",

@@ -14,23 +14,36 @@ import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 from prometheus_client import CollectorRegistry
+from tunggal.inventory.v1 import (
+    cards_pb2,
+    ledger_pb2,
+    movements_pb2,
+    spoilage_pb2,
+    stock_pb2,
+    withdrawals_pb2,
+)
 from tunggal.inventory.v1 import inventory_pb2 as pb
-from tunggal.inventory.v1 import stock_pb2
 
 from services.common.clock import FixedClock
 from services.common.db import Database
 from services.inventory import days, tables
+from services.inventory.card_service import CardService
 from services.inventory.closing import Closing
 from services.inventory.contract_service import ContractService
 from services.inventory.exchange.service import ExchangeService
+from services.inventory.holdings import Holdings
 from services.inventory.journal import Journal
+from services.inventory.ledger import Account, Condition
+from services.inventory.ledger_service import LedgerService
 from services.inventory.metrics import Transfers
 from services.inventory.movement_service import MovementService
 from services.inventory.planning.service import PlanningService
 from services.inventory.service import InventoryService
+from services.inventory.spoilage_service import SpoilageService
 from services.inventory.statement.clerk import StatementClerk
 from services.inventory.statement.service import StatementService
 from services.inventory.statement.signing import Signer
+from services.inventory.withdrawal_service import WithdrawalService
 from tests.inventory.inventory_office import CONTRACT, new_id
 from tests.inventory.signed_elsewhere import approving, entering
 
@@ -55,6 +68,10 @@ class Books:
             InventoryService(self.database, journal),
             ContractService(self.database, journal, clock),
             MovementService(self.database, journal),
+            LedgerService(self.database, journal),
+            CardService(self.database, journal),
+            SpoilageService(self.database, journal, self.signer),
+            WithdrawalService(self.database, journal),
             PlanningService(self.database, journal, clock, lead_days=14),
             StatementService(self.database, journal, self.signer),
             ExchangeService(self.database, journal),
@@ -78,8 +95,10 @@ class Books:
             )
         )
 
-    def ship(self, target: str, quantity: int, source: str = "ID", *, arrives: bool = True) -> None:
-        """Allocate, dispatch and, unless it stays under way, receive."""
+    def ship(
+        self, target: str, quantity: int, source: str = "ID", *, arrives: bool = True, damaged: int = 0
+    ) -> None:
+        """Allocate, dispatch and, unless it stays under way, receive, the first of it ``damaged``."""
         made = self.send(
             pb.CreateAllocationRequest(
                 request_id=new_id(),
@@ -90,8 +109,19 @@ class Books:
             )
         ).allocation
         self.send(pb.DispatchAllocationRequest(request_id=new_id(), allocation_id=made.allocation_id))
-        if arrives:
-            self.send(pb.ReceiveAllocationRequest(request_id=new_id(), allocation_id=made.allocation_id))
+        if not arrives:
+            return
+        first = made.serials[0].first
+        broken = [stock_pb2.SerialRange(first=first, last=first + damaged - 1)] if damaged else []
+        self.send(
+            movements_pb2.ReceiveShipmentRequest(
+                request_id=new_id(),
+                allocation_id=made.allocation_id,
+                damaged=movements_pb2.Parcel(serials=broken),
+                reason="the lorry overturned",
+                operator="ani",
+            )
+        )
 
     def reserve(self, location: str, purpose: str = "job") -> stock_pb2.Blank:
         request = pb.ReserveBlankRequest(request_id=new_id(), location=location, purpose=purpose)
@@ -115,6 +145,55 @@ class Books:
         )
         return blank.serial
 
+    def void(self, serial: int, chip_uid: str) -> None:
+        """Reject the card of a blank, whoever looked at it."""
+        blank = self.send(pb.GetBlankRequest(serial=serial)).blank
+        self.send(
+            cards_pb2.VoidCardRequest(
+                request_id=new_id(),
+                reservation_id=blank.reservation_id,
+                chip_uid=chip_uid,
+                reason="pale",
+                operator="ani",
+            )
+        )
+
+    def withdraw(self, chip_uid: str, location: str) -> str:
+        """Take a card back from its holder; the id of the transfer."""
+        request = withdrawals_pb2.WithdrawCardRequest(
+            request_id=new_id(),
+            chip_uid=chip_uid,
+            location=location,
+            cause=withdrawals_pb2.WITHDRAWAL_CAUSE_FOUND,
+            operator="siti",
+        )
+        return str(self.send(request).withdrawal.transfer_id)
+
+    def wet(self, location: str, quantity: int) -> str:
+        """Spoil the first free blanks of a location, such as a box in the rain; the id of the transfer."""
+        with self.database.read() as connection:
+            held = Holdings(connection).free(Account(location, Condition.ON_HAND))
+        first = held[0].first
+        self.send(
+            spoilage_pb2.SpoilStockRequest(
+                request_id=new_id(),
+                location=location,
+                item="blank",
+                serials=[stock_pb2.SerialRange(first=first, last=first + quantity - 1)],
+                reason="rain",
+                operator="ani",
+            )
+        )
+        return str(self.send(pb.GetBlankRequest(serial=first)).custody[-1].transfer_id)
+
+    def take_back(self, transfer_id: str) -> None:
+        """Take a transfer of today back, such as that of a card whose holder came."""
+        self.send(
+            ledger_pb2.ReverseTransferRequest(
+                request_id=new_id(), transfer_id=transfer_id, reason="its holder came"
+            )
+        )
+
     def day(self) -> date:
         """The ledger's day that it is."""
         return days.day_of(self.clock.now())
@@ -123,10 +202,14 @@ class Books:
         """The day passes: it is closed and has its statements; the clock stands at the same hour of the
         next.
         """
+        self.close_day()
+        self.clerk.catch_up()
+
+    def close_day(self) -> None:
+        """A night without statements."""
         self.clock.advance(timedelta(days=1))
         with self.database.transaction() as connection:
             Closing(connection).close(days.closable(self.clock.now()), self.clock.now())
-        self.clerk.catch_up()
 
     def live_through(self, used: Mapping[str, npt.NDArray[np.float64]], until: date) -> None:
         """Write what locations used on the days up to ``until``, as if these days had been lived and closed.

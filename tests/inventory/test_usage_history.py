@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from services.common.clock import FixedClock
+from services.inventory import days
 from services.inventory.location import Location
 from services.inventory.planning import history
 from tests.inventory.inventory_office import BEKASI
@@ -80,3 +84,129 @@ def test_a_shelf_that_was_emptied_long_ago_is_empty_still(books: Books) -> None:
         asked = history.read(connection, COUNTRY, also=[BEKASI])
     assert asked is not None
     assert asked.empty.all()
+
+
+def test_a_voided_card_counts_as_one_blank_on_the_day_it_was_made(books: Books) -> None:
+    books.stock_up(100)
+    books.ship(BEKASI, 50)
+    made = books.print_card(BEKASI, "04AA000001")
+    books.print_card(BEKASI, "04AA000002")
+    books.close_day()
+    books.void(made, "04AA000001")
+    books.close_day()
+    found = read(books)
+    assert found is not None
+    np.testing.assert_array_equal(found.known[0], [2, 0])
+    np.testing.assert_array_equal(found.voided[0], [0, 1])
+    # Of two blanks one stayed a card: that is spoilage of a half, not of a third.
+    kept, lost = found.handled(365)
+    assert (kept[0], lost[0]) == (1, 1)
+
+
+def test_a_card_that_was_given_back_was_used_once_where_it_was_made(books: Books) -> None:
+    books.stock_up(100)
+    books.ship(BEKASI, 50)
+    books.print_card(BEKASI, "04AA000001")
+    books.close_day()
+    for _ in range(2):
+        books.take_back(books.withdraw("04AA000001", "32.76"))
+        books.close_day()
+    books.print_card(BEKASI, "04AA000002")
+    books.close_day()
+    found = read(books)
+    assert found is not None
+    assert found.locations == (BEKASI,)
+    np.testing.assert_array_equal(found.known[0], [1, 0, 0, 1])
+    with books.database.read() as connection:
+        assert history.cards_since(connection, found.start) == {BEKASI: 2}
+
+
+def test_what_arrives_damaged_was_not_used_where_it_arrived(books: Books) -> None:
+    books.stock_up(100)
+    books.ship(BEKASI, 10, damaged=4)
+    books.print_card(BEKASI, "04AA000001")
+    books.spoil(BEKASI)
+    books.close_day()
+    found = read(books)
+    assert found is not None
+    assert (found.known[0, 0], found.spoiled[0, 0]) == (2, 1)
+
+
+def test_a_card_voided_in_the_last_second_of_a_day_belongs_to_that_day(books: Books) -> None:
+    books.stock_up(100)
+    books.ship(BEKASI, 50)
+    made = books.print_card(BEKASI, "04AA000001")
+    books.clock.advance(days.end_of(books.day()) - timedelta(microseconds=1) - books.clock.now())
+    books.void(made, "04AA000001")
+    books.close_day()
+    found = read(books)
+    assert found is not None
+    np.testing.assert_array_equal(found.voided[0], [1])
+    np.testing.assert_array_equal(found.known[0], [1])
+
+
+def test_spoilage_that_is_taken_back_was_no_use(books: Books) -> None:
+    books.stock_up(100)
+    books.ship(BEKASI, 50)
+    books.print_card(BEKASI, "04AA000001")
+    books.close_day()
+    wet = books.wet(BEKASI, 30)
+    books.take_back(wet)
+    books.print_card(BEKASI, "04AA000002")
+    books.wet(BEKASI, 3)
+    books.close_day()
+    found = read(books)
+    assert found is not None
+    np.testing.assert_array_equal(found.known[0], [1, 4])
+
+
+_STEPS = st.lists(st.sampled_from(["print", "spoil", "void", "withdraw", "give back", "night"]), max_size=25)
+
+
+@given(steps=_STEPS)
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_each_blank_is_used_once_whatever_becomes_of_it(
+    steps: list[str], tmp_path_factory: pytest.TempPathFactory, migrated_file: Path, as_operator: None
+) -> None:
+    directory = tmp_path_factory.mktemp("used")
+    shutil.copyfile(migrated_file, directory / "books.db")
+    books = Books(
+        f"sqlite:///{directory}/books.db", FixedClock(datetime(2026, 3, 2, 3, tzinfo=UTC)), directory
+    )
+    books.stock_up(60)
+    books.ship(BEKASI, 40)
+    out: list[tuple[int, str]] = []
+    held: list[tuple[int, str, str]] = []
+    used, kept, today = [0], 0, 0
+    for number, step in enumerate([*steps, "night"]):
+        chip = f"04AA{number:06}"
+        if step == "print":
+            out.append((books.print_card(BEKASI, chip), chip))
+            kept += 1
+        elif step == "spoil":
+            books.spoil(BEKASI)
+        elif step == "void" and out:
+            books.void(*out.pop())
+            kept -= 1
+        elif step == "withdraw" and out:
+            card = out.pop(0)
+            held.append((*card, books.withdraw(card[1], "32.76")))
+        elif step == "give back" and held:
+            serial, uid, transfer = held.pop()
+            books.take_back(transfer)
+            out.append((serial, uid))
+        elif step == "night":
+            books.close_day()
+            held.clear()  # what came back on an earlier day stays
+            today += 1
+            used.append(0)
+        used[today] += step in {"print", "spoil"}
+    found = read(books)
+    books.database.dispose()
+    assert found is not None
+    if not found.locations:
+        assert sum(used) == 0
+        return
+    assert found.locations == (BEKASI,)
+    np.testing.assert_array_equal((found.consumed + found.spoiled)[0], used[:today])
+    assert found.handled(365)[0][0] == kept

@@ -11,6 +11,7 @@ from services.inventory.contract import Contract, ContractKind
 from services.inventory.contract_store import ContractStore
 from services.inventory.entitlement import Entitlement, Use, entitlement
 from services.inventory.location import Location
+from services.inventory.planning import history
 from services.inventory.planning.calendar import WorkCalendar, indonesia
 from services.inventory.planning.funnel import Gate
 from services.inventory.planning.outlook import Elsewhere
@@ -64,7 +65,7 @@ def elsewhere_of(
         coming += arrivals_of(report, calendar) or 0.0
     since = today - timedelta(days=ARRIVAL_DAYS)
     worked = calendar.worked_between(since, today - timedelta(days=1))
-    for location, cards in planning.used_since(since).items():
+    for location, cards in history.cards_since(planning.connection, since).items():
         if not within(location, region) and (location not in reports or not reports[location].arrivals):
             coming += cards / max(worked, 1)
     return Elsewhere(waiting, coming)

@@ -221,8 +221,7 @@ def _demand(books: Books, calendar: WorkCalendar) -> tuple[Demand, outlook.Array
         return demand.fit(np.zeros((count, 1)), eve), np.zeros(count)
     seen = calendar.days(used.start, used.consumed.shape[1])
     # A letter or a campaign of years ago says nothing about how cards are handled today.
-    year = slice(-365, None)
-    rates = outlook.spoilage_rates(used.consumed[:, year].sum(axis=1), used.spoiled[:, year].sum(axis=1))
+    rates = outlook.spoilage_rates(*used.handled(365))
     return demand.fit(used.known, seen), rates
 
 

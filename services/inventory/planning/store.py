@@ -159,17 +159,6 @@ class PlanningStore:
         )
         return {row.place: float(row.cards) for row in self.connection.execute(query)}
 
-    def used_since(self, since: date) -> dict[str, int]:
-        """Cards that each location made on closed days from ``since`` on."""
-        day = tables.account_day.c
-        query = (
-            sa.select(_account.c.place, sa.func.sum(day.added).label("cards"))
-            .join_from(_account, tables.account_day, day.code == _account.c.code)
-            .where(_account.c.item == BLANK, _account.c.condition == Condition.CONSUMED, day.day >= since)
-            .group_by(_account.c.place)
-        )
-        return {row.place: int(row.cards) for row in self.connection.execute(query)}
-
     def add_coverage(self, new: Coverage) -> None:
         """Add figures; what was there before stays."""
         self.connection.execute(sa.insert(coverage).values(**vars(new)))

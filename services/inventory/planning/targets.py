@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import MAXYEAR, date
 
 from tunggal.inventory.v1 import planning_pb2 as pb
 
@@ -87,7 +87,15 @@ def _check(target: Target) -> None:
             field="target.cards_per_printer_day",
             remedy="Send cards_per_printer_day (about 100 in practice) or minutes_per_card.",
         )
-    longest = date(target.start.year + _LONGEST_TARGET_YEARS, 12, 31)
+    last_year = target.start.year + _LONGEST_TARGET_YEARS
+    if last_year >= MAXYEAR:
+        raise InvalidArgument(
+            "TARGET_OUT_OF_SIGHT",
+            f"No calendar goes beyond the year {MAXYEAR}.",
+            field="target.start",
+            remedy="Check the first day.",
+        )
+    longest = date(last_year, 12, 31)
     rate = target.per_printer_day or target.hours_per_day * 60 / (target.minutes_per_card or 1.0)
     work = target.cards / (1 - target.spoilage) / (rate * target.printers)
     if work > 200 * _LONGEST_TARGET_YEARS or target.deadline > longest:
