@@ -13,50 +13,17 @@ import json
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bench import accuracy, datasets, resampling
+from bench import datasets, resampling
 from bench.matchers import Matcher, Nbis, Tunggal
+from bench.outcome import Outcome
 from services.abis.fingerprint import enhance, score
 
 PEERS = {"nbis": Nbis}
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One set under one matcher. rows: (probe, reference, genuine, score) of every pair; fingers: the numbers
-    of the two fingers compared, in the same order.
-    """
-
-    name: str
-    rows: list[tuple[str, str, bool, float]]
-    fingers: list[tuple[int, int]]
-    failures: int
-    extract_ms: float
-    comparisons_per_second: float
-
-    def curve(self) -> accuracy.Det:
-        """Error rates over all thresholds."""
-        genuine = [value for _, _, mated, value in self.rows if mated]
-        return accuracy.det(genuine, [value for _, _, mated, value in self.rows if not mated])
-
-    def summary(self) -> dict[str, Any]:
-        """The figures of the set; rates as fractions."""
-        curve = self.curve()
-        return {
-            "set": self.name,
-            "eer": accuracy.equal_error_rate(curve),
-            "fnmr_at_fmr_1e-2": accuracy.fnmr_at_fmr(curve, 1e-2),
-            "fnmr_at_fmr_1e-3": accuracy.fnmr_at_fmr(curve, 1e-3),
-            "fnmr_at_zero_fmr": accuracy.fnmr_at_fmr(curve, 0.0),
-            "failures_to_extract": self.failures,
-            "extract_ms": self.extract_ms,
-            "comparisons_per_second": self.comparisons_per_second,
-        }
 
 
 def run(

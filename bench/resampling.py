@@ -6,16 +6,14 @@ The pairs of one finger stand or fall together, so intervals come from drawing f
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench import accuracy
+from bench.outcome import Outcome
 from services.abis import fusion
-
-if TYPE_CHECKING:
-    from bench.fingerprint import Outcome
 
 F64 = NDArray[np.float64]
 SEED = 1
