@@ -36,8 +36,9 @@ from sim.card.host import (
 
 MAX_READERS = 16
 """pcscd's reader slots."""
-START_SECONDS = 10.0
-
+START_SECONDS = 20.0
+STARTS = 3
+"""A port that was free a moment ago may be another bank's by now."""
 
 _HEIR = 'read _; kill "$1"; if [ -n "$2" ]; then rm -rf "$2"; fi'
 """Waits for the end of its input, which comes when we die in whatever way, and then ends pcscd in our
@@ -109,10 +110,15 @@ class ReaderBank:
 
     def start(self) -> Self:
         """Start pcscd on free ports and wait until its readers listen."""
-        if not self._ports:
+        for start in range(1, STARTS + 1):
             self._ports = free_ports(self._count)
-        self._configure(self._count)
-        self._launch()
+            self._configure(self._count)
+            try:
+                self._launch()
+                break
+            except PcscMissingError:
+                if start == STARTS:
+                    raise
         atexit.register(self.stop)
         return self
 

@@ -18,7 +18,7 @@ from services.cardperso.app import build
 from services.cardperso.settings import Settings
 from services.common.client import channel
 from services.common.clock import FixedClock
-from sim.card import Pace, PcscMissingError, ReaderBank
+from sim.card import Pace, ReaderBank
 from sim.card.globalplatform import VirtualGlobalPlatformCard
 from tests.cardperso.card_makers import eventually, make_holder
 from tests.cardperso.card_neighbours import Neighbours
@@ -26,12 +26,9 @@ from tests.cardperso.card_station import new_id
 
 
 @pytest.fixture
-def banks() -> Iterator[dict[str, ReaderBank]]:
+def banks(pcsc: None) -> Iterator[dict[str, ReaderBank]]:
     with ExitStack() as stack:
-        try:
-            yield {name: stack.enter_context(ReaderBank(2, name=name.title())) for name in ("hall", "annex")}
-        except PcscMissingError as missing:
-            pytest.skip(str(missing))
+        yield {name: stack.enter_context(ReaderBank(2, name=name.title())) for name in ("hall", "annex")}
 
 
 @pytest.fixture

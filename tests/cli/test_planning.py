@@ -260,7 +260,7 @@ def test_delivery_notes_are_mended_line_by_line(options: tuple[str, ...], tmp_pa
     file.write_text(f"contract_id,delivery_note,first_serial,last_serial\n{CONTRACT}/1,SJ-9,5,x\n")
     wrong = tunggal("import", "delivery-notes", str(file), *options)
     assert wrong.exit_code == 1
-    assert "nothing was booked" in wrong.stdout
+    assert "nothing was booked" in " ".join(wrong.stdout.split()), "the path may be of any length"
     assert "last_serial" in wrong.stdout
     file.write_text(f"contract_id,delivery_note,first_serial,last_serial\n{CONTRACT}/1,SJ-9,20001,20010\n")
     full = tunggal("import", "delivery-notes", str(file), "--dry-run", *options)
