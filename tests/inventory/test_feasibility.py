@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from services.inventory.planning.calendar import indonesia
-from services.inventory.planning.feasibility import Bottleneck, Target, assess, coverage_rate
+from services.inventory.planning.feasibility import Bottleneck, Target, assess, coverage_rate, days_of_work
 
 CALENDAR = indonesia(2017, 2022)
 START, EARLY_MARCH = date(2020, 2, 4), date(2020, 3, 2)
@@ -122,10 +124,107 @@ def test_the_printers_it_asks_for_are_just_enough(
     assert needed == 1 or not feasible(needed - 1)
 
 
+def test_where_printers_and_operators_are_short_neither_helps_alone() -> None:
+    target = bekasi(per_printer_day=100.0, operators=5, operator_minutes_per_card=10.0)
+    verdict = assess(target, CALENDAR)
+    assert verdict.bottleneck is Bottleneck.OPERATORS
+    assert verdict.printers_needed is None
+    assert verdict.advice[0] == "96 printers (72 more) at 100 cards a day each together with 200 operators"
+    assert not assess(bekasi(**{**vars(target), "operators": 200}), CALENDAR).feasible
+    assert assess(bekasi(**{**vars(target), "operators": 200, "printers": 96}), CALENDAR).feasible
+
+
+def test_enough_operators_are_never_advised_to_be_more() -> None:
+    verdict = assess(bekasi(per_printer_day=100.0, operators=None, operator_minutes_per_card=10.0), CALENDAR)
+    assert not [advice for advice in verdict.advice if "operators" in advice]
+
+
+def test_ten_blanks_bind_before_slow_printers_do() -> None:
+    verdict = assess(bekasi(per_printer_day=100.0, blanks=10), CALENDAR)
+    assert verdict.bottleneck is Bottleneck.BLANKS
+    assert (verdict.cards_by_deadline, verdict.blanks_missing) == (10, 191_432)
+    # 100,000 blanks outlast the 48,000 cards that the printers make by then.
+    assert assess(bekasi(per_printer_day=100.0, blanks=100_000), CALENDAR).bottleneck is Bottleneck.PRINTERS
+
+
+def test_a_longer_day_makes_operators_faster_as_well() -> None:
+    target = bekasi(per_printer_day=500.0, operator_minutes_per_card=3.0)
+    verdict = assess(target, CALENDAR)
+    assert verdict.bottleneck is Bottleneck.OPERATORS
+    assert verdict.hours_needed == pytest.approx(8 * 191_442 / (46 * 160 * 20))
+    # The rate of a printer is of eight hours: in more of them it makes more.
+    hours = verdict.hours_needed
+    longer = {"hours_per_day": hours, "per_printer_day": 500 * hours / 8}
+    assert assess(bekasi(**{**vars(target), **longer}), CALENDAR).feasible
+
+
+_TARGET = {
+    "cards": st.integers(1, 400_000),
+    "printers": st.integers(1, 200),
+    "minutes_per_card": st.floats(0.5, 60),
+    "hours_per_day": st.floats(1, 24),
+    "operators": st.none() | st.integers(1, 200),
+    "operator_minutes_per_card": st.none() | st.floats(0.5, 60),
+    "spoilage": st.floats(0, 0.9),
+    "blanks": st.none() | st.integers(0, 800_000),
+}
+
+
+@given(
+    given=st.fixed_dictionaries(_TARGET),
+    more=st.sampled_from(["printers", "operators", "hours_per_day", "blanks", "deadline"]),
+    times=st.floats(1, 5),
+)
+@settings(deadline=None)
+def test_more_of_anything_never_makes_it_later_or_less(
+    given: dict[str, Any], more: str, times: float
+) -> None:
+    target = bekasi(**given)
+    if more == "deadline":
+        better = replace(target, deadline=target.deadline + timedelta(int(30 * times)))
+    elif getattr(target, more) is None:
+        return
+    else:
+        raised = getattr(target, more) * times
+        if more == "hours_per_day":
+            raised = min(raised, 24.0)
+        better = replace(target, **{more: raised if more == "hours_per_day" else int(raised)})
+    assume(days_of_work(target) < 2000)
+    before, after = assess(target, CALENDAR), assess(better, CALENDAR)
+    assert after.cards_by_deadline >= before.cards_by_deadline
+    assert after.days_of_work <= before.days_of_work + 1e-9
+    assert after.blanks_missing <= before.blanks_missing
+    assert after.feasible >= before.feasible
+    if before.finish is not None:
+        assert after.finish is not None
+        assert after.finish <= before.finish
+
+
+@given(given=st.fixed_dictionaries(_TARGET))
+@settings(deadline=None)
+def test_the_parts_of_a_verdict_agree(given: dict[str, Any]) -> None:
+    target = bekasi(**given)
+    assume(days_of_work(target) < 2000)
+    verdict = assess(target, CALENDAR)
+    in_time = verdict.finish is not None and verdict.finish <= target.deadline
+    assert verdict.feasible == in_time
+    assert verdict.feasible == (not verdict.advice)
+    assert verdict.feasible == (verdict.cards_by_deadline == target.cards)
+    assert verdict.blanks_needed >= target.cards
+    if verdict.hours_needed is not None and not verdict.blanks_missing:
+        longer = replace(target, hours_per_day=min(verdict.hours_needed * (1 + 1e-9), 24.0))
+        assert assess(longer, CALENDAR).feasible
+    if verdict.printers_needed is not None and not verdict.blanks_missing:
+        assert assess(replace(target, printers=verdict.printers_needed), CALENDAR).feasible
+
+
 @pytest.mark.parametrize(
     "changes",
     [
         {"cards": 0},
+        {"spoilage": 1.0},
+        {"spoilage": -0.1},
+        {"minutes_per_card": 15.0, "per_printer_day": None, "hours_per_day": 0.0},
         {"printers": 0},
         {"deadline": date(2020, 2, 3)},
         {"per_printer_day": 0.0},

@@ -416,6 +416,9 @@ def test_bekasis_target_over_rpc(desk: Books) -> None:
         ({"deadline": "2020-02-03"}, "NO_WORKING_DAY"),
         ({"deadline": "2020-02-30"}, "DAY_MALFORMED"),
         ({"cards": 900_000_000}, "TARGET_OUT_OF_SIGHT"),
+        ({"cards": 10**6, "operators": 1, "operator_minutes_per_card": 1440}, "TARGET_OUT_OF_SIGHT"),
+        ({"start": "9995-01-01", "deadline": "9999-12-31"}, "TARGET_OUT_OF_SIGHT"),
+        ({"deadline": "9999-12-31"}, "TARGET_OUT_OF_SIGHT"),
     ],
 )
 def test_what_is_no_target_is_refused_with_its_field(
@@ -460,3 +463,11 @@ def test_coverage_above_all_is_refused_and_of_nowhere_unknown(desk: Books) -> No
     assert refused.value.reason == "MORE_RECORDED_THAN_OBLIGED"
     with pytest.raises(NotFound):
         desk.send(pb.GetCoverageRequest(location="32"))
+
+
+def test_a_goal_of_another_age_is_refused(desk: Books) -> None:
+    coverage = pb.Coverage(location="32", day="2017-03-29", recorded=9, obliged=10, source="Tempo")
+    desk.send(pb.ReportCoverageRequest(request_id=new_id(), coverage=coverage))
+    with pytest.raises(InvalidArgument) as refused:
+        desk.send(pb.GetCoverageRequest(location="32", goal=1.0, deadline="9999-12-31"))
+    assert (refused.value.reason, refused.value.field) == ("GOAL_OUT_OF_SIGHT", "deadline")

@@ -62,9 +62,11 @@ class Verdict:
     bottleneck: Bottleneck
     blanks_needed: int
     blanks_missing: int
-    #: What alone would make it feasible, the rest as it is; ``None`` where more of it does not help.
+    #: Printers that alone would make it feasible, the rest as it is; ``None`` where operators are short, too.
     printers_needed: int | None
+    #: Hours a day that alone would; ``None`` where a day has too few.
     hours_needed: float | None
+    #: Operators that the target takes, however many printers there are; ``None`` where that is unknown.
     operators_needed: int | None
     cards_by_deadline: int
     advice: tuple[str, ...]
@@ -74,27 +76,27 @@ def assess(target: Target, calendar: WorkCalendar) -> Verdict:
     """Judge ``target``. Raises :class:`ValueError` where it is no target: no cards, no printers, no rate, no
     days.
     """
-    rate = _printer_rate(target)
     days = calendar.worked_between(target.start, target.deadline)
     if min(target.cards, target.printers) < 1 or days < 1 or not 0 <= target.spoilage < 1:
         raise ValueError(f"not a target: {target}")
-    # A printer prints its spoiled cards too.
-    tries = ceil(target.cards / (1 - target.spoilage) - 1e-9)
-    by_printers = target.printers * rate
-    by_operators = _operator_rate(target)
+    rate = _printer_rate(target)
+    tries = _tries(target)
+    by_printers, by_operators = target.printers * rate, _operator_rate(target)
     per_day = min(by_printers, by_operators)
-    of_work = tries / per_day
+    of_work = days_of_work(target)
     missing = 0 if target.blanks is None else max(tries - target.blanks, 0)
     finish = None if missing else calendar.nth_worked(target.start, ceil(of_work - 1e-9))
     in_time = of_work <= days + 1e-9
     bottleneck = Bottleneck.PRINTERS if by_printers <= by_operators else Bottleneck.OPERATORS
-    if missing and (in_time or target.blanks == 0):
+    # Blanks that do not even last until the deadline end first, however slow printers and people are.
+    if missing and target.blanks is not None and target.blanks <= per_day * days:
         bottleneck = Bottleneck.BLANKS
     made = min(per_day * days, tries, inf if target.blanks is None else target.blanks) * (1 - target.spoilage)
     needed_rate = tries / target.printers / days
     printers_needed = ceil(tries / rate / days - 1e-9)
     enough_people = by_operators >= tries / days - 1e-9
-    hours = needed_rate / rate * target.hours_per_day
+    # Both printers and people do more in a longer day.
+    hours = of_work / days * target.hours_per_day
     verdict = Verdict(
         feasible=in_time and not missing,
         working_days=days,
@@ -106,12 +108,19 @@ def assess(target: Target, calendar: WorkCalendar) -> Verdict:
         blanks_needed=tries,
         blanks_missing=missing,
         printers_needed=printers_needed if enough_people else None,
-        hours_needed=hours if enough_people and hours <= 24 else None,
+        hours_needed=hours if hours <= 24 else None,
         operators_needed=_operators_needed(target, tries, days),
         cards_by_deadline=min(floor(made + 1e-9), target.cards),
         advice=(),
     )
     return _with_advice(verdict, target, rate, calendar)
+
+
+def days_of_work(target: Target) -> float:
+    """Working days, not rounded, that printers and people take for ``target``, whatever its deadline. Raises
+    :class:`ValueError` where it has no rate.
+    """
+    return _tries(target) / min(target.printers * _printer_rate(target), _operator_rate(target))
 
 
 def coverage_rate(
@@ -126,6 +135,11 @@ def coverage_rate(
     if days < 1:
         raise ValueError(f"no working day from {start} to {deadline}")
     return max(goal * obliged - recorded, 0.0) / days
+
+
+def _tries(target: Target) -> int:
+    """Blanks that it takes; a printer prints its spoiled cards, too."""
+    return ceil(target.cards / (1 - target.spoilage) - 1e-9)
 
 
 def _printer_rate(target: Target) -> float:
@@ -155,15 +169,17 @@ def _operators_needed(target: Target, tries: int, days: int) -> int | None:
 def _with_advice(verdict: Verdict, target: Target, rate: float, calendar: WorkCalendar) -> Verdict:
     advice = []
     if verdict.days_of_work > verdict.working_days + 1e-9:
-        if verdict.printers_needed is not None and verdict.printers_needed > target.printers:
-            more = verdict.printers_needed - target.printers
-            advice.append(
-                f"{verdict.printers_needed:,} printers ({more:,} more) at {rate:,.0f} cards a day each"
-            )
+        printers = ceil(verdict.blanks_needed / rate / verdict.working_days - 1e-9)
+        lacking = []
+        if printers > target.printers:
+            more = printers - target.printers
+            lacking.append(f"{printers:,} printers ({more:,} more) at {rate:,.0f} cards a day each")
+        if target.operators is not None and (verdict.operators_needed or 0) > target.operators:
+            lacking.append(f"{verdict.operators_needed:,} operators")
+        # Where both are short, neither helps without the other.
+        advice.append(" together with ".join(lacking))
         if verdict.hours_needed is not None and verdict.hours_needed > target.hours_per_day:
             advice.append(f"{verdict.hours_needed:,.1f} hours a day at the same pace")
-        if verdict.operators_needed is not None and verdict.operators_needed > (target.operators or 0):
-            advice.append(f"{verdict.operators_needed:,} operators")
         last = calendar.nth_worked(target.start, ceil(verdict.days_of_work - 1e-9))
         advice.append(f"until {last:%-d %B %Y} instead of {target.deadline:%-d %B %Y}")
         advice.append(f"{verdict.cards_by_deadline:,} cards instead of {target.cards:,}")

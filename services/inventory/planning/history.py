@@ -168,7 +168,7 @@ def _no_use(connection: sa.Connection, region: Location, start: date, last: date
     original = _transfer.alias("original")
     before = sa.select(original.c.book_time).where(original.c.transfer_id == _transfer.c.reverses)
     free_again = _line.c.target.endswith(f"/{Condition.ON_HAND}")
-    limits = [
+    limits: list[Any] = [
         tables.IS_NO_USE,
         _transfer.c.book_time >= ledger_days.end_of(start - timedelta(1)),
         _transfer.c.book_time < ledger_days.end_of(last),

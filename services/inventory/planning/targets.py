@@ -11,11 +11,12 @@ from services.common.errors import InvalidArgument, NotFound
 from services.inventory.adapter import day
 from services.inventory.planning import messages
 from services.inventory.planning.calendar import WorkCalendar, indonesia
-from services.inventory.planning.feasibility import Target, coverage_rate
+from services.inventory.planning.feasibility import Target, coverage_rate, days_of_work
 from services.inventory.planning.store import Coverage
 
 #: A finish further away than this is no plan for anybody.
 _LONGEST_TARGET_YEARS = 10
+_LONGEST_GOAL_YEARS = 50
 
 
 def read(given: pb.Target) -> tuple[Target, WorkCalendar]:
@@ -69,6 +70,13 @@ def coverage(
         return answer
     if deadline is None:
         raise _no_day_left("deadline")
+    if deadline.year > latest.day.year + _LONGEST_GOAL_YEARS:
+        raise InvalidArgument(
+            "GOAL_OUT_OF_SIGHT",
+            f"The deadline is more than {_LONGEST_GOAL_YEARS} years after the figures of {latest.day}.",
+            field="deadline",
+            remedy="Check the deadline; no calendar of working days reaches that far.",
+        )
     calendar = indonesia(latest.day.year, max(latest.day.year, deadline.year))
     worked = calendar.worked_between(latest.day, deadline)
     if worked < 1:
@@ -96,14 +104,12 @@ def _check(target: Target) -> None:
             remedy="Check the first day.",
         )
     longest = date(last_year, 12, 31)
-    rate = target.per_printer_day or target.hours_per_day * 60 / (target.minutes_per_card or 1.0)
-    work = target.cards / (1 - target.spoilage) / (rate * target.printers)
-    if work > 200 * _LONGEST_TARGET_YEARS or target.deadline > longest:
+    if days_of_work(target) > 200 * _LONGEST_TARGET_YEARS or target.deadline > longest:
         raise InvalidArgument(
             "TARGET_OUT_OF_SIGHT",
             f"The target takes longer than {_LONGEST_TARGET_YEARS} years.",
             field="target.cards",
-            remedy="Check cards, printers and rate; split the target into years.",
+            remedy="Check cards, printers, operators and rates; split the target into years.",
         )
 
 
