@@ -117,6 +117,16 @@ def require_two_places(source: Location, target: Location) -> None:
         )
 
 
+def finder_needed(damaged: int) -> InvalidArgument:
+    """The refusal of damage that nobody in particular found: its reviewer must be somebody else."""
+    return InvalidArgument(
+        "OPERATOR_NEEDED",
+        f"{damaged} units are damaged, but nobody says to have found them so.",
+        field="operator",
+        remedy="Send the id of the operator who opened the boxes.",
+    )
+
+
 def unknown(allocation_id: str) -> NotFound:
     """The refusal of an id that no allocation has."""
     return NotFound(

@@ -9,6 +9,8 @@ from tunggal.inventory.v1 import (
     chips_pb2_grpc,
     contracts_pb2,
     contracts_pb2_grpc,
+    conveyances_pb2,
+    conveyances_pb2_grpc,
     counts_pb2,
     counts_pb2_grpc,
     exchange_pb2,
@@ -21,6 +23,8 @@ from tunggal.inventory.v1 import (
     movements_pb2_grpc,
     planning_pb2,
     planning_pb2_grpc,
+    reversals_pb2,
+    reversals_pb2_grpc,
     spoilage_pb2,
     spoilage_pb2_grpc,
     statements_pb2,
@@ -36,9 +40,11 @@ from services.inventory import (
     card_service,
     chip_service,
     contract_service,
+    conveyance_service,
     count_service,
     ledger_service,
     movement_service,
+    reversal_service,
     service,
     spoilage_service,
     withdrawal_service,
@@ -126,6 +132,18 @@ def build(settings: Settings, clock: Clock | None = None, *, statements: bool = 
             withdrawals_pb2_grpc.add_WithdrawalServiceServicer_to_server,
             withdrawal_service.WithdrawalService(database, journal),
             withdrawal_service.ALLOW,
+        )
+        .add(
+            conveyances_pb2.DESCRIPTOR.services_by_name["ConveyanceService"],
+            conveyances_pb2_grpc.add_ConveyanceServiceServicer_to_server,
+            conveyance_service.ConveyanceService(database, journal),
+            conveyance_service.ALLOW,
+        )
+        .add(
+            reversals_pb2.DESCRIPTOR.services_by_name["ReversalService"],
+            reversals_pb2_grpc.add_ReversalServiceServicer_to_server,
+            reversal_service.ReversalService(database, journal),
+            reversal_service.ALLOW,
         )
         .add(
             planning_pb2.DESCRIPTOR.services_by_name["PlanningService"],

@@ -213,9 +213,9 @@ class Books(Holdings):
         return self.connection.scalar(query)
 
     def lock(self, account: Account) -> int:
-        """Lock the account and return its balance; an account that never was has none and no lock."""
-        query = sa.select(_account.c.balance).where(_account.c.code == account.code).with_for_update()
-        return self.connection.scalar(query) or 0
+        """Lock the account and return its balance. One that never was is opened: it has a row to lock."""
+        self._add(account, 0)
+        return int(self.connection.scalar(_BALANCE, {"of_code": account.code}) or 0)
 
     def custody(self, serial: int) -> list[CustodyStep]:
         """Every transfer that moved ``serial``, oldest first."""

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from services.inventory import items
 from services.inventory import stock_count as counts
 from services.inventory.balances import Balances
-from services.inventory.blank import unknown as unknown_serial
 from services.inventory.desk import Desk, Event
 from services.inventory.ledger import Account, Condition, Kind, Line
 from services.inventory.location import Location
 from services.inventory.movement_store import MovementStore
 from services.inventory.people import require_other
-from services.inventory.serials import SerialRange, count, ordered, without
+from services.inventory.serials import SerialRange, count, without
 from services.inventory.stock_count import CountState, Sheet, StockCount
 
 
@@ -38,6 +36,7 @@ class CountOffice:
     def begin(self, location: Location, item: str, operator: str) -> StockCount:
         """Note where the books are; nobody who counts is told."""
         self._desk.item(item)
+        self._store.require_open(location, "location")
         account = Account(location, Condition.ON_HAND, item)
         # Locked, so that balance and entry belong together.
         balance = self._desk.books.lock(account)
@@ -66,15 +65,7 @@ class CountOffice:
         sheets = self._store.sheets_of(count_id)
         person = self._desk.person(operator)
         require_other(person, *(sheet.person for sheet in sheets))
-        if self._desk.serialised(before.item):
-            if quantity and not ranges:
-                raise items.serials_needed(before.item)
-            serials = ordered(ranges, "serials")
-            quantity = count(serials)
-        elif ranges:
-            raise items.serials_unwanted(before.item, "serials")
-        else:
-            serials = ()
+        serials, quantity = self._desk.counted(before.item, quantity, ranges, "serials")
         sheet = Sheet(count_id, len(sheets) + 1, quantity, serials, person.signature, self._now)
         self._store.sheets.add(sheet)
         if not counts.settled([*sheets, sheet]):
@@ -94,6 +85,7 @@ class CountOffice:
         sheets = self._store.sheets_of(count_id)
         person = self._desk.person(operator)
         require_other(person, *(sheet.person for sheet in sheets))
+        self._store.require_open(before.location, "count_id")
         account = Account(before.location, Condition.ON_HAND, before.item)
         balance = self._desk.books.lock(account)
         if self._balances.last_entry(account) != before.entry_seen or balance != before.expected:
@@ -114,14 +106,19 @@ class CountOffice:
         return after, variance
 
     def reject(self, count_id: str, decision: str, operator: str) -> StockCount:
-        """Drop a count; the books stay as they are."""
+        """Drop a count; the books stay as they are.
+
+        Raises :class:`PermissionDenied` for somebody who counted: nobody undoes a sheet of their own.
+        """
         before = self._count(count_id)
         if before.state is not CountState.COUNTING:
             before.require(CountState.AGREED)
+        person = self._desk.person(operator)
+        require_other(person, *(sheet.person for sheet in self._store.sheets_of(count_id)))
         after = replace(
             before,
             state=CountState.REJECTED,
-            decided_by=self._desk.person(operator).signature,
+            decided_by=person.signature,
             decide_time=self._now,
             decision=decision,
         )
@@ -143,23 +140,12 @@ class CountOffice:
         if missing:
             target = stock.to(Condition.MISSING)
             self._desk.move_ranges(event, stock, target, missing, field="count_id")
-        for serials in found:
-            self._find(event, stock, serials)
-        return Variance(count(missing), count(found))
-
-    def _find(self, event: Event, stock: Account, serials: SerialRange) -> None:
-        """Book as here what the books miss somewhere; anything else they have elsewhere is refused."""
-        first = serials.first
-        while first <= serials.last:
-            held = self._desk.books.holding_of(first)
-            if held is None:
-                raise unknown_serial(first)
-            account, last = held
-            part = SerialRange(first, min(last, serials.last))
+        # What the books miss somewhere is here; anything else they have elsewhere is refused.
+        for account, part in self._desk.whereabouts(found):
             if account.condition is not Condition.MISSING:
                 raise counts.foreign(part, account.code)
             self._desk.move_ranges(event, account, stock, [part], field="count_id")
-            first = part.last + 1
+        return Variance(count(missing), count(found))
 
     def _count(self, count_id: str) -> StockCount:
         found = self._store.counts.get(count_id, lock=True)

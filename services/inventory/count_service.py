@@ -8,9 +8,10 @@ import grpc
 from tunggal.inventory.v1 import counts_pb2 as pb
 from tunggal.inventory.v1 import counts_pb2_grpc
 
-from services.inventory import messages
+from services.common import paging
+from services.inventory import messages, movement_tables
 from services.inventory import stock_count as counts
-from services.inventory.adapter import OPERATORS, Adapter, ranges
+from services.inventory.adapter import OPERATORS, Adapter, after, ranges, token
 from services.inventory.count_office import CountOffice
 from services.inventory.desk import Desk
 from services.inventory.location import parse
@@ -18,13 +19,16 @@ from services.inventory.movement_store import MovementStore
 from services.inventory.stock_count import CountState, Sheet, StockCount
 
 #: Who may call what: SPIFFE paths by method.
-ALLOW = dict.fromkeys(("BeginCount", "SubmitCount", "ApproveCount", "RejectCount", "GetCount"), OPERATORS)
+ALLOW = dict.fromkeys(
+    ("BeginCount", "SubmitCount", "ApproveCount", "RejectCount", "GetCount", "ListCounts"), OPERATORS
+)
 _STATES = {
     CountState.COUNTING: pb.COUNT_STATE_COUNTING,
     CountState.AGREED: pb.COUNT_STATE_AGREED,
     CountState.APPLIED: pb.COUNT_STATE_APPLIED,
     CountState.REJECTED: pb.COUNT_STATE_REJECTED,
 }
+_BY_NUMBER: dict[int, CountState] = {int(number): state for state, number in _STATES.items()}
 
 
 class CountService(Adapter, counts_pb2_grpc.CountServiceServicer):
@@ -89,6 +93,19 @@ class CountService(Adapter, counts_pb2_grpc.CountServiceServicer):
             if found is None:
                 raise counts.unknown(request.count_id)
             return pb.GetCountResponse(count=_count(found, known.sheets_of(found.count_id)))
+
+    def ListCounts(
+        self, request: pb.ListCountsRequest, context: grpc.ServicerContext
+    ) -> pb.ListCountsResponse:
+        """Lists counts in order of entry."""
+        columns = movement_tables.stock_count.c
+        wanted = [columns.location == parse(request.location, "location")] if request.location else []
+        wanted += [columns.state == _BY_NUMBER[request.state]] if request.state else []
+        with self._read() as store:
+            known = MovementStore(store.connection)
+            page = known.counts.page(after(request.page_token), paging.page_size(request.page_size), *wanted)
+            found = [_count(count, known.sheets_of(count.count_id)) for count in page.items]
+        return pb.ListCountsResponse(counts=found, next_page_token=token(page))
 
 
 def _seen(desk: Desk, value: StockCount) -> pb.StockCount:

@@ -4,17 +4,20 @@ transfer says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
 from services.common.errors import FailedPrecondition
 from services.inventory import blank as blanks
+from services.inventory import items, movement_tables
+from services.inventory import spoilage as spoilages
 from services.inventory.items import Item
 from services.inventory.ledger import BLANK, Account, Kind, Line, NotThereError, OverdrawnError, Transfer
 from services.inventory.location import Location
 from services.inventory.people import Person, require_own
-from services.inventory.serials import SerialRange
+from services.inventory.serials import SerialRange, count, ordered
 from services.inventory.spoilage import Spoilage, SpoilageState
 from services.inventory.store import Store
 
@@ -61,6 +64,39 @@ class Desk:
     def serialised(item_id: str) -> bool:
         """Whether each unit of the item has a number of its own; only cards have."""
         return item_id == BLANK
+
+    def counted(
+        self, item_id: str, quantity: int, ranges: Sequence[SerialRange], field: str
+    ) -> tuple[tuple[SerialRange, ...], int]:
+        """The serials of ``field`` in order, and how many units they and ``quantity`` tell of.
+
+        Raises :class:`FailedPrecondition` for serials of an item without, and where the two tell different
+        counts of an item with serials.
+        """
+        if not self.serialised(item_id):
+            if ranges:
+                raise items.serials_unwanted(item_id, field)
+            return (), quantity
+        serials = ordered(ranges, field)
+        if quantity not in (0, count(serials)):
+            raise items.miscounted(item_id, quantity, count(serials), field)
+        return serials, count(serials)
+
+    def whereabouts(self, ranges: Sequence[SerialRange]) -> Iterator[tuple[Account, SerialRange]]:
+        """Who has these serials now: each account with the part of a range that it has.
+
+        Raises :class:`NotFound` for a serial that was never delivered.
+        """
+        for serials in ranges:
+            first = serials.first
+            while first <= serials.last:
+                held = self.books.holding_of(first)
+                if held is None:
+                    raise blanks.unknown(first)
+                account, last = held
+                part = SerialRange(first, min(last, serials.last))
+                yield account, part
+                first = part.last + 1
 
     def move(
         self,
@@ -137,6 +173,17 @@ class Desk:
         )
         self.store.spoilages.add(spoilage)
         return spoilage
+
+    def unspoil(self, subject: str, field: str, *, agreed: bool) -> None:
+        """What ``subject`` spoiled was not spoiled. Raises :class:`FailedPrecondition` where a reviewer has
+        said something of it and two people have not ``agreed``.
+        """
+        for spoilage in self.store.spoilages.where(movement_tables.spoilage.c.subject == subject):
+            if spoilage.state is SpoilageState.REVERSED:
+                continue
+            if not agreed and spoilage.state is not SpoilageState.BOOKED:
+                raise spoilages.reviewed(spoilage, field)
+            self.store.spoilages.save(replace(spoilage, state=SpoilageState.REVERSED))
 
     def shift(self, source: Account, target: Account, quantity: int, field: str) -> None:
         """Move a balance and lock both accounts; raises :class:`FailedPrecondition` when there is less."""

@@ -50,11 +50,22 @@ def serials_needed(item_id: str) -> FailedPrecondition:
     )
 
 
+def miscounted(item_id: str, quantity: int, named: int, field: str) -> FailedPrecondition:
+    """The refusal of a quantity and of serial numbers that tell different counts."""
+    return FailedPrecondition(
+        "SERIALS_NEEDED",
+        f"Of {quantity} {item_id} {named} are named by their serial numbers.",
+        field=field,
+        remedy="Name the serials of all of them; the quantity follows from them.",
+        metadata={"quantity": str(quantity), "serials": str(named)},
+    )
+
+
 def serials_unwanted(item_id: str, field: str) -> FailedPrecondition:
     """The refusal of serial numbers for an item that has none."""
     return FailedPrecondition(
         "SERIALS_UNWANTED",
         f"The units of {item_id} have no serial numbers.",
-        field=f"{field}.serials",
+        field=field,
         remedy="Send the quantity and leave the serials out.",
     )

@@ -34,6 +34,7 @@ class Condition(StrEnum):
     DESTROYED = "destroyed"
     MISSING = "missing"
     WITHDRAWN = "withdrawn"
+    CONVEYED = "conveyed"
     FOUND = "found"
     LENT = "lent"
     BORROWED = "borrowed"
@@ -52,7 +53,22 @@ STOCK = (
     Condition.DESTROYED,
     Condition.MISSING,
     Condition.WITHDRAWN,
+    Condition.CONVEYED,
     Condition.FOUND,
+)
+
+#: Conditions of what somebody must still see to: no place goes away before it has none of it.
+OPEN_ENDED = (
+    Condition.ON_HAND,
+    Condition.ALLOCATED,
+    Condition.IN_TRANSIT,
+    Condition.RESERVED,
+    Condition.PENDING,
+    Condition.SPOILED,
+    Condition.WITHDRAWN,
+    Condition.CONVEYED,
+    Condition.LENT,
+    Condition.BORROWED,
 )
 
 #: Conditions whose balance is never above zero: the other side of a promise or of a find.
@@ -81,6 +97,8 @@ class Kind(StrEnum):
     BLANK_SPOILED = "blank.spoiled"
     CARD_VOIDED = "card.voided"
     CARD_WITHDRAWN = "card.withdrawn"
+    CONVEYANCE_SENT = "conveyance.sent"
+    CONVEYANCE_RECEIVED = "conveyance.received"
     STOCK_MOVED = "stock.moved"
     STOCK_USED = "stock.used"
     STOCK_SPOILED = "stock.spoiled"

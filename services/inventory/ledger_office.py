@@ -19,14 +19,16 @@ from services.inventory.movement_store import MovementStore
 from services.inventory.pending import Pending, PendingState
 from services.inventory.records import Column, Records
 from services.inventory.refusal import in_future
+from services.inventory.reversal import require_alone
 
 _ACCOUNT = Column(lambda account: account.code, Account.parse)
-#: Kinds whose stock is as free after the transfer as it was before: taking it back contradicts nothing else.
+#: Kinds whose stock is held for nobody after the transfer: taking it back contradicts nothing else.
 REVERSIBLE = (
     Kind.STOCK_MOVED,
     Kind.STOCK_USED,
     Kind.PENDING_POSTED,
     Kind.SUPPLY_RECEIVED,
+    Kind.STOCK_SPOILED,
     Kind.CARD_WITHDRAWN,
 )
 
@@ -157,11 +159,11 @@ class LedgerOffice:
         query = sa.select(tables.pending.c.entry).where(_due(now)).limit(1)
         return connection.execute(query).first() is not None
 
-    def reverse(self, transfer_id: str, reason: str) -> Transfer:
-        """Take a transfer back by its opposite; both stay in the books.
+    def reversible(self, transfer_id: str) -> Transfer:
+        """The transfer, locked, if it is one that is taken back by itself.
 
-        Raises :class:`FailedPrecondition` for a transfer that is part of something else, was reversed before,
-        or whose stock has moved on.
+        Raises :class:`FailedPrecondition` for a transfer that is part of something else or was reversed
+        before.
         """
         found = self._desk.books.transfer(transfer_id, lock=True)
         if found is None:
@@ -175,6 +177,18 @@ class LedgerOffice:
                 field="transfer_id",
                 remedy="Nothing is left to do; a repeated call needs the request_id of the first one.",
             )
+        return found
+
+    def reverse(self, transfer_id: str, reason: str, *, agreed: bool = False) -> Transfer:
+        """Take a transfer back by its opposite; both stay in the books.
+
+        Raises what :meth:`reversible` raises, and :class:`FailedPrecondition` when its stock has moved on, or
+        when it takes two people who have not ``agreed``.
+        """
+        found = self.reversible(transfer_id)
+        if not agreed:
+            require_alone(found, self._desk.clerk, "transfer_id")
+        self._desk.unspoil(found.subject, "transfer_id", agreed=agreed)
         quantity = sum(line.quantity for line in found.lines)
         source, target = found.lines[0].target, found.lines[0].source
         if target.condition is Condition.ON_HAND:

@@ -11,12 +11,13 @@ from services.inventory.location import Location
 
 
 class LoanState(StrEnum):
-    """PROPOSED → LENT → SETTLED, or PROPOSED → REJECTED."""
+    """PROPOSED → LENT → SETTLED, or PROPOSED → REJECTED; CANCELLED when its allocation was withdrawn."""
 
     PROPOSED = "proposed"
     LENT = "lent"
     SETTLED = "settled"
     REJECTED = "rejected"
+    CANCELLED = "cancelled"
 
 
 @dataclass(frozen=True)
@@ -51,14 +52,15 @@ class Loan:
     def after_receipt(self, receiver: Location, quantity: int) -> tuple[Loan, int]:
         """The loan after ``quantity`` of it arrived at ``receiver``, and how much more is owed than before.
 
-        What the borrower gives back beyond its debt is not owed to it: it is a gift.
+        What the borrower gives back beyond its debt is not owed to it: it is a gift. Nothing is owed of what
+        never arrived.
         """
-        if receiver == self.borrower:
-            return replace(self, owed=self.owed + quantity), quantity
-        settled = min(quantity, self.owed)
-        left = self.owed - settled
-        state = self.state if left else LoanState.SETTLED
-        return replace(self, owed=left, state=state), -settled
+        more = quantity if receiver == self.borrower else -min(quantity, self.owed)
+        return self.owing(self.owed + more), more
+
+    def owing(self, units: int) -> Loan:
+        """The loan once the borrower owes ``units``."""
+        return replace(self, owed=units, state=LoanState.LENT if units else LoanState.SETTLED)
 
 
 def unknown(loan_id: str) -> NotFound:

@@ -22,13 +22,18 @@ LOAN_STATES = {
     LoanState.LENT: pb.LOAN_STATE_LENT,
     LoanState.SETTLED: pb.LOAN_STATE_SETTLED,
     LoanState.REJECTED: pb.LOAN_STATE_REJECTED,
+    LoanState.CANCELLED: pb.LOAN_STATE_CANCELLED,
 }
 
 
 def receipt(request: pb.ReceiveShipmentRequest) -> Receipt:
     """What the receiver found."""
     return Receipt(
-        _parcel(request.missing), _parcel(request.damaged), _parcel(request.surplus), request.reason
+        _parcel(request.missing),
+        _parcel(request.damaged),
+        _parcel(request.surplus),
+        request.reason,
+        request.operator,
     )
 
 

@@ -13,7 +13,7 @@ from services.inventory import site as sites
 from services.inventory.allocation import Allocation, require_two_places
 from services.inventory.balances import Balances
 from services.inventory.desk import Desk
-from services.inventory.ledger import Account, Condition
+from services.inventory.ledger import OPEN_ENDED, Account, Condition
 from services.inventory.loan import Loan, LoanState
 from services.inventory.location import Location
 from services.inventory.movement_store import MovementStore
@@ -181,21 +181,16 @@ class MovementOffice:
         return site
 
     def close_site(self, location: Location) -> Site:
-        """Close a site; raises :class:`FailedPrecondition` while it has stock that could be used."""
+        """Close a site; raises :class:`FailedPrecondition` while it has anything that somebody must still see
+        to: stock, what waits for its destruction, a loan.
+        """
         site = self._store.sites.get(location, lock=True)
         if site is None:
             raise sites.unknown(location)
         if site.state is SiteState.CLOSED:
             raise sites.closed(location, "location")
-        usable = (
-            Condition.ON_HAND,
-            Condition.ALLOCATED,
-            Condition.IN_TRANSIT,
-            Condition.RESERVED,
-            Condition.PENDING,
-        )
         balances = Balances(self._store.connection).now(location, "")
-        left = {a.code: n for a, n in balances.items() if n and a.condition in usable}
+        left = {a.code: n for a, n in balances.items() if n and a.condition in OPEN_ENDED}
         if left:
             raise sites.not_empty(location, left)
         after = replace(site, state=SiteState.CLOSED, close_time=self._now)

@@ -1,4 +1,4 @@
-"""The SQL of requisitions, loans, sites, counts, destructions and refusals, over one open transaction."""
+"""The SQL of what is known of movements beside the books, over one open transaction."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ import sqlalchemy as sa
 
 from services.inventory import movement_tables as tables
 from services.inventory import site as sites
+from services.inventory.conveyance import Conveyance, ConveyanceState
 from services.inventory.loan import Loan, LoanState
 from services.inventory.location import Location
 from services.inventory.records import Column, Records, insert_new
 from services.inventory.refusal import Refusal
 from services.inventory.requisition import Requisition, RequisitionState
+from services.inventory.reversal import Reversal, ReversalState
 from services.inventory.serials import SerialRange
 from services.inventory.site import Site, SiteState
 from services.inventory.spoilage import Destruction, DestructionState, SpoilageState
@@ -45,6 +47,16 @@ class MovementStore:
         )
         self.withdrawals: Records[Withdrawal] = Records(
             connection, tables.withdrawal, Withdrawal, "withdrawal_id", {"cause": Cause}
+        )
+        self.conveyances: Records[Conveyance] = Records(
+            connection,
+            tables.conveyance,
+            Conveyance,
+            "conveyance_id",
+            {"state": ConveyanceState, "ranges": _RANGES, "cards": _RANGES, "remaining": _RANGES},
+        )
+        self.reversals: Records[Reversal] = Records(
+            connection, tables.reversal, Reversal, "reversal_id", {"state": ReversalState}
         )
         self.refusals: Records[Refusal] = Records(connection, tables.refusal, Refusal, "refusal_id")
         self.sites: Records[Site] = Records(connection, tables.site, Site, "location", {"state": SiteState})

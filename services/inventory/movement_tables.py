@@ -122,6 +122,7 @@ spoilage = sa.Table(
     # What spoiled it: a reservation, an allocation, a transfer.
     sa.Column("subject", sa.String(64), nullable=False, server_default=""),
     sa.Index("spoilage_of_place", "location", "item", "state"),
+    sa.Index("spoilage_subject", "subject"),
 )
 
 # A card that came back from its holder and is held at `location`. Written once: what became of it is custody.
@@ -162,6 +163,49 @@ destruction = sa.Table(
     sa.Column("protocol", sa.Text, nullable=False, server_default=""),
     sa.Column("signature", sa.LargeBinary),
     sa.Column("key_id", sa.String(64), nullable=False, server_default=""),
+    # The canonical JSON that the witness vouches for.
+    sa.Column("prepared", sa.Text, nullable=False, server_default=""),
+)
+
+# What is on its way to a destruction elsewhere. `ranges` were sent, `cards` of them are withdrawn cards,
+# `remaining` have not arrived (JSON).
+conveyance = sa.Table(
+    "conveyance",
+    METADATA,
+    entry(),
+    sa.Column("conveyance_id", ID, nullable=False, unique=True),
+    sa.Column("source", _PLACE, nullable=False, index=True),
+    sa.Column("target", _PLACE, nullable=False, index=True),
+    sa.Column("item", _ITEM, nullable=False),
+    sa.Column("quantity", sa.BigInteger, nullable=False),
+    sa.Column("ranges", sa.Text, nullable=False),
+    sa.Column("cards", sa.Text, nullable=False),
+    sa.Column("remaining", sa.Text, nullable=False),
+    sa.Column("under_way", sa.BigInteger, nullable=False),
+    sa.Column("reason", _REASON, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("sent_by", _PERSON, nullable=False),
+    sa.Column("send_time", UtcDateTime, nullable=False),
+    sa.Column("received_by", _PERSON),
+    sa.Column("receive_time", UtcDateTime),
+    sa.CheckConstraint("under_way >= 0", name="conveyance_under_way"),
+)
+
+# One person wants a transfer, or the last step of a shipment, taken back; another approves.
+reversal = sa.Table(
+    "reversal",
+    METADATA,
+    entry(),
+    sa.Column("reversal_id", ID, nullable=False, unique=True),
+    sa.Column("transfer_id", sa.ForeignKey("transfer.transfer_id"), nullable=False),
+    sa.Column("allocation_id", ID),
+    sa.Column("kind", sa.String(32), nullable=False),
+    sa.Column("reason", _REASON, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("proposed_by", _PERSON, nullable=False),
+    sa.Column("propose_time", UtcDateTime, nullable=False),
+    sa.Column("decided_by", _PERSON),
+    sa.Column("decide_time", UtcDateTime),
 )
 
 # Somebody was sent away for want of stock; what the books said at that moment stands beside it.

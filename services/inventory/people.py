@@ -29,16 +29,21 @@ class Person(NamedTuple):
     def parse(cls, signature: str) -> Person:
         """The person that :attr:`signature` writes."""
         caller, _, operator = signature.partition(":")
+        if not operator and caller.startswith(PERSONAL):
+            operator = caller.removeprefix(PERSONAL)
         return cls(caller, operator)
 
 
 def require_other(person: Person, *before: str) -> None:
     """Raises :class:`PermissionDenied` when one of the signatures ``before`` is of the same operator.
 
-    The operator's id decides: one person with two certificates is one person, however the id is spelt.
+    The operator's id decides: one person with two certificates is one person, however the id is spelt. Where
+    an operator's certificate signed without an id, anybody who uses it may have been the one.
     """
     for signature in before:
-        if same(Person.parse(signature).operator, person.operator):
+        earlier = Person.parse(signature)
+        anybody = earlier == Person(person.caller, "") and person.caller.startswith("operator/")
+        if anybody or same(earlier.operator, person.operator):
             raise PermissionDenied(
                 "SECOND_PERSON_NEEDED",
                 f"{person.operator} took part in this before and cannot take this step as well.",

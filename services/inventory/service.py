@@ -14,7 +14,7 @@ from services.inventory.bookkeeper import Bookkeeper
 from services.inventory.contract_office import ContractOffice
 from services.inventory.contract_store import ContractStore
 from services.inventory.desk import Desk
-from services.inventory.ledger import BLANK, Condition
+from services.inventory.ledger import BLANK, Condition, Kind
 from services.inventory.location import CENTRE, parse
 from services.inventory.serials import SerialRange
 from services.inventory.shipping import Shipping
@@ -238,8 +238,9 @@ class InventoryService(Adapter, inventory_pb2_grpc.InventoryServiceServicer):
                 raise blank.unknown(request.serial, taken_back)
             steps = store.books.custody(request.serial)
         answer = pb.GetBlankResponse(blank=messages.blank(found), custody=map(messages.custody, steps))
-        if found.account.condition is Condition.WITHDRAWN:
-            answer.blank.spoil_reason = steps[-1].reason
+        if found.account.condition in (Condition.WITHDRAWN, Condition.CONVEYED):
+            withdrawn = [step.reason for step in steps if step.kind is Kind.CARD_WITHDRAWN]
+            answer.blank.spoil_reason = withdrawn[-1] if withdrawn else answer.blank.spoil_reason
         return answer
 
     def GetStock(self, request: pb.GetStockRequest, context: grpc.ServicerContext) -> pb.GetStockResponse:

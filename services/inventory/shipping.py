@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from services.common.errors import FailedPrecondition, InvalidArgument
+from services.common.errors import InvalidArgument
 from services.inventory import allocation as allocations
-from services.inventory import items
 from services.inventory.allocation import Allocation, AllocationState
 from services.inventory.desk import Desk, Event
 from services.inventory.ledger import BLANK, Account, Condition, Kind, Line
-from services.inventory.loan import Loan
+from services.inventory.loan import Loan, LoanState
 from services.inventory.location import Location
 from services.inventory.movement_store import MovementStore
 from services.inventory.serials import SerialRange, common, count, ordered, without
@@ -33,6 +32,8 @@ class Receipt:
     damaged: Parcel = Parcel()
     surplus: Parcel = Parcel()
     reason: str = ""
+    #: Who opened the boxes; needed where something is damaged, which somebody else reviews.
+    operator: str = ""
 
 
 class Shipping:
@@ -90,6 +91,8 @@ class Shipping:
             event, before, before.set_aside, Account(before.source, Condition.ON_HAND, before.item)
         )
         self._store.save_allocation(after)
+        if before.loan_id is not None:
+            self._call_off(before.loan_id, before.target)
         return after
 
     def dispatch(self, allocation_id: str) -> Allocation:
@@ -133,6 +136,9 @@ class Shipping:
                 field="missing",
                 remedy="Name as missing or damaged only what was sent; GetAllocation has the serials.",
             )
+        finder = self._desk.person(receipt.operator).signature if receipt.operator else ""
+        if damaged.quantity and not finder:
+            raise allocations.finder_needed(damaged.quantity)
         if before.serials:
             self._desk.books.take(before.serials, before.under_way, allocation_id)
         place = Account(before.target, Condition.ON_HAND, before.item)
@@ -147,6 +153,7 @@ class Shipping:
             place.to(Condition.SPOILED),
             damaged,
             receipt.reason or before.reason,
+            finder,
         )
         self._add_surplus(before, place, surplus, receipt.reason)
         if before.loan_id is not None:
@@ -154,7 +161,9 @@ class Shipping:
         self._store.save_allocation(after)
         return after
 
-    def _arrive(self, kind: Kind, sent: Allocation, target: Account, parcel: Parcel, reason: str) -> None:
+    def _arrive(
+        self, kind: Kind, sent: Allocation, target: Account, parcel: Parcel, reason: str, finder: str = ""
+    ) -> None:
         """Book a part of a shipment, whose serials nobody has at this moment, to where it is now."""
         if parcel.quantity == 0:
             return
@@ -163,7 +172,7 @@ class Shipping:
         self._desk.books.put(parcel.serials, target)
         self._desk.record(event, _lines(sent.under_way, target, parcel))
         if kind is Kind.RECEIPT_DAMAGED:
-            self._desk.note_spoilage(event, target, parcel.quantity, self._desk.clerk.actor)
+            self._desk.note_spoilage(event, target, parcel.quantity, finder)
 
     def _add_surplus(self, sent: Allocation, place: Account, surplus: Parcel, reason: str) -> None:
         if surplus.quantity == 0:
@@ -182,6 +191,13 @@ class Shipping:
         after, owed_more = before.after_receipt(sent.target, quantity)
         self._movements.loans.save(after)
         self._owe(after, owed_more)
+
+    def _call_off(self, loan_id: str, target: Location) -> None:
+        """A loan whose shipment was withdrawn before it left is over; one whose return was is not."""
+        loan = self._movements.loans.get(loan_id, lock=True)
+        assert loan is not None
+        if target == loan.borrower:
+            self._movements.loans.save(replace(loan, state=LoanState.CANCELLED))
 
     def _owe(self, loan: Loan, more: int) -> None:
         if more == 0:
@@ -204,19 +220,8 @@ class Shipping:
 
     def _parcel(self, item: str, parcel: Parcel, field: str) -> Parcel:
         """The part of a receipt with its serials in order, counted where the item has serials."""
-        if not self._desk.serialised(item):
-            if parcel.serials:
-                raise items.serials_unwanted(item, field)
-            return parcel
-        serials = ordered(parcel.serials, field)
-        if parcel.quantity not in (0, count(serials)):
-            raise FailedPrecondition(
-                "SERIALS_NEEDED",
-                f"Of {parcel.quantity} units that are {field}, {count(serials)} are named by their serials.",
-                field=f"{field}.serials",
-                remedy="Name the serials; the quantity follows from them.",
-            )
-        return Parcel(count(serials), serials)
+        serials, quantity = self._desk.counted(item, parcel.quantity, parcel.serials, f"{field}.serials")
+        return Parcel(quantity, serials)
 
     def _allocation(self, allocation_id: str) -> Allocation:
         found = self._store.allocation(allocation_id, lock=True)

@@ -81,6 +81,6 @@ def not_empty(location: Location, left: dict[str, int]) -> FailedPrecondition:
         "SITE_NOT_EMPTY",
         f"The site {location} still has {text}.",
         field="location",
-        remedy="Send it back and let the receipt be confirmed, then close the site.",
+        remedy="Send stock back, have scrap destroyed or conveyed elsewhere, give loans back; then close it.",
         metadata={code: str(quantity) for code, quantity in left.items()},
     )

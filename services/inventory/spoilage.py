@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from services.inventory.serials import SerialRange
 
 class SpoilageState(StrEnum):
     """BOOKED → ACCEPTED or QUESTIONED by a reviewer, who may change their word later; REVERSED with the
-    receipt that booked it.
+    receipt or the transfer that booked it.
     """
 
     BOOKED = "booked"
@@ -55,7 +56,8 @@ class DestructionState(StrEnum):
 class Destruction:
     """Spoiled units and withdrawn cards that ``prepared_by`` wants destroyed; ``witnessed_by`` saw it done.
 
-    ``protocol`` is the text that the service signed with Ed25519 once both had.
+    ``prepared`` is the text that the witness vouches for, word for word; ``protocol`` is the text that the
+    service signed with Ed25519 once both had.
     """
 
     destruction_id: str
@@ -72,14 +74,23 @@ class Destruction:
     protocol: str = ""
     signature: bytes | None = None
     key_id: str = ""
+    prepared: str = ""
 
-    def written(self, cards: Sequence[SerialRange]) -> str:
-        """The protocol (berita acara) as canonical JSON: sorted keys, no spaces, UTF-8. ``cards`` are
-        those of the serials that came back from holders.
+    @property
+    def prepared_sha256(self) -> str:
+        """The digest by which the witness names what was prepared."""
+        return hashlib.sha256(self.prepared.encode()).hexdigest()
+
+    def preparation(self, cards: Sequence[SerialRange], evidence: Sequence[Spoilage]) -> str:
+        """What is to be destroyed as canonical JSON. ``cards`` are those of the serials that came back from
+        holders, ``evidence`` is what spoiled the others; every word of it and of reviews is in the digest.
         """
-        assert self.witness_time is not None
+        said = [
+            [each.spoilage_id, each.reason, each.person, each.state, each.reviewed_by, each.review]
+            for each in evidence
+        ]
         content = {
-            "type": "tunggal.inventory.destruction/1",
+            "type": "tunggal.inventory.destruction-prepared/1",
             "destruction_id": self.destruction_id,
             "location": self.location,
             "item": self.item,
@@ -89,10 +100,26 @@ class Destruction:
             "method": self.method,
             "prepared_by": self.prepared_by,
             "prepare_time": self.prepare_time.isoformat(),
+            "spoilage": [each.spoilage_id for each in evidence],
+            "spoilage_sha256": hashlib.sha256(_canonical(said).encode()).hexdigest(),
+        }
+        return _canonical(content)
+
+    def written(self) -> str:
+        """The protocol (berita acara) as canonical JSON: what was prepared, who witnessed it, and when."""
+        assert self.witness_time is not None
+        content = json.loads(self.prepared) | {
+            "type": "tunggal.inventory.destruction/1",
+            "prepared_sha256": self.prepared_sha256,
             "witnessed_by": self.witnessed_by,
             "witness_time": self.witness_time.isoformat(),
         }
-        return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return _canonical(content)
+
+
+def _canonical(content: object) -> str:
+    """JSON with sorted keys, no spaces, UTF-8."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def unknown(spoilage_id: str) -> NotFound:
@@ -125,6 +152,28 @@ def done(destruction_id: str) -> FailedPrecondition:
     )
 
 
+def not_prepared(destruction: Destruction) -> FailedPrecondition:
+    """The refusal of a witness who saw something else than what was prepared."""
+    return FailedPrecondition(
+        "NOT_WHAT_WAS_PREPARED",
+        f"The digest is not that of what was prepared as destruction {destruction.destruction_id}.",
+        field="prepared_sha256",
+        remedy="Read what was prepared with GetDestruction, look at what burns, send that digest.",
+        metadata={"destruction_id": destruction.destruction_id},
+    )
+
+
+def changed(destruction: Destruction) -> FailedPrecondition:
+    """The refusal to sign for what is no longer so: a reviewer changed their word, a card came or went."""
+    return FailedPrecondition(
+        "DESTRUCTION_CHANGED",
+        f"What destruction {destruction.destruction_id} says is no longer so: a review or a card changed.",
+        field="destruction_id",
+        remedy="Prepare the destruction anew; the witness then reads what is so now.",
+        metadata={"destruction_id": destruction.destruction_id},
+    )
+
+
 def unreviewed(location: Location, item: str, quantity: int) -> FailedPrecondition:
     """The refusal to destroy evidence that nobody has reviewed."""
     return FailedPrecondition(
@@ -147,11 +196,22 @@ def not_to_destroy(serials: SerialRange, account: str, location: str) -> FailedP
     )
 
 
+def reviewed(spoilage: Spoilage, field: str) -> FailedPrecondition:
+    """The refusal to take back alone what somebody else has reviewed."""
+    return FailedPrecondition(
+        "REVERSAL_NEEDS_TWO",
+        f"Spoilage {spoilage.spoilage_id} was {spoilage.state} by {spoilage.reviewed_by}.",
+        field=field,
+        remedy="Propose it with ProposeReversal (tunggal reversal propose); somebody else approves.",
+        metadata={"spoilage_id": spoilage.spoilage_id},
+    )
+
+
 def taken_back(spoilage_id: str) -> FailedPrecondition:
     """The refusal to review what was taken back."""
     return FailedPrecondition(
         "SPOILAGE_REVERSED",
-        f"Spoilage {spoilage_id} was taken back with the receipt that booked it.",
+        f"Spoilage {spoilage_id} was taken back with what booked it.",
         field="spoilage_id",
         remedy="Nothing is left to review.",
     )

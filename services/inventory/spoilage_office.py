@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
-from services.common.errors import InvalidArgument
-from services.inventory import items
 from services.inventory import spoilage as spoilages
-from services.inventory.blank import insufficient
-from services.inventory.blank import unknown as unknown_serial
 from services.inventory.desk import Desk, Event
+from services.inventory.goods import Goods
 from services.inventory.ledger import Account, Condition, Kind
-from services.inventory.location import Location
 from services.inventory.movement_store import MovementStore
 from services.inventory.people import require_other
 from services.inventory.refusal import in_future
-from services.inventory.serials import SerialRange, count, ordered
+from services.inventory.scrap import Scrap
 from services.inventory.spoilage import Destruction, DestructionState, Spoilage, SpoilageState
 from services.inventory.statement.signing import Signer
-
-
-@dataclass(frozen=True)
-class Goods:
-    """Units of an item at a location; their serials where it has them."""
-
-    location: Location
-    item: str
-    quantity: int
-    serials: Sequence[SerialRange]
 
 
 class SpoilageOffice:
@@ -74,15 +59,12 @@ class SpoilageOffice:
         """Write down what is to be destroyed, of what is spoiled or withdrawn there; nothing moves before it
         was witnessed.
 
-        Raises :class:`FailedPrecondition` for what is not there, and while spoilage of the location waits for
-        its reviewer.
+        Raises :class:`FailedPrecondition` for what is not there, and for spoilage that no reviewer accepted.
         """
-        serials, quantity = self._counted(goods)
-        spoiled = Account(goods.location, Condition.SPOILED, goods.item)
-        parts = self._parts(spoiled, quantity, serials)
-        waiting = self._store.unaccepted(goods.location, goods.item) if spoiled in parts else 0
-        if waiting:
-            raise spoilages.unreviewed(goods.location, goods.item, waiting)
+        serials, quantity = goods.counted(self._desk)
+        scrap = Scrap(self._desk, goods.location, goods.item)
+        parts = scrap.parts(quantity, serials)
+        evidence = scrap.evidence(parts)
         made = Destruction(
             destruction_id=self._desk.clerk.new_id(),
             location=goods.location,
@@ -94,11 +76,16 @@ class SpoilageOffice:
             prepared_by=self._desk.person(operator).signature,
             prepare_time=self._now,
         )
+        made = replace(made, prepared=made.preparation(scrap.cards(parts), evidence))
         self._store.destructions.add(made)
         return made
 
-    def witness(self, destruction_id: str, operator: str) -> Destruction:
-        """Book as destroyed what the witness saw destroyed, and sign the protocol."""
+    def witness(self, destruction_id: str, seen_sha256: str, operator: str) -> Destruction:
+        """Book as destroyed what the witness saw destroyed, and sign the protocol.
+
+        Raises :class:`FailedPrecondition` unless ``seen_sha256`` is of what was prepared and all that was
+        prepared is still so: the serials, which of them are cards, and the word of every reviewer.
+        """
         before = self._store.destructions.get(destruction_id, lock=True)
         if before is None:
             raise spoilages.unknown_destruction(destruction_id)
@@ -106,26 +93,22 @@ class SpoilageOffice:
             raise spoilages.done(destruction_id)
         person = self._desk.person(operator)
         require_other(person, before.prepared_by)
+        if seen_sha256 != before.prepared_sha256:
+            raise spoilages.not_prepared(before)
+        scrap = Scrap(self._desk, before.location, before.item)
+        parts = scrap.parts(before.quantity, before.ranges)
+        if before.preparation(scrap.cards(parts), scrap.evidence(parts)) != before.prepared:
+            raise spoilages.changed(before)
         event = Event(Kind.STOCK_DESTROYED, destruction_id, before.method)
-        spoiled = Account(before.location, Condition.SPOILED, before.item)
-        parts = self._parts(spoiled, before.quantity, before.ranges)
-        for source, (quantity, serials) in parts.items():
-            if serials:
-                self._desk.move_ranges(
-                    event, source, spoiled.to(Condition.DESTROYED), serials, field="destruction_id"
-                )
-            else:
-                self._desk.move(
-                    event, source, spoiled.to(Condition.DESTROYED), quantity, field="destruction_id"
-                )
-        _, cards = parts.get(spoiled.to(Condition.WITHDRAWN), (0, []))
+        destroyed = Account(before.location, Condition.DESTROYED, before.item)
+        scrap.move(event, parts, destroyed, "destruction_id")
         after = replace(
             before,
             state=DestructionState.WITNESSED,
             witnessed_by=person.signature,
             witness_time=self._now,
         )
-        protocol = after.written(cards)
+        protocol = after.written()
         after = replace(
             after,
             protocol=protocol,
@@ -135,57 +118,10 @@ class SpoilageOffice:
         self._store.destructions.save(after)
         return after
 
-    def _parts(
-        self, spoiled: Account, quantity: int, ranges: Sequence[SerialRange]
-    ) -> dict[Account, tuple[int, list[SerialRange]]]:
-        """What is to be destroyed, by the account that has it: spoiled, or withdrawn cards.
-
-        Raises :class:`FailedPrecondition` for what is in neither.
-        """
-        if not ranges:
-            has = self._desk.books.lock(spoiled)
-            if has < quantity:
-                raise insufficient(spoiled, has, quantity, "quantity")
-            return {spoiled: (quantity, [])}
-        found: dict[Account, tuple[int, list[SerialRange]]] = {}
-        for serials in ranges:
-            first = serials.first
-            while first <= serials.last:
-                held = self._desk.books.holding_of(first)
-                if held is None:
-                    raise unknown_serial(first)
-                account, last = held
-                part = SerialRange(first, min(last, serials.last))
-                if account not in (spoiled, spoiled.to(Condition.WITHDRAWN)):
-                    raise spoilages.not_to_destroy(part, account.code, spoiled.place)
-                count_before, before = found.get(account, (0, []))
-                found[account] = (count_before + len(part), [*before, part])
-                first = part.last + 1
-        return found
-
     def _move(self, event: Event, goods: Goods, source: Account, target: Account) -> int:
-        serials, quantity = self._counted(goods)
+        serials, quantity = goods.counted(self._desk)
         if serials:
             self._desk.move_ranges(event, source, target, serials, field="serials")
         else:
             self._desk.move(event, source, target, quantity, field="quantity")
         return quantity
-
-    def _counted(self, goods: Goods) -> tuple[tuple[SerialRange, ...], int]:
-        """The serials in order and how many units there are."""
-        self._desk.item(goods.item)
-        serials = ordered(goods.serials, "serials")
-        if self._desk.serialised(goods.item):
-            if not serials:
-                raise items.serials_needed(goods.item)
-            return serials, count(serials)
-        if serials:
-            raise items.serials_unwanted(goods.item, "serials")
-        if goods.quantity < 1:
-            raise InvalidArgument(
-                "QUANTITY_MISSING",
-                f"How many units of {goods.item}?",
-                field="quantity",
-                remedy="Send the quantity.",
-            )
-        return (), goods.quantity

@@ -21,11 +21,12 @@ from services.inventory.adapter import (
     token,
 )
 from services.inventory.desk import Desk
+from services.inventory.goods import Goods
 from services.inventory.journal import Journal
 from services.inventory.location import parse
 from services.inventory.movement_store import MovementStore
-from services.inventory.spoilage import Destruction, Spoilage, SpoilageState
-from services.inventory.spoilage_office import Goods, SpoilageOffice
+from services.inventory.spoilage import Destruction, DestructionState, Spoilage, SpoilageState
+from services.inventory.spoilage_office import SpoilageOffice
 from services.inventory.statement.signing import Signer
 
 #: Who may call what: SPIFFE paths by method.
@@ -37,6 +38,7 @@ ALLOW = {
     "PrepareDestruction": OPERATORS,
     "WitnessDestruction": OPERATORS,
     "GetDestruction": READERS,
+    "ListDestructions": READERS,
 }
 _STATES = {
     SpoilageState.BOOKED: pb.SPOILAGE_STATE_BOOKED,
@@ -113,7 +115,9 @@ class SpoilageService(Adapter, spoilage_pb2_grpc.SpoilageServiceServicer):
         """Books as destroyed what the caller saw destroyed."""
 
         def work(desk: Desk) -> tuple[pb.WitnessDestructionResponse, str]:
-            seen = SpoilageOffice(desk, self._signer).witness(request.destruction_id, request.operator)
+            seen = SpoilageOffice(desk, self._signer).witness(
+                request.destruction_id, request.prepared_sha256, request.operator
+            )
             answer = pb.WitnessDestructionResponse(destruction=self._destruction(seen))
             return answer, f"destructions/{seen.destruction_id}"
 
@@ -128,6 +132,21 @@ class SpoilageService(Adapter, spoilage_pb2_grpc.SpoilageServiceServicer):
         if found is None:
             raise spoilages.unknown_destruction(request.destruction_id)
         return pb.GetDestructionResponse(destruction=self._destruction(found))
+
+    def ListDestructions(
+        self, request: pb.ListDestructionsRequest, context: grpc.ServicerContext
+    ) -> pb.ListDestructionsResponse:
+        """Lists destructions in order of entry."""
+        columns = movement_tables.destruction.c
+        wanted = [columns.location == parse(request.location, "location")] if request.location else []
+        wanted += [columns.state == DestructionState.PREPARED] if request.prepared_only else []
+        with self._read() as store:
+            page = MovementStore(store.connection).destructions.page(
+                after(request.page_token), paging.page_size(request.page_size), *wanted
+            )
+        return pb.ListDestructionsResponse(
+            destructions=map(self._destruction, page.items), next_page_token=token(page)
+        )
 
     def _destruction(self, value: Destruction) -> pb.Destruction:
         return pb.Destruction(
@@ -145,6 +164,8 @@ class SpoilageService(Adapter, spoilage_pb2_grpc.SpoilageServiceServicer):
             signature=value.signature or b"",
             key_id=value.key_id,
             public_key=self._signer.public_pem.decode(),
+            prepared=value.prepared,
+            prepared_sha256=value.prepared_sha256,
         )
 
 

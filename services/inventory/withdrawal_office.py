@@ -94,10 +94,12 @@ class WithdrawalOffice:
         return serial, bound
 
 
-def condition_of(books: Books, taken: Withdrawal) -> Condition:
-    """What became of a card that was taken: one that was given back is out, whatever happened to it later."""
+def whereabouts(books: Books, taken: Withdrawal) -> tuple[str, Condition]:
+    """Where a card is that was taken, and what became of it. One that was given back is out, whatever
+    happened to it later.
+    """
     if books.reversal_of(taken.transfer_id) is not None:
-        return Condition.CONSUMED
+        return taken.made_at, Condition.CONSUMED
     account = books.account_of(taken.serial)
     assert account is not None
-    return account.condition
+    return account.place, account.condition

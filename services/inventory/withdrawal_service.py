@@ -14,7 +14,7 @@ from services.inventory.desk import Desk
 from services.inventory.location import CENTRE, parse
 from services.inventory.movement_store import MovementStore
 from services.inventory.withdrawal import Cause, Withdrawal
-from services.inventory.withdrawal_office import WithdrawalOffice, condition_of
+from services.inventory.withdrawal_office import WithdrawalOffice, whereabouts
 
 #: Who may call what: SPIFFE paths by method.
 ALLOW = {"WithdrawCard": OPERATORS, "ListWithdrawals": READERS}
@@ -70,6 +70,7 @@ class WithdrawalService(Adapter, withdrawals_pb2_grpc.WithdrawalServiceServicer)
 
 
 def _withdrawal(books: Books, taken: Withdrawal) -> pb.Withdrawal:
+    place, condition = whereabouts(books, taken)
     return pb.Withdrawal(
         withdrawal_id=taken.withdrawal_id,
         serial=taken.serial,
@@ -82,5 +83,6 @@ def _withdrawal(books: Books, taken: Withdrawal) -> pb.Withdrawal:
         event_time=messages.timestamp(taken.event_time),
         book_time=messages.timestamp(taken.book_time),
         transfer_id=taken.transfer_id,
-        state=messages.blank_state(condition_of(books, taken)),
+        state=messages.blank_state(condition),
+        held_at=place,
     )

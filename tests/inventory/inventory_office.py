@@ -20,12 +20,14 @@ from services.inventory import tables
 from services.inventory.card_service import CardService
 from services.inventory.chip_service import ChipService
 from services.inventory.contract_service import ContractService
+from services.inventory.conveyance_service import ConveyanceService
 from services.inventory.count_service import CountService
 from services.inventory.inspection import findings
 from services.inventory.journal import Journal
 from services.inventory.ledger_service import LedgerService
 from services.inventory.metrics import Transfers
 from services.inventory.movement_service import MovementService
+from services.inventory.reversal_service import ReversalService
 from services.inventory.service import InventoryService
 from services.inventory.spoilage_service import SpoilageService
 from services.inventory.statement.signing import Signer
@@ -67,6 +69,8 @@ class Office:
             ChipService(self.database, journal),
             CardService(self.database, journal),
             WithdrawalService(self.database, journal),
+            ConveyanceService(self.database, journal),
+            ReversalService(self.database, journal),
         )
 
     def send(self, request: Any) -> Any:
@@ -140,7 +144,11 @@ class Office:
 
     def spoil(self, reservation_id: str, reason: str = "bent", chip_uid: str = "") -> stock_pb2.Blank:
         request = pb.SpoilBlankRequest(
-            request_id=new_id(), reservation_id=reservation_id, reason=reason, chip_uid=chip_uid
+            request_id=new_id(),
+            reservation_id=reservation_id,
+            reason=reason,
+            chip_uid=chip_uid,
+            operator="loket-3",
         )
         return cast(stock_pb2.Blank, self.send(request).blank)
 

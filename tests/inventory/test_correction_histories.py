@@ -165,6 +165,7 @@ class CorrectionHistory(MovementHistory):
             None,
             spoilage_pb2.WitnessDestructionRequest,
             destruction_id=made.destruction_id,
+            prepared_sha256=made.prepared_sha256,
             operator="saksi",
         )
         self.model.put(chosen, place, "destroyed")

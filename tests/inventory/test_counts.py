@@ -170,3 +170,60 @@ def test_blanks_are_counted_by_serials_and_rolls_are_not(stocked: Office) -> Non
     assert reason_of(stocked, pb.SubmitCountRequest, count_id=rolls, serials=serials, operator="siti") == (
         "SERIALS_UNWANTED"
     )
+
+
+def test_who_counted_drops_no_count(stocked: Office) -> None:
+    """A thief who counted would have the sheet that convicts them thrown away."""
+    count_id = begin(stocked, "ribbon")
+    submit(stocked, count_id, "siti", 17)
+    for operator in ("siti", "S-I-T-I"):
+        own = reason_of(stocked, pb.RejectCountRequest, count_id=count_id, reason="typo", operator=operator)
+        assert own == "SECOND_PERSON_NEEDED"
+    submit(stocked, count_id, "budi", 17)
+    own = reason_of(stocked, pb.RejectCountRequest, count_id=count_id, reason="no", operator="budi")
+    assert own == "SECOND_PERSON_NEEDED"
+    stocked.do(pb.RejectCountRequest, count_id=count_id, reason="count again", operator="kepala")
+
+
+def test_a_sheet_that_tells_two_numbers_is_refused(stocked: Office) -> None:
+    serials = [stock_pb2.SerialRange(first=1, last=99)]
+    refused = reason_of(
+        stocked,
+        pb.SubmitCountRequest,
+        count_id=begin(stocked, "blank"),
+        quantity=100,
+        serials=serials,
+        operator="siti",
+    )
+    assert refused == "SERIALS_NEEDED"
+
+
+def test_stock_is_not_found_at_a_site_that_has_closed(stocked: Office) -> None:
+    fair = "32.16:fair"
+    stocked.do(
+        movements_pb2.OpenSiteRequest,
+        location=fair,
+        name="Fair",
+        opens="2026-01-01",
+        closes="2026-12-31",
+        operator="kepala",
+    )
+    count_id = stocked.do(
+        pb.BeginCountRequest, location=fair, item="ribbon", operator="kepala"
+    ).count.count_id
+    for operator in ("siti", "budi"):
+        submit(stocked, count_id, operator, 3)
+    stocked.do(movements_pb2.CloseSiteRequest, location=fair)
+    refused = reason_of(stocked, pb.ApproveCountRequest, count_id=count_id, reason="r", operator="x1")
+    assert refused == "SITE_CLOSED"
+    begun = reason_of(stocked, pb.BeginCountRequest, location=fair, item="ribbon", operator="kepala")
+    assert begun == "SITE_CLOSED"
+
+
+def test_counts_are_listed_as_blind_as_they_are(stocked: Office) -> None:
+    count_id = begin(stocked, "ribbon")
+    submit(stocked, count_id, "siti", 19)
+    (listed,) = stocked.send(pb.ListCountsRequest(location=BEKASI, state=pb.COUNT_STATE_COUNTING)).counts
+    assert (listed.count_id, listed.expected, list(listed.sheets)) == (count_id, 0, [])
+    assert not stocked.send(pb.ListCountsRequest(state=pb.COUNT_STATE_AGREED)).counts
+    assert not stocked.send(pb.ListCountsRequest(location=CENTRE)).counts

@@ -322,8 +322,13 @@ class MovementHistory(RuleBasedStateMachine):
             method="burned",
             operator="siti",
         ).destruction
-        witnessing = {"destruction_id": made.destruction_id, "operator": "saksi"}
-        self.twice(None, spoilage_pb2.WitnessDestructionRequest, **witnessing)
+        self.twice(
+            None,
+            spoilage_pb2.WitnessDestructionRequest,
+            destruction_id=made.destruction_id,
+            prepared_sha256=made.prepared_sha256,
+            operator="saksi",
+        )
         self.model.put(chosen, place, "destroyed")
 
     @invariant()

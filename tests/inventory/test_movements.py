@@ -127,6 +127,7 @@ def test_a_receipt_tells_what_is_missing_damaged_and_too_much(stocked: Office) -
         damaged=parcel((201, 203), (999, 1000)),
         surplus=parcel((1001, 1010)),
         reason="box 3 was open and wet",
+        operator="siti",
     ).allocation
     assert (received.missing, received.damaged, received.surplus) == (50, 5, 10)
     assert stocked.level(BEKASI) == {"on_hand": 955, "spoiled": 5, "missing": 50}
@@ -146,6 +147,7 @@ def test_a_shipment_of_ribbon_is_received_by_units(stocked: Office) -> None:
         missing=parcel(quantity=3),
         damaged=parcel(quantity=2),
         surplus=parcel(quantity=1),
+        operator="siti",
     )
     assert stocked.balances(BEKASI) == {
         "32.16/ribbon/missing": 3,
@@ -165,6 +167,8 @@ def test_a_shipment_of_ribbon_is_received_by_units(stocked: Office) -> None:
         ({"surplus": parcel((500, 501))}, "SERIALS_NOT_THERE"),
         ({"surplus": parcel((20_000, 20_001))}, "SERIALS_NOT_THERE"),
         ({"damaged": parcel((9, 7))}, "SERIAL_RANGE_REVERSED"),
+        ({"damaged": parcel((1, 1001)), "operator": "siti"}, "MORE_THAN_WAS_SENT"),
+        ({"damaged": parcel((1, 2))}, "OPERATOR_NEEDED"),
     ],
 )
 def test_a_receipt_that_cannot_be_changes_nothing(

@@ -46,6 +46,7 @@ def test_a_receipt_with_everything_wrong_is_taken_back_and_done_again(stocked: O
         damaged=movements_pb2.Parcel(serials=span(50, 50)),
         surplus=movements_pb2.Parcel(serials=span(200, 209)),
         reason="box 7",
+        operator="siti",
     )
     assert stocked.level(BEKASI) == {"on_hand": 107, "spoiled": 1, "missing": 2}
     again = reverse(stocked, allocation_id)
@@ -70,6 +71,7 @@ def test_spoilage_that_was_taken_back_waits_for_nobody(stocked: Office) -> None:
         movements_pb2.ReceiveShipmentRequest,
         allocation_id=allocation_id,
         damaged=movements_pb2.Parcel(serials=span(1, 1)),
+        operator="siti",
     )
     (booked,) = stocked.send(spoilage_pb2.ListSpoilageRequest()).spoilage
     reverse(stocked, allocation_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
@@ -9,8 +10,8 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from tunggal.inventory.v1 import inventory_pb2, movements_pb2, stock_pb2
 from tunggal.inventory.v1 import spoilage_pb2 as pb
-from tunggal.inventory.v1 import stock_pb2
 
 from services.common.errors import FailedPrecondition, TunggalError
 from services.inventory import tables
@@ -67,9 +68,12 @@ def prepare(office: Office, *serials: stock_pb2.SerialRange, **fields: Any) -> p
     return made
 
 
-def witness(office: Office, destruction_id: str, operator: str = "saksi") -> pb.Destruction:
+def witness(office: Office, made: pb.Destruction, operator: str = "saksi") -> pb.Destruction:
     seen: pb.Destruction = office.do(
-        pb.WitnessDestructionRequest, destruction_id=destruction_id, operator=operator
+        pb.WitnessDestructionRequest,
+        destruction_id=made.destruction_id,
+        prepared_sha256=made.prepared_sha256,
+        operator=operator,
     ).destruction
     return seen
 
@@ -89,7 +93,7 @@ def test_stock_spoils_with_a_reason_and_a_reviewer(stocked: Office) -> None:
 def test_a_card_that_a_job_spoiled_waits_for_its_reviewer_too(stocked: Office) -> None:
     stocked.spoil(stocked.reserve(BEKASI).reservation_id, "printed askew")
     (booked,) = stocked.send(pb.ListSpoilageRequest(location=BEKASI)).spoilage
-    assert (booked.quantity, booked.reason, booked.booked_by) == (1, "printed askew", "operator/cli")
+    assert (booked.quantity, booked.reason, booked.booked_by) == (1, "printed askew", "operator/cli:loket-3")
     assert review(stocked, booked.spoilage_id).state == pb.SPOILAGE_STATE_ACCEPTED
     waiting = stocked.send(pb.ListSpoilageRequest(state=pb.SPOILAGE_STATE_BOOKED)).spoilage
     assert list(waiting) == []
@@ -118,10 +122,10 @@ def test_destruction_needs_a_witness_and_leaves_a_signed_protocol(stocked: Offic
     assert (prepared.quantity, prepared.protocol) == (8, "")
     assert stocked.level(BEKASI) == {"on_hand": 90, "spoiled": 10}
     with pytest.raises(TunggalError) as error:
-        witness(stocked, prepared.destruction_id, "siti")
+        witness(stocked, prepared, "siti")
     assert error.value.reason == "SECOND_PERSON_NEEDED"
 
-    done = witness(stocked, prepared.destruction_id)
+    done = witness(stocked, prepared)
     assert stocked.level(BEKASI) == {"on_hand": 90, "spoiled": 2, "destroyed": 8}
     protocol = json.loads(done.protocol)
     assert protocol["serials"] == [[41, 48]]
@@ -133,7 +137,7 @@ def test_destruction_needs_a_witness_and_leaves_a_signed_protocol(stocked: Offic
         key.verify(done.signature, done.protocol.replace("48", "49").encode())
     assert stocked.send(pb.GetDestructionRequest(destruction_id=done.destruction_id)).destruction == done
     with pytest.raises(FailedPrecondition) as again:
-        witness(stocked, prepared.destruction_id, "lain")
+        witness(stocked, prepared, "lain")
     assert again.value.reason == "DESTRUCTION_WITNESSED"
     stocked.check_books()
 
@@ -150,7 +154,7 @@ def test_custody_tells_the_life_of_a_blank_from_the_contract_to_the_fire(stocked
     stocked.spoil(held.reservation_id, "chip did not answer")
     (booked,) = stocked.send(pb.ListSpoilageRequest()).spoilage
     review(stocked, booked.spoilage_id)
-    witness(stocked, prepare(stocked, span(held.serial, held.serial)).destruction_id)
+    witness(stocked, prepare(stocked, span(held.serial, held.serial)))
     found = stocked.blank(held.serial)
     assert found.blank.state == stock_pb2.BLANK_STATE_DESTROYED
     assert [(step.kind, step.to_account) for step in found.custody] == [
@@ -186,3 +190,94 @@ def test_2707_of_57540_blanks_spoiled_in_boxes_cost_rows_by_box(office: Office) 
     assert round(100 * level["spoiled"] / 57_540, 1) == 4.7
     assert office.rows(tables.holding) == 6
     office.check_books()
+
+
+def refusal(office: Office, kind: type[Any], **fields: Any) -> str:
+    with pytest.raises(TunggalError) as error:
+        office.do(kind, **fields)
+    assert error.value.field
+    assert error.value.remedy
+    return error.value.reason
+
+
+def test_a_reviewer_who_changes_their_word_stops_the_witness(stocked: Office) -> None:
+    booked = spoil(stocked, serials=[span(41, 50)])
+    review(stocked, booked.spoilage_id)
+    made = prepare(stocked, span(41, 50))
+    what = {"destruction_id": made.destruction_id, "prepared_sha256": made.prepared_sha256}
+    review(stocked, booked.spoilage_id, accepted=False)
+    assert refusal(stocked, pb.WitnessDestructionRequest, **what, operator="saksi") == "SPOILAGE_NOT_ACCEPTED"
+    review(stocked, booked.spoilage_id, operator="dewi")  # accepted again, but by somebody else
+    assert refusal(stocked, pb.WitnessDestructionRequest, **what, operator="saksi") == "DESTRUCTION_CHANGED"
+    assert stocked.level(BEKASI) == {"on_hand": 90, "spoiled": 10}
+    done = witness(stocked, prepare(stocked, span(41, 50)))
+    assert json.loads(done.protocol)["spoilage"] == [booked.spoilage_id]
+
+
+def test_the_witness_signs_what_they_read_and_nothing_else(stocked: Office) -> None:
+    review(stocked, spoil(stocked, serials=[span(41, 50)]).spoilage_id)
+    read, other = prepare(stocked, span(41, 45)), prepare(stocked, span(41, 50))
+    swapped = refusal(
+        stocked,
+        pb.WitnessDestructionRequest,
+        destruction_id=other.destruction_id,
+        prepared_sha256=read.prepared_sha256,
+        operator="saksi",
+    )
+    assert swapped == "NOT_WHAT_WAS_PREPARED"
+    assert hashlib.sha256(read.prepared.encode()).hexdigest() == read.prepared_sha256
+    prepared, protocol = json.loads(read.prepared), json.loads(witness(stocked, read).protocol)
+    assert protocol["prepared_sha256"] == read.prepared_sha256
+    assert {key: protocol[key] for key in prepared if key != "type"} == {
+        key: value for key, value in prepared.items() if key != "type"
+    }
+    waiting = stocked.send(pb.ListDestructionsRequest(location=BEKASI, prepared_only=True)).destructions
+    assert [one.destruction_id for one in waiting] == [other.destruction_id]
+
+
+def test_other_spoilage_that_waits_does_not_hold_up_what_was_accepted(stocked: Office) -> None:
+    review(stocked, spoil(stocked, serials=[span(41, 50)]).spoilage_id)
+    made = prepare(stocked, span(41, 50))
+    spoil(stocked, serials=[span(61, 61)])
+    witness(stocked, made)
+    with pytest.raises(FailedPrecondition) as error:
+        prepare(stocked, span(61, 61))
+    assert error.value.reason == "SPOILAGE_NOT_ACCEPTED"
+
+
+def test_no_more_rolls_are_destroyed_than_were_accepted(stocked: Office) -> None:
+    review(stocked, spoil(stocked, "ribbon", quantity=3).spoilage_id)
+    made = prepare(stocked, item="ribbon", quantity=3)
+    doubted = spoil(stocked, "ribbon", quantity=2)
+    with pytest.raises(FailedPrecondition) as error:
+        prepare(stocked, item="ribbon", quantity=4)
+    assert error.value.metadata["quantity"] == "1"
+    witness(stocked, made)
+    review(stocked, doubted.spoilage_id, accepted=False)
+    with pytest.raises(FailedPrecondition):
+        prepare(stocked, item="ribbon", quantity=1)
+
+
+def test_who_found_the_damage_does_not_review_it(stocked: Office) -> None:
+    made = stocked.allocate(CENTRE, BEKASI, 5)
+    stocked.dispatch(made.allocation_id)
+    stocked.do(
+        movements_pb2.ReceiveShipmentRequest,
+        allocation_id=made.allocation_id,
+        damaged=movements_pb2.Parcel(serials=[span(101, 102)]),
+        operator="siti",
+    )
+    (booked,) = stocked.send(pb.ListSpoilageRequest()).spoilage
+    assert booked.booked_by == "operator/cli:siti"
+    with pytest.raises(TunggalError) as error:
+        review(stocked, booked.spoilage_id, operator="siti")
+    assert error.value.reason == "SECOND_PERSON_NEEDED"
+
+
+def test_nobody_reviews_what_their_own_certificate_spoiled_without_a_name(stocked: Office) -> None:
+    held = stocked.reserve(BEKASI)
+    stocked.do(inventory_pb2.SpoilBlankRequest, reservation_id=held.reservation_id, reason="bent")
+    (booked,) = stocked.send(pb.ListSpoilageRequest()).spoilage
+    with pytest.raises(TunggalError) as error:
+        review(stocked, booked.spoilage_id)
+    assert error.value.reason == "SECOND_PERSON_NEEDED"

@@ -93,13 +93,10 @@ def test_withdrawn_and_spoiled_burn_under_one_protocol_of_two_people(
         operator="budi",
     )
     made = office.do(spoilage_pb2.PrepareDestructionRequest, **fields).destruction
+    what = {"destruction_id": made.destruction_id, "prepared_sha256": made.prepared_sha256}
     with pytest.raises(PermissionDenied):
-        office.do(
-            spoilage_pb2.WitnessDestructionRequest, destruction_id=made.destruction_id, operator="Si-ti"
-        )
-    seen = office.do(
-        spoilage_pb2.WitnessDestructionRequest, destruction_id=made.destruction_id, operator="saksi"
-    ).destruction
+        office.do(spoilage_pb2.WitnessDestructionRequest, **what, operator="Si-ti")
+    seen = office.do(spoilage_pb2.WitnessDestructionRequest, **what, operator="saksi").destruction
     protocol = json.loads(seen.protocol)
     assert protocol["serials"] == [[card.serial, torn.serial]]
     assert protocol["withdrawn_cards"] == [[card.serial, card.serial]]

@@ -28,7 +28,7 @@ class _CountState:
 class _CountStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CountState.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     COUNT_STATE_UNSPECIFIED: _CountState.ValueType  # 0
-    """Never returned."""
+    """Never returned; in a filter: any state."""
     COUNT_STATE_COUNTING: _CountState.ValueType  # 1
     """Two rounds in a row do not agree yet."""
     COUNT_STATE_AGREED: _CountState.ValueType  # 2
@@ -42,7 +42,7 @@ class CountState(_CountState, metaclass=_CountStateEnumTypeWrapper):
     """How far a count has come."""
 
 COUNT_STATE_UNSPECIFIED: CountState.ValueType  # 0
-"""Never returned."""
+"""Never returned; in a filter: any state."""
 COUNT_STATE_COUNTING: CountState.ValueType  # 1
 """Two rounds in a row do not agree yet."""
 COUNT_STATE_AGREED: CountState.ValueType  # 2
@@ -372,7 +372,7 @@ class RejectCountRequest(_message.Message):
     reason: _builtins.str
     """Why."""
     operator: _builtins.str
-    """Who drops it."""
+    """Who drops it; nobody who counted."""
     def __init__(
         self,
         *,
@@ -458,3 +458,65 @@ class GetCountResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetCountResponse: _TypeAlias = GetCountResponse  # noqa: Y015
+
+@_typing.final
+class ListCountsRequest(_message.Message):
+    """Request of ListCounts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOCATION_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    location: _builtins.str
+    """Only counts of this location; empty for all."""
+    state: Global___CountState.ValueType
+    """Only this state; unspecified for all."""
+    page_size: _builtins.int
+    """At most this many; 0 means 100, more than 1000 is refused."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before; empty for the first."""
+    def __init__(
+        self,
+        *,
+        location: _builtins.str = ...,
+        state: Global___CountState.ValueType = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["location", b"location", "page_size", b"page_size", "page_token", b"page_token", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListCountsRequest: _TypeAlias = ListCountsRequest  # noqa: Y015
+
+@_typing.final
+class ListCountsResponse(_message.Message):
+    """Response of ListCounts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page; empty at the end."""
+    @_builtins.property
+    def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___StockCount]:
+        """Counts of this page."""
+
+    def __init__(
+        self,
+        *,
+        counts: _abc.Iterable[Global___StockCount] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListCountsResponse: _TypeAlias = ListCountsResponse  # noqa: Y015

@@ -61,6 +61,11 @@ class CountServiceStub:
                 request_serializer=tunggal_dot_inventory_dot_v1_dot_counts__pb2.GetCountRequest.SerializeToString,
                 response_deserializer=tunggal_dot_inventory_dot_v1_dot_counts__pb2.GetCountResponse.FromString,
                 _registered_method=True)
+        self.ListCounts = channel.unary_unary(
+                '/tunggal.inventory.v1.CountService/ListCounts',
+                request_serializer=tunggal_dot_inventory_dot_v1_dot_counts__pb2.ListCountsRequest.SerializeToString,
+                response_deserializer=tunggal_dot_inventory_dot_v1_dot_counts__pb2.ListCountsResponse.FromString,
+                _registered_method=True)
 
 
 class CountServiceServicer:
@@ -90,7 +95,7 @@ class CountServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RejectCount(self, request, context):
-        """Drops a count.
+        """Drops a count, as a person who did not count.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -98,6 +103,13 @@ class CountServiceServicer:
 
     def GetCount(self, request, context):
         """Reads a count; what the books say only once it is agreed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListCounts(self, request, context):
+        """Lists counts in order of entry, each as GetCount shows it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -130,6 +142,11 @@ def add_CountServiceServicer_to_server(servicer, server):
                     servicer.GetCount,
                     request_deserializer=tunggal_dot_inventory_dot_v1_dot_counts__pb2.GetCountRequest.FromString,
                     response_serializer=tunggal_dot_inventory_dot_v1_dot_counts__pb2.GetCountResponse.SerializeToString,
+            ),
+            'ListCounts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCounts,
+                    request_deserializer=tunggal_dot_inventory_dot_v1_dot_counts__pb2.ListCountsRequest.FromString,
+                    response_serializer=tunggal_dot_inventory_dot_v1_dot_counts__pb2.ListCountsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -269,6 +286,33 @@ class CountService:
             '/tunggal.inventory.v1.CountService/GetCount',
             tunggal_dot_inventory_dot_v1_dot_counts__pb2.GetCountRequest.SerializeToString,
             tunggal_dot_inventory_dot_v1_dot_counts__pb2.GetCountResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCounts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tunggal.inventory.v1.CountService/ListCounts',
+            tunggal_dot_inventory_dot_v1_dot_counts__pb2.ListCountsRequest.SerializeToString,
+            tunggal_dot_inventory_dot_v1_dot_counts__pb2.ListCountsResponse.FromString,
             options,
             channel_credentials,
             insecure,

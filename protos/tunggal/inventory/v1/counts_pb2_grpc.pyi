@@ -42,9 +42,11 @@ class CountServiceStub:
     ApproveCount: _grpc.UnaryUnaryMultiCallable[_counts_pb2.ApproveCountRequest, _counts_pb2.ApproveCountResponse]
     """Lets the books follow an agreed count, as a person who did not count."""
     RejectCount: _grpc.UnaryUnaryMultiCallable[_counts_pb2.RejectCountRequest, _counts_pb2.RejectCountResponse]
-    """Drops a count."""
+    """Drops a count, as a person who did not count."""
     GetCount: _grpc.UnaryUnaryMultiCallable[_counts_pb2.GetCountRequest, _counts_pb2.GetCountResponse]
     """Reads a count; what the books say only once it is agreed."""
+    ListCounts: _grpc.UnaryUnaryMultiCallable[_counts_pb2.ListCountsRequest, _counts_pb2.ListCountsResponse]
+    """Lists counts in order of entry, each as GetCount shows it."""
 
 @_typing.type_check_only
 class CountServiceAsyncStub(CountServiceStub):
@@ -60,9 +62,11 @@ class CountServiceAsyncStub(CountServiceStub):
     ApproveCount: _aio.UnaryUnaryMultiCallable[_counts_pb2.ApproveCountRequest, _counts_pb2.ApproveCountResponse]  # type: ignore[assignment]
     """Lets the books follow an agreed count, as a person who did not count."""
     RejectCount: _aio.UnaryUnaryMultiCallable[_counts_pb2.RejectCountRequest, _counts_pb2.RejectCountResponse]  # type: ignore[assignment]
-    """Drops a count."""
+    """Drops a count, as a person who did not count."""
     GetCount: _aio.UnaryUnaryMultiCallable[_counts_pb2.GetCountRequest, _counts_pb2.GetCountResponse]  # type: ignore[assignment]
     """Reads a count; what the books say only once it is agreed."""
+    ListCounts: _aio.UnaryUnaryMultiCallable[_counts_pb2.ListCountsRequest, _counts_pb2.ListCountsResponse]  # type: ignore[assignment]
+    """Lists counts in order of entry, each as GetCount shows it."""
 
 class CountServiceServicer(metaclass=_abc_1.ABCMeta):
     """Counting the free units of one item at one location. Nobody who counts is told what the books say; two rounds in a row
@@ -99,7 +103,7 @@ class CountServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _counts_pb2.RejectCountRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_counts_pb2.RejectCountResponse, _abc.Awaitable[_counts_pb2.RejectCountResponse]]:
-        """Drops a count."""
+        """Drops a count, as a person who did not count."""
 
     @_abc_1.abstractmethod
     def GetCount(
@@ -108,5 +112,13 @@ class CountServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_counts_pb2.GetCountResponse, _abc.Awaitable[_counts_pb2.GetCountResponse]]:
         """Reads a count; what the books say only once it is agreed."""
+
+    @_abc_1.abstractmethod
+    def ListCounts(
+        self,
+        request: _counts_pb2.ListCountsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_counts_pb2.ListCountsResponse, _abc.Awaitable[_counts_pb2.ListCountsResponse]]:
+        """Lists counts in order of entry, each as GetCount shows it."""
 
 def add_CountServiceServicer_to_server(servicer: CountServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

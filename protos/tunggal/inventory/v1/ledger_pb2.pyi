@@ -306,7 +306,7 @@ class Balance(_message.Message):
     item: _builtins.str
     """Item."""
     condition: _builtins.str
-    """"on-hand", "allocated", "in-transit", "reserved", "pending", "consumed", "spoiled", "destroyed", "missing", "found", "lent", "borrowed", "contracted", "outstanding"."""
+    """"on-hand", "allocated", "in-transit", "reserved", "pending", "consumed", "spoiled", "destroyed", "missing", "withdrawn", "conveyed", "found", "lent", "borrowed", "contracted", "outstanding"."""
     balance: _builtins.int
     """Units; below zero only for "contracted", "found" and "borrowed"."""
     def __init__(

@@ -128,7 +128,8 @@ class LedgerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReverseTransfer(self, request, context):
-        """Takes a transfer back by booking its opposite; both stay in the books.
+        """Takes a transfer back by booking its opposite; both stay in the books. Only on the day and with the certificate that
+        booked it; after that two people take it back (ReversalService).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

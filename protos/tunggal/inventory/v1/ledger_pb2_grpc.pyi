@@ -46,7 +46,9 @@ class LedgerServiceStub:
     VoidPending: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.VoidPendingRequest, _ledger_pb2.VoidPendingResponse]
     """Voids a two-phase transfer: its stock is free where it was."""
     ReverseTransfer: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ReverseTransferRequest, _ledger_pb2.ReverseTransferResponse]
-    """Takes a transfer back by booking its opposite; both stay in the books."""
+    """Takes a transfer back by booking its opposite; both stay in the books. Only on the day and with the certificate that
+    booked it; after that two people take it back (ReversalService).
+    """
     GetTransfer: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetTransferRequest, _ledger_pb2.GetTransferResponse]
     """Reads one transfer."""
     GetBalances: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetBalancesRequest, _ledger_pb2.GetBalancesResponse]
@@ -74,7 +76,9 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     VoidPending: _aio.UnaryUnaryMultiCallable[_ledger_pb2.VoidPendingRequest, _ledger_pb2.VoidPendingResponse]  # type: ignore[assignment]
     """Voids a two-phase transfer: its stock is free where it was."""
     ReverseTransfer: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ReverseTransferRequest, _ledger_pb2.ReverseTransferResponse]  # type: ignore[assignment]
-    """Takes a transfer back by booking its opposite; both stay in the books."""
+    """Takes a transfer back by booking its opposite; both stay in the books. Only on the day and with the certificate that
+    booked it; after that two people take it back (ReversalService).
+    """
     GetTransfer: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetTransferRequest, _ledger_pb2.GetTransferResponse]  # type: ignore[assignment]
     """Reads one transfer."""
     GetBalances: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetBalancesRequest, _ledger_pb2.GetBalancesResponse]  # type: ignore[assignment]
@@ -135,7 +139,9 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_pb2.ReverseTransferRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.ReverseTransferResponse, _abc.Awaitable[_ledger_pb2.ReverseTransferResponse]]:
-        """Takes a transfer back by booking its opposite; both stay in the books."""
+        """Takes a transfer back by booking its opposite; both stay in the books. Only on the day and with the certificate that
+        booked it; after that two people take it back (ReversalService).
+        """
 
     @_abc_1.abstractmethod
     def GetTransfer(

@@ -65,6 +65,8 @@ class _LoanStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LoanState.V
     """Given back."""
     LOAN_STATE_REJECTED: _LoanState.ValueType  # 4
     """Refused."""
+    LOAN_STATE_CANCELLED: _LoanState.ValueType  # 5
+    """Its shipment was withdrawn before it left: nothing was lent."""
 
 class LoanState(_LoanState, metaclass=_LoanStateEnumTypeWrapper):
     """How far a loan has come."""
@@ -79,6 +81,8 @@ LOAN_STATE_SETTLED: LoanState.ValueType  # 3
 """Given back."""
 LOAN_STATE_REJECTED: LoanState.ValueType  # 4
 """Refused."""
+LOAN_STATE_CANCELLED: LoanState.ValueType  # 5
+"""Its shipment was withdrawn before it left: nothing was lent."""
 Global___LoanState: _TypeAlias = LoanState  # noqa: Y015
 
 @_typing.final
@@ -717,12 +721,15 @@ class ReceiveShipmentRequest(_message.Message):
     DAMAGED_FIELD_NUMBER: _builtins.int
     SURPLUS_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    OPERATOR_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Idempotency key (UUID)."""
     allocation_id: _builtins.str
     """Allocation that arrived."""
     reason: _builtins.str
     """What explains the difference."""
+    operator: _builtins.str
+    """Who opened the boxes; needed where something is damaged, which somebody else reviews."""
     @_builtins.property
     def missing(self) -> Global___Parcel:
         """What was sent and did not arrive."""
@@ -744,10 +751,11 @@ class ReceiveShipmentRequest(_message.Message):
         damaged: Global___Parcel | None = ...,
         surplus: Global___Parcel | None = ...,
         reason: _builtins.str = ...,
+        operator: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["damaged", b"damaged", "missing", b"missing", "surplus", b"surplus"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allocation_id", b"allocation_id", "damaged", b"damaged", "missing", b"missing", "reason", b"reason", "request_id", b"request_id", "surplus", b"surplus"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allocation_id", b"allocation_id", "damaged", b"damaged", "missing", b"missing", "operator", b"operator", "reason", b"reason", "request_id", b"request_id", "surplus", b"surplus"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

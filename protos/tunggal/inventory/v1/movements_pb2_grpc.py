@@ -172,7 +172,8 @@ class MovementServiceServicer:
 
     def ReverseShipment(self, request, context):
         """Takes the last step of a shipment back: a receipt, so that it is under way again, or a dispatch, so that it is set
-        aside at the sender again. Refused when any of it has moved on.
+        aside at the sender again. Refused when any of it has moved on. Only on the day and with the certificate of the step;
+        after that two people take it back (ReversalService).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -49,7 +49,8 @@ class MovementServiceStub:
     """Confirms the receipt of an allocation and tells what was missing, damaged or more than sent."""
     ReverseShipment: _grpc.UnaryUnaryMultiCallable[_movements_pb2.ReverseShipmentRequest, _movements_pb2.ReverseShipmentResponse]
     """Takes the last step of a shipment back: a receipt, so that it is under way again, or a dispatch, so that it is set
-    aside at the sender again. Refused when any of it has moved on.
+    aside at the sender again. Refused when any of it has moved on. Only on the day and with the certificate of the step;
+    after that two people take it back (ReversalService).
     """
     ProposeLoan: _grpc.UnaryUnaryMultiCallable[_movements_pb2.ProposeLoanRequest, _movements_pb2.ProposeLoanResponse]
     """Proposes that one location lends to another."""
@@ -93,7 +94,8 @@ class MovementServiceAsyncStub(MovementServiceStub):
     """Confirms the receipt of an allocation and tells what was missing, damaged or more than sent."""
     ReverseShipment: _aio.UnaryUnaryMultiCallable[_movements_pb2.ReverseShipmentRequest, _movements_pb2.ReverseShipmentResponse]  # type: ignore[assignment]
     """Takes the last step of a shipment back: a receipt, so that it is under way again, or a dispatch, so that it is set
-    aside at the sender again. Refused when any of it has moved on.
+    aside at the sender again. Refused when any of it has moved on. Only on the day and with the certificate of the step;
+    after that two people take it back (ReversalService).
     """
     ProposeLoan: _aio.UnaryUnaryMultiCallable[_movements_pb2.ProposeLoanRequest, _movements_pb2.ProposeLoanResponse]  # type: ignore[assignment]
     """Proposes that one location lends to another."""
@@ -176,7 +178,8 @@ class MovementServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_movements_pb2.ReverseShipmentResponse, _abc.Awaitable[_movements_pb2.ReverseShipmentResponse]]:
         """Takes the last step of a shipment back: a receipt, so that it is under way again, or a dispatch, so that it is set
-        aside at the sender again. Refused when any of it has moved on.
+        aside at the sender again. Refused when any of it has moved on. Only on the day and with the certificate of the step;
+        after that two people take it back (ReversalService).
         """
 
     @_abc_1.abstractmethod

@@ -36,7 +36,7 @@ class _SpoilageStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Spoilag
     SPOILAGE_STATE_QUESTIONED: _SpoilageState.ValueType  # 3
     """It does not."""
     SPOILAGE_STATE_REVERSED: _SpoilageState.ValueType  # 4
-    """Was taken back: the receipt that booked it was."""
+    """Was taken back: the receipt or the transfer that booked it was."""
 
 class SpoilageState(_SpoilageState, metaclass=_SpoilageStateEnumTypeWrapper):
     """What a reviewer says of a spoilage."""
@@ -50,7 +50,7 @@ SPOILAGE_STATE_ACCEPTED: SpoilageState.ValueType  # 2
 SPOILAGE_STATE_QUESTIONED: SpoilageState.ValueType  # 3
 """It does not."""
 SPOILAGE_STATE_REVERSED: SpoilageState.ValueType  # 4
-"""Was taken back: the receipt that booked it was."""
+"""Was taken back: the receipt or the transfer that booked it was."""
 Global___SpoilageState: _TypeAlias = SpoilageState  # noqa: Y015
 
 @_typing.final
@@ -139,6 +139,8 @@ class Destruction(_message.Message):
     SIGNATURE_FIELD_NUMBER: _builtins.int
     KEY_ID_FIELD_NUMBER: _builtins.int
     PUBLIC_KEY_FIELD_NUMBER: _builtins.int
+    PREPARED_FIELD_NUMBER: _builtins.int
+    PREPARED_SHA256_FIELD_NUMBER: _builtins.int
     destruction_id: _builtins.str
     """Identifier made by the service (UUID)."""
     location: _builtins.str
@@ -161,6 +163,12 @@ class Destruction(_message.Message):
     """SHA-256 of the public key."""
     public_key: _builtins.str
     """Public key (PEM) that verifies the signature."""
+    prepared: _builtins.str
+    """What was prepared (canonical JSON): place, serials, which of them are withdrawn cards, method, what spoiled them and
+    what their reviewers said. `protocol` adds who witnessed it, and when.
+    """
+    prepared_sha256: _builtins.str
+    """SHA-256 of the bytes of `prepared`, in hexadecimal."""
     @_builtins.property
     def serials(self) -> _containers.RepeatedCompositeFieldContainer[_stock_pb2.SerialRange]:
         """Serial numbers, of blank cards only."""
@@ -190,10 +198,12 @@ class Destruction(_message.Message):
         signature: _builtins.bytes = ...,
         key_id: _builtins.str = ...,
         public_key: _builtins.str = ...,
+        prepared: _builtins.str = ...,
+        prepared_sha256: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["prepare_time", b"prepare_time", "witness_time", b"witness_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["destruction_id", b"destruction_id", "item", b"item", "key_id", b"key_id", "location", b"location", "method", b"method", "prepare_time", b"prepare_time", "prepared_by", b"prepared_by", "protocol", b"protocol", "public_key", b"public_key", "quantity", b"quantity", "serials", b"serials", "signature", b"signature", "witness_time", b"witness_time", "witnessed_by", b"witnessed_by"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["destruction_id", b"destruction_id", "item", b"item", "key_id", b"key_id", "location", b"location", "method", b"method", "prepare_time", b"prepare_time", "prepared", b"prepared", "prepared_by", b"prepared_by", "prepared_sha256", b"prepared_sha256", "protocol", b"protocol", "public_key", b"public_key", "quantity", b"quantity", "serials", b"serials", "signature", b"signature", "witness_time", b"witness_time", "witnessed_by", b"witnessed_by"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -482,22 +492,26 @@ class WitnessDestructionRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     DESTRUCTION_ID_FIELD_NUMBER: _builtins.int
     OPERATOR_FIELD_NUMBER: _builtins.int
+    PREPARED_SHA256_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Idempotency key (UUID)."""
     destruction_id: _builtins.str
     """Destruction."""
     operator: _builtins.str
     """Who saw it; not who wrote it down."""
+    prepared_sha256: _builtins.str
+    """`prepared_sha256` of what the witness read and saw destroyed."""
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         destruction_id: _builtins.str = ...,
         operator: _builtins.str = ...,
+        prepared_sha256: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["destruction_id", b"destruction_id", "operator", b"operator", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["destruction_id", b"destruction_id", "operator", b"operator", "prepared_sha256", b"prepared_sha256", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -572,3 +586,65 @@ class GetDestructionResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetDestructionResponse: _TypeAlias = GetDestructionResponse  # noqa: Y015
+
+@_typing.final
+class ListDestructionsRequest(_message.Message):
+    """Request of ListDestructions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOCATION_FIELD_NUMBER: _builtins.int
+    PREPARED_ONLY_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    location: _builtins.str
+    """Only those of this location; empty for all."""
+    prepared_only: _builtins.bool
+    """Only those that wait for a witness."""
+    page_size: _builtins.int
+    """At most this many; 0 means 100, more than 1000 is refused."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before; empty for the first."""
+    def __init__(
+        self,
+        *,
+        location: _builtins.str = ...,
+        prepared_only: _builtins.bool = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["location", b"location", "page_size", b"page_size", "page_token", b"page_token", "prepared_only", b"prepared_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDestructionsRequest: _TypeAlias = ListDestructionsRequest  # noqa: Y015
+
+@_typing.final
+class ListDestructionsResponse(_message.Message):
+    """Response of ListDestructions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DESTRUCTIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page; empty at the end."""
+    @_builtins.property
+    def destructions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Destruction]:
+        """Destructions of this page."""
+
+    def __init__(
+        self,
+        *,
+        destructions: _abc.Iterable[Global___Destruction] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["destructions", b"destructions", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDestructionsResponse: _TypeAlias = ListDestructionsResponse  # noqa: Y015

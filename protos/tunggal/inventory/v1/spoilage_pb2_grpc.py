@@ -65,6 +65,11 @@ class SpoilageServiceStub:
                 request_serializer=tunggal_dot_inventory_dot_v1_dot_spoilage__pb2.GetDestructionRequest.SerializeToString,
                 response_deserializer=tunggal_dot_inventory_dot_v1_dot_spoilage__pb2.GetDestructionResponse.FromString,
                 _registered_method=True)
+        self.ListDestructions = channel.unary_unary(
+                '/tunggal.inventory.v1.SpoilageService/ListDestructions',
+                request_serializer=tunggal_dot_inventory_dot_v1_dot_spoilage__pb2.ListDestructionsRequest.SerializeToString,
+                response_deserializer=tunggal_dot_inventory_dot_v1_dot_spoilage__pb2.ListDestructionsResponse.FromString,
+                _registered_method=True)
 
 
 class SpoilageServiceServicer:
@@ -93,14 +98,15 @@ class SpoilageServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PrepareDestruction(self, request, context):
-        """Writes down what is to be destroyed: spoiled stock and withdrawn cards. Refused while spoilage of the location waits for its reviewer.
+        """Writes down what is to be destroyed: spoiled stock and withdrawn cards. Refused while its spoilage waits for a reviewer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WitnessDestruction(self, request, context):
-        """Books as destroyed what the caller saw destroyed, and signs the protocol.
+        """Books as destroyed what the caller saw destroyed, and signs the protocol. The witness sends the digest of what was
+        prepared; refused when that is another, or when anything in it has changed since.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -108,6 +114,13 @@ class SpoilageServiceServicer:
 
     def GetDestruction(self, request, context):
         """Reads a destruction with its signed protocol.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDestructions(self, request, context):
+        """Lists destructions in order of entry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -145,6 +158,11 @@ def add_SpoilageServiceServicer_to_server(servicer, server):
                     servicer.GetDestruction,
                     request_deserializer=tunggal_dot_inventory_dot_v1_dot_spoilage__pb2.GetDestructionRequest.FromString,
                     response_serializer=tunggal_dot_inventory_dot_v1_dot_spoilage__pb2.GetDestructionResponse.SerializeToString,
+            ),
+            'ListDestructions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDestructions,
+                    request_deserializer=tunggal_dot_inventory_dot_v1_dot_spoilage__pb2.ListDestructionsRequest.FromString,
+                    response_serializer=tunggal_dot_inventory_dot_v1_dot_spoilage__pb2.ListDestructionsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -310,6 +328,33 @@ class SpoilageService:
             '/tunggal.inventory.v1.SpoilageService/GetDestruction',
             tunggal_dot_inventory_dot_v1_dot_spoilage__pb2.GetDestructionRequest.SerializeToString,
             tunggal_dot_inventory_dot_v1_dot_spoilage__pb2.GetDestructionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDestructions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tunggal.inventory.v1.SpoilageService/ListDestructions',
+            tunggal_dot_inventory_dot_v1_dot_spoilage__pb2.ListDestructionsRequest.SerializeToString,
+            tunggal_dot_inventory_dot_v1_dot_spoilage__pb2.ListDestructionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -40,11 +40,15 @@ class SpoilageServiceStub:
     ListSpoilage: _grpc.UnaryUnaryMultiCallable[_spoilage_pb2.ListSpoilageRequest, _spoilage_pb2.ListSpoilageResponse]
     """Lists spoilage in order of entry."""
     PrepareDestruction: _grpc.UnaryUnaryMultiCallable[_spoilage_pb2.PrepareDestructionRequest, _spoilage_pb2.PrepareDestructionResponse]
-    """Writes down what is to be destroyed: spoiled stock and withdrawn cards. Refused while spoilage of the location waits for its reviewer."""
+    """Writes down what is to be destroyed: spoiled stock and withdrawn cards. Refused while its spoilage waits for a reviewer."""
     WitnessDestruction: _grpc.UnaryUnaryMultiCallable[_spoilage_pb2.WitnessDestructionRequest, _spoilage_pb2.WitnessDestructionResponse]
-    """Books as destroyed what the caller saw destroyed, and signs the protocol."""
+    """Books as destroyed what the caller saw destroyed, and signs the protocol. The witness sends the digest of what was
+    prepared; refused when that is another, or when anything in it has changed since.
+    """
     GetDestruction: _grpc.UnaryUnaryMultiCallable[_spoilage_pb2.GetDestructionRequest, _spoilage_pb2.GetDestructionResponse]
     """Reads a destruction with its signed protocol."""
+    ListDestructions: _grpc.UnaryUnaryMultiCallable[_spoilage_pb2.ListDestructionsRequest, _spoilage_pb2.ListDestructionsResponse]
+    """Lists destructions in order of entry."""
 
 @_typing.type_check_only
 class SpoilageServiceAsyncStub(SpoilageServiceStub):
@@ -58,11 +62,15 @@ class SpoilageServiceAsyncStub(SpoilageServiceStub):
     ListSpoilage: _aio.UnaryUnaryMultiCallable[_spoilage_pb2.ListSpoilageRequest, _spoilage_pb2.ListSpoilageResponse]  # type: ignore[assignment]
     """Lists spoilage in order of entry."""
     PrepareDestruction: _aio.UnaryUnaryMultiCallable[_spoilage_pb2.PrepareDestructionRequest, _spoilage_pb2.PrepareDestructionResponse]  # type: ignore[assignment]
-    """Writes down what is to be destroyed: spoiled stock and withdrawn cards. Refused while spoilage of the location waits for its reviewer."""
+    """Writes down what is to be destroyed: spoiled stock and withdrawn cards. Refused while its spoilage waits for a reviewer."""
     WitnessDestruction: _aio.UnaryUnaryMultiCallable[_spoilage_pb2.WitnessDestructionRequest, _spoilage_pb2.WitnessDestructionResponse]  # type: ignore[assignment]
-    """Books as destroyed what the caller saw destroyed, and signs the protocol."""
+    """Books as destroyed what the caller saw destroyed, and signs the protocol. The witness sends the digest of what was
+    prepared; refused when that is another, or when anything in it has changed since.
+    """
     GetDestruction: _aio.UnaryUnaryMultiCallable[_spoilage_pb2.GetDestructionRequest, _spoilage_pb2.GetDestructionResponse]  # type: ignore[assignment]
     """Reads a destruction with its signed protocol."""
+    ListDestructions: _aio.UnaryUnaryMultiCallable[_spoilage_pb2.ListDestructionsRequest, _spoilage_pb2.ListDestructionsResponse]  # type: ignore[assignment]
+    """Lists destructions in order of entry."""
 
 class SpoilageServiceServicer(metaclass=_abc_1.ABCMeta):
     """What cannot be used any more: why, who says so, who agrees, and the signed protocol of its destruction."""
@@ -97,7 +105,7 @@ class SpoilageServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _spoilage_pb2.PrepareDestructionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_spoilage_pb2.PrepareDestructionResponse, _abc.Awaitable[_spoilage_pb2.PrepareDestructionResponse]]:
-        """Writes down what is to be destroyed: spoiled stock and withdrawn cards. Refused while spoilage of the location waits for its reviewer."""
+        """Writes down what is to be destroyed: spoiled stock and withdrawn cards. Refused while its spoilage waits for a reviewer."""
 
     @_abc_1.abstractmethod
     def WitnessDestruction(
@@ -105,7 +113,9 @@ class SpoilageServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _spoilage_pb2.WitnessDestructionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_spoilage_pb2.WitnessDestructionResponse, _abc.Awaitable[_spoilage_pb2.WitnessDestructionResponse]]:
-        """Books as destroyed what the caller saw destroyed, and signs the protocol."""
+        """Books as destroyed what the caller saw destroyed, and signs the protocol. The witness sends the digest of what was
+        prepared; refused when that is another, or when anything in it has changed since.
+        """
 
     @_abc_1.abstractmethod
     def GetDestruction(
@@ -114,5 +124,13 @@ class SpoilageServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_spoilage_pb2.GetDestructionResponse, _abc.Awaitable[_spoilage_pb2.GetDestructionResponse]]:
         """Reads a destruction with its signed protocol."""
+
+    @_abc_1.abstractmethod
+    def ListDestructions(
+        self,
+        request: _spoilage_pb2.ListDestructionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_spoilage_pb2.ListDestructionsResponse, _abc.Awaitable[_spoilage_pb2.ListDestructionsResponse]]:
+        """Lists destructions in order of entry."""
 
 def add_SpoilageServiceServicer_to_server(servicer: SpoilageServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -80,6 +80,8 @@ class _BlankStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BlankState
     """Not where it should be: lost on the way, or not found by a count."""
     BLANK_STATE_WITHDRAWN: _BlankState.ValueType  # 10
     """A card that came back from its holder; waits for witnessed destruction."""
+    BLANK_STATE_CONVEYED: _BlankState.ValueType  # 11
+    """Spoiled or withdrawn, and on its way to a destruction elsewhere."""
 
 class BlankState(_BlankState, metaclass=_BlankStateEnumTypeWrapper):
     """Condition of one blank."""
@@ -106,6 +108,8 @@ BLANK_STATE_MISSING: BlankState.ValueType  # 9
 """Not where it should be: lost on the way, or not found by a count."""
 BLANK_STATE_WITHDRAWN: BlankState.ValueType  # 10
 """A card that came back from its holder; waits for witnessed destruction."""
+BLANK_STATE_CONVEYED: BlankState.ValueType  # 11
+"""Spoiled or withdrawn, and on its way to a destruction elsewhere."""
 Global___BlankState: _TypeAlias = BlankState  # noqa: Y015
 
 @_typing.final
@@ -418,6 +422,7 @@ class StockLevel(_message.Message):
     MISSING_FIELD_NUMBER: _builtins.int
     FOUND_FIELD_NUMBER: _builtins.int
     WITHDRAWN_FIELD_NUMBER: _builtins.int
+    CONVEYED_FIELD_NUMBER: _builtins.int
     location: _builtins.str
     """Location code."""
     on_hand: _builtins.int
@@ -442,6 +447,8 @@ class StockLevel(_message.Message):
     """Found by a count beyond what the books had, as a number that is not above zero; of items without serials only."""
     withdrawn: _builtins.int
     """Cards that came back and are held here until they are destroyed."""
+    conveyed: _builtins.int
+    """Spoiled stock and withdrawn cards on their way here to be destroyed."""
     def __init__(
         self,
         *,
@@ -457,10 +464,11 @@ class StockLevel(_message.Message):
         missing: _builtins.int = ...,
         found: _builtins.int = ...,
         withdrawn: _builtins.int = ...,
+        conveyed: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allocated", b"allocated", "consumed", b"consumed", "destroyed", b"destroyed", "found", b"found", "in_transit", b"in_transit", "location", b"location", "missing", b"missing", "on_hand", b"on_hand", "pending", b"pending", "reserved", b"reserved", "spoiled", b"spoiled", "withdrawn", b"withdrawn"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allocated", b"allocated", "consumed", b"consumed", "conveyed", b"conveyed", "destroyed", b"destroyed", "found", b"found", "in_transit", b"in_transit", "location", b"location", "missing", b"missing", "on_hand", b"on_hand", "pending", b"pending", "reserved", b"reserved", "spoiled", b"spoiled", "withdrawn", b"withdrawn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from tunggal.inventory.v1 import stock_pb2 as tunggal_dot_inventory_dot_v1_dot_stock__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&tunggal/inventory/v1/withdrawals.proto\x12\x14tunggal.inventory.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a tunggal/inventory/v1/stock.proto\"\xe3\x02\n\nWithdrawal\x12\x15\n\rwithdrawal_id\x18\x01 \x01(\t\x12\x0e\n\x06serial\x18\x02 \x01(\x03\x12\x10\n\x08\x63hip_uid\x18\x03 \x01(\t\x12\x0f\n\x07made_at\x18\x04 \x01(\t\x12\x10\n\x08location\x18\x05 \x01(\t\x12\x34\n\x05\x63\x61use\x18\x06 \x01(\x0e\x32%.tunggal.inventory.v1.WithdrawalCause\x12\x0c\n\x04note\x18\x07 \x01(\t\x12\x10\n\x08taken_by\x18\x08 \x01(\t\x12.\n\nevent_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tbook_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0btransfer_id\x18\x0b \x01(\t\x12/\n\x05state\x18\x0c \x01(\x0e\x32 .tunggal.inventory.v1.BlankState\"\x97\x03\n\x13WithdrawCardRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x31\n\x08\x63hip_uid\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x32\x18^(([0-9A-F]{2}){4,10})?$\x12\x1e\n\x06serial\x18\x03 \x01(\x03\x42\x0e\xbaH\x0b\"\t\x18\xff\x9f\x94\xa5\x8d\x1d(\x00\x12H\n\x08location\x18\x04 \x01(\tB6\xbaH3r12/^(ID|[0-9]{2}(\\.[0-9]{2}(:[a-z0-9-]{1,32})?)?)$\x12@\n\x05\x63\x61use\x18\x05 \x01(\x0e\x32%.tunggal.inventory.v1.WithdrawalCauseB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x16\n\x04note\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\xac\x02\x12.\n\nevent_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12;\n\x08operator\x18\x08 \x01(\tB)\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{1,63}$\"L\n\x14WithdrawCardResponse\x12\x34\n\nwithdrawal\x18\x01 \x01(\x0b\x32 .tunggal.inventory.v1.Withdrawal\"\xe0\x01\n\x16ListWithdrawalsRequest\x12I\n\x08location\x18\x01 \x01(\tB7\xbaH4r220^(ID|[0-9]{2}(\\.[0-9]{2}(:[a-z0-9-]{1,32})?)?)?$\x12>\n\x05\x63\x61use\x18\x02 \x01(\x0e\x32%.tunggal.inventory.v1.WithdrawalCauseB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"i\n\x17ListWithdrawalsResponse\x12\x35\n\x0bwithdrawals\x18\x01 \x03(\x0b\x32 .tunggal.inventory.v1.Withdrawal\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\xa8\x01\n\x0fWithdrawalCause\x12 \n\x1cWITHDRAWAL_CAUSE_UNSPECIFIED\x10\x00\x12\x19\n\x15WITHDRAWAL_CAUSE_VOID\x10\x01\x12\x1d\n\x19WITHDRAWAL_CAUSE_REPLACED\x10\x02\x12\x1d\n\x19WITHDRAWAL_CAUSE_DECEASED\x10\x03\x12\x1a\n\x16WITHDRAWAL_CAUSE_FOUND\x10\x04\x32\xea\x01\n\x11WithdrawalService\x12\x65\n\x0cWithdrawCard\x12).tunggal.inventory.v1.WithdrawCardRequest\x1a*.tunggal.inventory.v1.WithdrawCardResponse\x12n\n\x0fListWithdrawals\x12,.tunggal.inventory.v1.ListWithdrawalsRequest\x1a-.tunggal.inventory.v1.ListWithdrawalsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&tunggal/inventory/v1/withdrawals.proto\x12\x14tunggal.inventory.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a tunggal/inventory/v1/stock.proto\"\xf4\x02\n\nWithdrawal\x12\x15\n\rwithdrawal_id\x18\x01 \x01(\t\x12\x0e\n\x06serial\x18\x02 \x01(\x03\x12\x10\n\x08\x63hip_uid\x18\x03 \x01(\t\x12\x0f\n\x07made_at\x18\x04 \x01(\t\x12\x10\n\x08location\x18\x05 \x01(\t\x12\x34\n\x05\x63\x61use\x18\x06 \x01(\x0e\x32%.tunggal.inventory.v1.WithdrawalCause\x12\x0c\n\x04note\x18\x07 \x01(\t\x12\x10\n\x08taken_by\x18\x08 \x01(\t\x12.\n\nevent_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tbook_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0btransfer_id\x18\x0b \x01(\t\x12/\n\x05state\x18\x0c \x01(\x0e\x32 .tunggal.inventory.v1.BlankState\x12\x0f\n\x07held_at\x18\r \x01(\t\"\x97\x03\n\x13WithdrawCardRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x31\n\x08\x63hip_uid\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x32\x18^(([0-9A-F]{2}){4,10})?$\x12\x1e\n\x06serial\x18\x03 \x01(\x03\x42\x0e\xbaH\x0b\"\t\x18\xff\x9f\x94\xa5\x8d\x1d(\x00\x12H\n\x08location\x18\x04 \x01(\tB6\xbaH3r12/^(ID|[0-9]{2}(\\.[0-9]{2}(:[a-z0-9-]{1,32})?)?)$\x12@\n\x05\x63\x61use\x18\x05 \x01(\x0e\x32%.tunggal.inventory.v1.WithdrawalCauseB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x16\n\x04note\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\xac\x02\x12.\n\nevent_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12;\n\x08operator\x18\x08 \x01(\tB)\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{1,63}$\"L\n\x14WithdrawCardResponse\x12\x34\n\nwithdrawal\x18\x01 \x01(\x0b\x32 .tunggal.inventory.v1.Withdrawal\"\xe0\x01\n\x16ListWithdrawalsRequest\x12I\n\x08location\x18\x01 \x01(\tB7\xbaH4r220^(ID|[0-9]{2}(\\.[0-9]{2}(:[a-z0-9-]{1,32})?)?)?$\x12>\n\x05\x63\x61use\x18\x02 \x01(\x0e\x32%.tunggal.inventory.v1.WithdrawalCauseB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"i\n\x17ListWithdrawalsResponse\x12\x35\n\x0bwithdrawals\x18\x01 \x03(\x0b\x32 .tunggal.inventory.v1.Withdrawal\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\xa8\x01\n\x0fWithdrawalCause\x12 \n\x1cWITHDRAWAL_CAUSE_UNSPECIFIED\x10\x00\x12\x19\n\x15WITHDRAWAL_CAUSE_VOID\x10\x01\x12\x1d\n\x19WITHDRAWAL_CAUSE_REPLACED\x10\x02\x12\x1d\n\x19WITHDRAWAL_CAUSE_DECEASED\x10\x03\x12\x1a\n\x16WITHDRAWAL_CAUSE_FOUND\x10\x04\x32\xea\x01\n\x11WithdrawalService\x12\x65\n\x0cWithdrawCard\x12).tunggal.inventory.v1.WithdrawCardRequest\x1a*.tunggal.inventory.v1.WithdrawCardResponse\x12n\n\x0fListWithdrawals\x12,.tunggal.inventory.v1.ListWithdrawalsRequest\x1a-.tunggal.inventory.v1.ListWithdrawalsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -56,18 +56,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTWITHDRAWALSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
   _globals['_LISTWITHDRAWALSREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTWITHDRAWALSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\010'
-  _globals['_WITHDRAWALCAUSE']._serialized_start=1341
-  _globals['_WITHDRAWALCAUSE']._serialized_end=1509
+  _globals['_WITHDRAWALCAUSE']._serialized_start=1358
+  _globals['_WITHDRAWALCAUSE']._serialized_end=1526
   _globals['_WITHDRAWAL']._serialized_start=161
-  _globals['_WITHDRAWAL']._serialized_end=516
-  _globals['_WITHDRAWCARDREQUEST']._serialized_start=519
-  _globals['_WITHDRAWCARDREQUEST']._serialized_end=926
-  _globals['_WITHDRAWCARDRESPONSE']._serialized_start=928
-  _globals['_WITHDRAWCARDRESPONSE']._serialized_end=1004
-  _globals['_LISTWITHDRAWALSREQUEST']._serialized_start=1007
-  _globals['_LISTWITHDRAWALSREQUEST']._serialized_end=1231
-  _globals['_LISTWITHDRAWALSRESPONSE']._serialized_start=1233
-  _globals['_LISTWITHDRAWALSRESPONSE']._serialized_end=1338
-  _globals['_WITHDRAWALSERVICE']._serialized_start=1512
-  _globals['_WITHDRAWALSERVICE']._serialized_end=1746
+  _globals['_WITHDRAWAL']._serialized_end=533
+  _globals['_WITHDRAWCARDREQUEST']._serialized_start=536
+  _globals['_WITHDRAWCARDREQUEST']._serialized_end=943
+  _globals['_WITHDRAWCARDRESPONSE']._serialized_start=945
+  _globals['_WITHDRAWCARDRESPONSE']._serialized_end=1021
+  _globals['_LISTWITHDRAWALSREQUEST']._serialized_start=1024
+  _globals['_LISTWITHDRAWALSREQUEST']._serialized_end=1248
+  _globals['_LISTWITHDRAWALSRESPONSE']._serialized_start=1250
+  _globals['_LISTWITHDRAWALSRESPONSE']._serialized_end=1355
+  _globals['_WITHDRAWALSERVICE']._serialized_start=1529
+  _globals['_WITHDRAWALSERVICE']._serialized_end=1763
 # @@protoc_insertion_point(module_scope)

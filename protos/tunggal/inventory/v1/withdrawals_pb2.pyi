@@ -71,6 +71,7 @@ class Withdrawal(_message.Message):
     BOOK_TIME_FIELD_NUMBER: _builtins.int
     TRANSFER_ID_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
+    HELD_AT_FIELD_NUMBER: _builtins.int
     withdrawal_id: _builtins.str
     """Identifier made by the service (UUID)."""
     serial: _builtins.int
@@ -80,7 +81,7 @@ class Withdrawal(_message.Message):
     made_at: _builtins.str
     """Where it became a card."""
     location: _builtins.str
-    """Where it is held."""
+    """Where it was taken."""
     cause: Global___WithdrawalCause.ValueType
     """Why it came back."""
     note: _builtins.str
@@ -91,6 +92,8 @@ class Withdrawal(_message.Message):
     """Transfer that booked it (UUID); its reversal gives the card back."""
     state: _stock_pb2.BlankState.ValueType
     """What its blank is now: withdrawn, destroyed, or consumed again where it was given back."""
+    held_at: _builtins.str
+    """Where it is now; where it was given back, its holder's `made_at`."""
     @_builtins.property
     def event_time(self) -> _timestamp_pb2.Timestamp:
         """When it came back."""
@@ -114,10 +117,11 @@ class Withdrawal(_message.Message):
         book_time: _timestamp_pb2.Timestamp | None = ...,
         transfer_id: _builtins.str = ...,
         state: _stock_pb2.BlankState.ValueType = ...,
+        held_at: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["book_time", b"book_time", "event_time", b"event_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["book_time", b"book_time", "cause", b"cause", "chip_uid", b"chip_uid", "event_time", b"event_time", "location", b"location", "made_at", b"made_at", "note", b"note", "serial", b"serial", "state", b"state", "taken_by", b"taken_by", "transfer_id", b"transfer_id", "withdrawal_id", b"withdrawal_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["book_time", b"book_time", "cause", b"cause", "chip_uid", b"chip_uid", "event_time", b"event_time", "held_at", b"held_at", "location", b"location", "made_at", b"made_at", "note", b"note", "serial", b"serial", "state", b"state", "taken_by", b"taken_by", "transfer_id", b"transfer_id", "withdrawal_id", b"withdrawal_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -210,7 +214,7 @@ class ListWithdrawalsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     location: _builtins.str
-    """Only cards held at this location and everything below it; empty or "ID" for all."""
+    """Only cards taken at this location and everything below it; empty or "ID" for all."""
     cause: Global___WithdrawalCause.ValueType
     """Only this cause; unspecified for all."""
     page_size: _builtins.int

@@ -27,8 +27,8 @@ if _version_not_supported:
 
 class WithdrawalServiceStub:
     """A card that comes back leaves its holder and is held at a location. From there it goes to a destruction before a witness
-    (SpoilageService), whose protocol two people sign. A card that is given back to its holder is given back by the reversal
-    of its withdrawal (LedgerService.ReverseTransfer).
+    (SpoilageService), there or where it is sent for that (ConveyanceService); two people sign the protocol. A card that its
+    holder gets back is given back by the reversal of its withdrawal (LedgerService.ReverseTransfer, ReversalService).
     """
 
     def __init__(self, channel):
@@ -51,8 +51,8 @@ class WithdrawalServiceStub:
 
 class WithdrawalServiceServicer:
     """A card that comes back leaves its holder and is held at a location. From there it goes to a destruction before a witness
-    (SpoilageService), whose protocol two people sign. A card that is given back to its holder is given back by the reversal
-    of its withdrawal (LedgerService.ReverseTransfer).
+    (SpoilageService), there or where it is sent for that (ConveyanceService); two people sign the protocol. A card that its
+    holder gets back is given back by the reversal of its withdrawal (LedgerService.ReverseTransfer, ReversalService).
     """
 
     def WithdrawCard(self, request, context):
@@ -92,8 +92,8 @@ def add_WithdrawalServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class WithdrawalService:
     """A card that comes back leaves its holder and is held at a location. From there it goes to a destruction before a witness
-    (SpoilageService), whose protocol two people sign. A card that is given back to its holder is given back by the reversal
-    of its withdrawal (LedgerService.ReverseTransfer).
+    (SpoilageService), there or where it is sent for that (ConveyanceService); two people sign the protocol. A card that its
+    holder gets back is given back by the reversal of its withdrawal (LedgerService.ReverseTransfer, ReversalService).
     """
 
     @staticmethod

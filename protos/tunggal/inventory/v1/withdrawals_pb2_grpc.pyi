@@ -28,8 +28,8 @@ GRPC_VERSION: str
 
 class WithdrawalServiceStub:
     """A card that comes back leaves its holder and is held at a location. From there it goes to a destruction before a witness
-    (SpoilageService), whose protocol two people sign. A card that is given back to its holder is given back by the reversal
-    of its withdrawal (LedgerService.ReverseTransfer).
+    (SpoilageService), there or where it is sent for that (ConveyanceService); two people sign the protocol. A card that its
+    holder gets back is given back by the reversal of its withdrawal (LedgerService.ReverseTransfer, ReversalService).
     """
 
     @_typing.overload
@@ -44,8 +44,8 @@ class WithdrawalServiceStub:
 @_typing.type_check_only
 class WithdrawalServiceAsyncStub(WithdrawalServiceStub):
     """A card that comes back leaves its holder and is held at a location. From there it goes to a destruction before a witness
-    (SpoilageService), whose protocol two people sign. A card that is given back to its holder is given back by the reversal
-    of its withdrawal (LedgerService.ReverseTransfer).
+    (SpoilageService), there or where it is sent for that (ConveyanceService); two people sign the protocol. A card that its
+    holder gets back is given back by the reversal of its withdrawal (LedgerService.ReverseTransfer, ReversalService).
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -56,8 +56,8 @@ class WithdrawalServiceAsyncStub(WithdrawalServiceStub):
 
 class WithdrawalServiceServicer(metaclass=_abc_1.ABCMeta):
     """A card that comes back leaves its holder and is held at a location. From there it goes to a destruction before a witness
-    (SpoilageService), whose protocol two people sign. A card that is given back to its holder is given back by the reversal
-    of its withdrawal (LedgerService.ReverseTransfer).
+    (SpoilageService), there or where it is sent for that (ConveyanceService); two people sign the protocol. A card that its
+    holder gets back is given back by the reversal of its withdrawal (LedgerService.ReverseTransfer, ReversalService).
     """
 
     @_abc_1.abstractmethod
