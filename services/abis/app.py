@@ -64,7 +64,7 @@ def build(settings: Settings, clock: Clock | None = None) -> ServerBuilder:
         gate = Gate(InventorySource(to_inventory), database, clock)
         deduplication = LicensedDeduplication(identification, store, policy, gate)
         builder.on_close(to_inventory.close)
-        builder.background("report-use", UseReporter(gallery.persons, to_inventory).run)
+        builder.background("report-use", UseReporter(identification.persons, to_inventory).run)
     builder.registry.register(GalleryGauges(gallery, store))
     service = AbisService(
         database,

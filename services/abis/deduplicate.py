@@ -19,7 +19,7 @@ from services.abis.fusion import Decision
 from services.abis.gallery import SearchResult
 from services.abis.identify import Identification
 from services.abis.search.verification import Found
-from services.abis.store import Store
+from services.abis.store import Store, Subject
 from services.abis.thresholds import Policy
 
 CANDIDATES = 10
@@ -48,6 +48,20 @@ class Deduplication:
     def search(self, fingers: Sequence[Finger]) -> SearchResult:
         """The long search, outside of any transaction; its result goes to `decide`."""
         return self._identification.identify(fingers, CANDIDATES)
+
+    def identify(self, fingers: Sequence[Finger], most: int) -> SearchResult:
+        """A search for its own sake; nothing is decided, nobody inserted."""
+        return self._identification.identify(fingers, most)
+
+    def identified(self, conn: sa.Connection) -> None:
+        """Called before the answer of such a search is given, under the gallery's lock."""
+
+    def before_enrolling(self) -> None:
+        """Called before somebody is inserted without a search, outside of any transaction."""
+
+    def enrol(self, conn: sa.Connection, subject_id: str, fingers: Sequence[Finger], at: datetime) -> Subject:
+        """Insert without a search; AlreadyExists where the id is taken. Needs the gallery's lock."""
+        return self._store.insert(conn, subject_id, fingers, at)
 
     def decide(
         self,

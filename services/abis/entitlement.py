@@ -1,4 +1,4 @@
-"""The gate of licence and maintenance: before each search the inventory is asked what the ABIS may do.
+"""The gate of licence and maintenance: before each search or insertion the inventory says what may be done.
 
 A shut gate is RESOURCE_EXHAUSTED: enroll then holds everybody back in the order of arrival, shows the reason,
 and goes on where it stopped once the gate is open. Nothing is lost.
@@ -7,7 +7,7 @@ and goes on where it stopped once the gate is open. Nothing is lost.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta, timezone
 from typing import NamedTuple, Protocol
 
@@ -19,7 +19,7 @@ from services.abis.deduplicate import Deduplication, Verdict
 from services.abis.finger import Finger
 from services.abis.gallery import SearchResult
 from services.abis.identify import Identification
-from services.abis.store import Store
+from services.abis.store import Store, Subject
 from services.abis.thresholds import Policy
 from services.common import audit
 from services.common.clock import Clock
@@ -36,7 +36,18 @@ AGAIN = timedelta(seconds=5)
 #: Licences end, and searches are counted, by the days of Jakarta, as the inventory has them.
 _WIB = timezone(timedelta(hours=7), "WIB")
 
+#: What counts as a search, by its name in the audit log.
+_SEARCHES = ("Deduplicate", "Identify")
+
 _log = get_logger()
+
+
+class _Count(NamedTuple):
+    """How many searches of a kind there were on ``day`` up to the audit entry ``last_entry``."""
+
+    day: date
+    last_entry: int
+    number: int
 
 
 class Entitlement(NamedTuple):
@@ -91,24 +102,29 @@ class Gate:
         self._known: tuple[datetime, Entitlement] | None = None
         self._failed: tuple[datetime, TunggalError] | None = None
         self._counting = threading.Lock()
-        # The day whose searches are counted, the last audit entry seen, and the count so far.
-        self._counted: tuple[date, int, int] = (date.min, 0, 0)
+        self._counted = dict.fromkeys(_SEARCHES, _Count(date.min, 0, 0))
 
-    def require(self, people: int) -> None:
-        """Raises :class:`ResourceExhausted` when no search may be made with ``people`` in the gallery, and
-        :class:`Unavailable` when nobody could say for too long.
+    def require(self, people: int | None) -> None:
+        """Raises :class:`ResourceExhausted` when no search may be made now with ``people`` in the gallery,
+        ``None`` where nobody is to be inserted; :class:`Unavailable` when nobody could say for too long.
         """
+        found = self.require_entitled()
+        if people is not None:
+            _require_room(found, people)
+        if found.max_searches_per_day:
+            with self._counting, self._database.read() as connection:
+                self._counted = self._searches(connection)
+            _require_search(found, self._counted)
+
+    def require_entitled(self) -> Entitlement:
+        """What may be done now; raises what :meth:`require` raises where it is nothing at all."""
         now = self._clock.now()
         found = self._entitlement(now)
-        today = now.astimezone(_WIB).date()
-        if not found.allowed or (found.until is not None and found.until < today):
+        if not found.allowed:
             raise _shut("ABIS_NOT_ENTITLED", found.reason)
-        _require_room(found, people)
-        if found.max_searches_per_day and self._searches(today) >= found.max_searches_per_day:
-            raise _shut(
-                "SEARCH_CEILING_REACHED",
-                f"The licence is for {found.max_searches_per_day:,} searches a day; today's are used up.",
-            )
+        if found.until is not None and found.until < now.astimezone(_WIB).date():
+            raise _shut("ABIS_NOT_ENTITLED", f"Licence or maintenance ended on {found.until}.")
+        return found
 
     def require_room(self, people: int) -> None:
         """Raises :class:`ResourceExhausted` where ``people`` in the gallery are all that the licence is for;
@@ -116,6 +132,14 @@ class Gate:
         """
         if self._known is not None:
             _require_room(self._known[1], people)
+
+    def require_search(self, conn: sa.Connection) -> None:
+        """Raises :class:`ResourceExhausted` where today's searches are used up; by what is known, and exact
+        for a caller that holds the gallery's lock in ``conn``, for many may have passed the gate together.
+        """
+        if self._known is not None and self._known[1].max_searches_per_day:
+            # Not kept: what the transaction sees may be rolled back.
+            _require_search(self._known[1], self._searches(conn))
 
     def _entitlement(self, now: datetime) -> Entitlement:
         """What is known, asked again where it is not fresh; by one caller at a time, and while it waits for
@@ -156,15 +180,15 @@ class Gate:
             retry_after=FRESH.total_seconds(),
         ) from fault
 
-    def _searches(self, today: date) -> int:
-        """Deduplications of all replicas today, by the audit log; each entry is looked at once."""
+    def _searches(self, conn: sa.Connection) -> dict[str, _Count]:
+        """Searches of all replicas today by kind, by the audit log; each entry is looked at once."""
+        today = self._clock.now().astimezone(_WIB).date()
         midnight = datetime(today.year, today.month, today.day, tzinfo=_WIB)
-        with self._counting, self._database.read() as connection:
-            day, seen, count = self._counted
-            last, new = audit.entries_since(connection, seen, "Deduplicate", midnight)
-            count = new + (count if day == today else 0)
-            self._counted = (today, last, count)
-        return count
+        found = {}
+        for action, before in self._counted.items():
+            last, new = audit.entries_since(conn, before.last_entry, action, midnight)
+            found[action] = _Count(today, last, new + (before.number if before.day == today else 0))
+        return found
 
 
 class LicensedDeduplication(Deduplication):
@@ -176,8 +200,27 @@ class LicensedDeduplication(Deduplication):
 
     def search(self, fingers: Sequence[Finger]) -> SearchResult:
         """See the base class; raises what :meth:`Gate.require` raises."""
-        self._gate.require(self._identification.gallery.persons())
+        self._gate.require(self._identification.persons())
         return super().search(fingers)
+
+    def identify(self, fingers: Sequence[Finger], most: int) -> SearchResult:
+        """See the base class; raises what :meth:`Gate.require` raises."""
+        self._gate.require(None)
+        return super().identify(fingers, most)
+
+    def identified(self, conn: sa.Connection) -> None:
+        """See the base class; raises what :meth:`Gate.require_search` raises."""
+        self._gate.require_search(conn)
+
+    def before_enrolling(self) -> None:
+        """See the base class; raises what :meth:`Gate.require_entitled` raises."""
+        self._gate.require_entitled()
+
+    def enrol(self, conn: sa.Connection, subject_id: str, fingers: Sequence[Finger], at: datetime) -> Subject:
+        """See the base class; raises what :meth:`Gate.require_room` raises."""
+        self._identification.follow(conn)
+        self._gate.require_room(self._identification.gallery.persons())
+        return super().enrol(conn, subject_id, fingers, at)
 
     def decide(
         self,
@@ -187,11 +230,12 @@ class LicensedDeduplication(Deduplication):
         before: SearchResult,
         at: datetime,
     ) -> Verdict:
-        """See the base class; raises what :meth:`Gate.require_room` raises, for many may have passed the gate
-        together.
+        """See the base class; raises what :meth:`Gate.require_room` and :meth:`Gate.require_search` raise:
+        many may have passed the gate together.
         """
         self._identification.follow(conn)
         self._gate.require_room(self._identification.gallery.persons())
+        self._gate.require_search(conn)
         return super().decide(conn, subject_id, fingers, before, at)
 
 
@@ -200,6 +244,14 @@ def _require_room(found: Entitlement, people: int) -> None:
         raise _shut(
             "PEOPLE_CEILING_REACHED",
             f"The licence is for {found.max_people:,} people; the gallery has {people:,}.",
+        )
+
+
+def _require_search(found: Entitlement, counted: Mapping[str, _Count]) -> None:
+    if sum(count.number for count in counted.values()) >= found.max_searches_per_day:
+        raise _shut(
+            "SEARCH_CEILING_REACHED",
+            f"The licence is for {found.max_searches_per_day:,} searches a day; today's are used up.",
         )
 
 

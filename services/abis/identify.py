@@ -40,6 +40,11 @@ class Identification:
         """The gallery itself, as far as it has followed."""
         return self._gallery
 
+    def persons(self) -> int:
+        """How many people there are by everything committed, of this and of other replicas."""
+        self.follow()
+        return self._gallery.persons()
+
     def start(self) -> None:
         """Make what the index brought from disk level with the database, or begin anew where it is not of
         this database.

@@ -97,18 +97,35 @@ class AbisService(abis_pb2_grpc.AbisServiceServicer):
         """Inserts a subject without a search."""
         if (first := self._answered(request, pb.EnrolSubjectResponse)) is not None:
             return first
+        self._deduplication.before_enrolling()
         fingers = self._fingers(request)
 
         def work(conn: sa.Connection) -> pb.EnrolSubjectResponse:
-            stored = self._store.insert(conn, request.subject_id, fingers, self._clock.now())
+            stored = self._deduplication.enrol(conn, request.subject_id, fingers, self._clock.now())
             return pb.EnrolSubjectResponse(subject=messages.subject(stored))
 
         return self._change(request, context, pb.EnrolSubjectResponse, "enrolled without a search", work)
 
     def Identify(self, request: pb.IdentifyRequest, context: grpc.ServicerContext) -> pb.IdentifyResponse:
-        """Searches the gallery and changes nothing."""
+        """Searches the gallery and changes nothing; it is written down who searched."""
         fingers = self._fingers(request)
-        found = self._identification.identify(fingers, request.max_candidates or _MOST_CANDIDATES)
+        found = self._deduplication.identify(fingers, request.max_candidates or _MOST_CANDIDATES)
+        actor = caller(context)
+
+        def note(conn: sa.Connection) -> None:
+            self._store.lock(conn)
+            self._deduplication.identified(conn)
+            audit.append(
+                conn,
+                actor=actor,
+                action="Identify",
+                resource="subjects",
+                reason="identified",
+                digest=requests.digest_of(request),
+                at=self._clock.now(),
+            )
+
+        self._database.run(note)
         return pb.IdentifyResponse(
             candidates=[messages.candidate(c, fingers) for c in found.candidates], gallery_size=found.compared
         )

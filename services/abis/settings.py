@@ -66,8 +66,8 @@ class Settings(ServiceSettings):
 
     inventory_endpoint: str = Field(
         default="",
-        description="host:port of the inventory, asked before each deduplication whether licence and "
-        "maintenance are in force. Left out: nobody is asked, and the ABIS works without any contract.",
+        description="host:port of the inventory, asked before each search or insertion whether licence "
+        "and maintenance are in force. Left out: nobody is asked, and the ABIS works without any contract.",
     )
 
     @model_validator(mode="after")

@@ -242,11 +242,15 @@ class Pipeline:
         def book(conn: sa.Connection, current: Record, now: datetime) -> None:
             before = worklist.gate(conn)
             attempts = 1 if before is None else before.attempts + 1
-            # Half as long as the record itself waits: so the next try is another record's, and one that
-            # brings the ABIS down cannot keep everybody out.
-            worklist.shut_gate(conn, Gate(reason, attempts, now + backoff(attempts) / 2))
+            next_try = now + backoff(attempts) / 2
+            worklist.shut_gate(conn, Gate(reason, attempts, next_try))
+            # The record itself waits twice as long: so the next try is another record's, and one that brings
+            # the ABIS down cannot keep everybody out.
             until = now + backoff(current.attempts + 1)
             worklist.postpone(conn, current, reason, until, fault=False, actor=ACTOR, at=now)
+            if _not_entitled(error):
+                # No record is to blame: whoever arrived first tries again, and nobody overtakes.
+                worklist.call_back(conn, next_try)
 
         self._settle(record, book)
 
@@ -296,6 +300,11 @@ def best_fingers(fingers: Sequence[ChipFinger]) -> list[ChipFinger]:
                 f" {CHIP_RECORD_BYTES}.",
             )
     return sorted(fingers, key=lambda finger: (-finger.quality, finger.position))[:CHIP_FINGERS]
+
+
+def _not_entitled(error: errors.TunggalError) -> bool:
+    """Whether the ABIS itself says that it may not search now, and not gRPC that a message is too large."""
+    return isinstance(error, errors.ResourceExhausted) and error.domain == "tunggal.abis"
 
 
 def _said(error: Exception) -> str:

@@ -154,6 +154,13 @@ def open_gate(conn: sa.Connection) -> None:
     again.
     """
     conn.execute(sa.delete(GATES).where(GATES.c.name == _ABIS))
+    call_back(conn, None)
+
+
+def call_back(conn: sa.Connection, at: datetime | None) -> None:
+    """Lets whoever was sent away at the gate be due at that moment, ``None`` for at once: so whoever arrived
+    first is the next to be tried.
+    """
     conn.execute(
         sa.update(RECORDS)
         .where(
@@ -161,13 +168,16 @@ def open_gate(conn: sa.Connection) -> None:
             RECORDS.c.status == int(Status.SENT_FOR_ENROLLMENT),
             RECORDS.c.reason.startswith(f"{UNAVAILABLE}:", autoescape=True),
         )
-        .values(next_attempt_time=None)
+        .values(next_attempt_time=at)
     )
 
 
 def as_seen(record: Record, shut: Gate | None) -> Record:
-    """The record as a reader should see it: behind a shut gate it waits for what the gate waits for."""
-    if shut is None or record.status is not Status.SENT_FOR_ENROLLMENT or record.reason:
+    """The record as a reader should see it: behind a shut gate it waits for what the gate waits for now,
+    whatever sent it away before.
+    """
+    own = record.reason and _code(record.reason) != UNAVAILABLE
+    if shut is None or record.status is not Status.SENT_FOR_ENROLLMENT or own:
         return record
     return replace(record, reason=shut.reason, next_attempt_time=shut.next_attempt_time)
 

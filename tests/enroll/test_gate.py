@@ -82,6 +82,67 @@ def test_when_it_opens_the_records_go_on_in_order_of_arrival(office: Office) -> 
         assert worklist.gate(conn) is None
 
 
+NOT_ENTITLED = errors.ResourceExhausted("ABIS_NOT_ENTITLED", "No licence.", domain="tunggal.abis")
+FULL = errors.ResourceExhausted("PEOPLE_CEILING_REACHED", "190,000,000 people.", domain="tunggal.abis")
+
+
+def test_everybody_is_told_what_the_gate_waits_for_now(office: Office) -> None:
+    """Who was sent away because the licence was full is told so when it has ended as well."""
+    waiting = submit_many(office, 3)
+    for error in (DOWN, FULL, NOT_ENTITLED):
+        office.abis.down = error
+        office.run()
+        office.clock.advance(timedelta(seconds=31))
+        office.run()
+        for record in waiting:
+            told = seen(office, record)
+            assert told.reason == f"ABIS_UNAVAILABLE: {error.reason}: {error.message}"
+            assert told.next_attempt_time is not None
+            assert told.next_attempt_time > office.clock.now()
+
+
+def let_through(office: Office, count: int) -> list[str]:
+    """Lets the pipeline deduplicate so many records; their ids in the order in which it did."""
+    before = len(office.abis.calls)
+    while len(office.abis.calls) < before + count:
+        assert office.pipeline.step()
+    return office.abis.calls[before:]
+
+
+@pytest.mark.parametrize("tries", [1, 2, 7])
+def test_nobody_overtakes_however_often_the_licence_ends_and_is_renewed(office: Office, tries: int) -> None:
+    """It ends, it is renewed, it is full, it is amended, and again: the queue stays as it is."""
+    order = [record.record_id for record in submit_many(office, 12)]
+    for error in (NOT_ENTITLED, FULL, FULL, NOT_ENTITLED):
+        office.abis.down = error
+        for _ in range(tries):
+            office.run()
+            office.clock.advance(timedelta(seconds=31))
+        with office.db.read() as conn:
+            shut = worklist.gate(conn)
+        assert shut is not None
+        assert shut.reason == f"ABIS_UNAVAILABLE: {error.reason}: {error.message}"
+        office.abis.down = None
+        assert let_through(office, 3) == order[:3]
+        del order[:3]
+    assert order == []
+
+
+def test_those_whom_an_outage_sent_away_are_first_again_when_the_licence_is_waited_for(
+    office: Office,
+) -> None:
+    order = [record.record_id for record in submit_many(office, 6)]
+    office.abis.down = DOWN
+    for _ in range(6):
+        office.run()
+        office.clock.advance(timedelta(seconds=4))
+    office.abis.down = FULL
+    office.run()
+    office.clock.advance(timedelta(seconds=31))
+    office.abis.down = None
+    assert let_through(office, 6) == order
+
+
 def test_nothing_is_failed_however_long_it_lasts(office: Office) -> None:
     office.abis.down = DOWN
     record = office.submit("Sri")

@@ -111,7 +111,7 @@ class AbisServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Identify(self, request, context):
-        """Searches the gallery (1:N) and changes nothing.
+        """Searches the gallery (1:N) and changes nothing; it is written down who searched, and counts as a search of the day.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

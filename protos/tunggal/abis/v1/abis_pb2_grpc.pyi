@@ -43,7 +43,7 @@ class AbisServiceStub:
     EnrolSubject: _grpc.UnaryUnaryMultiCallable[_abis_pb2.EnrolSubjectRequest, _abis_pb2.EnrolSubjectResponse]
     """Inserts a subject without a search, for migration from another system."""
     Identify: _grpc.UnaryUnaryMultiCallable[_abis_pb2.IdentifyRequest, _abis_pb2.IdentifyResponse]
-    """Searches the gallery (1:N) and changes nothing."""
+    """Searches the gallery (1:N) and changes nothing; it is written down who searched, and counts as a search of the day."""
     Verify: _grpc.UnaryUnaryMultiCallable[_abis_pb2.VerifyRequest, _abis_pb2.VerifyResponse]
     """Compares samples with one enrolled subject (1:1)."""
     CompareSamples: _grpc.UnaryUnaryMultiCallable[_abis_pb2.CompareSamplesRequest, _abis_pb2.CompareSamplesResponse]
@@ -74,7 +74,7 @@ class AbisServiceAsyncStub(AbisServiceStub):
     EnrolSubject: _aio.UnaryUnaryMultiCallable[_abis_pb2.EnrolSubjectRequest, _abis_pb2.EnrolSubjectResponse]  # type: ignore[assignment]
     """Inserts a subject without a search, for migration from another system."""
     Identify: _aio.UnaryUnaryMultiCallable[_abis_pb2.IdentifyRequest, _abis_pb2.IdentifyResponse]  # type: ignore[assignment]
-    """Searches the gallery (1:N) and changes nothing."""
+    """Searches the gallery (1:N) and changes nothing; it is written down who searched, and counts as a search of the day."""
     Verify: _aio.UnaryUnaryMultiCallable[_abis_pb2.VerifyRequest, _abis_pb2.VerifyResponse]  # type: ignore[assignment]
     """Compares samples with one enrolled subject (1:1)."""
     CompareSamples: _aio.UnaryUnaryMultiCallable[_abis_pb2.CompareSamplesRequest, _abis_pb2.CompareSamplesResponse]  # type: ignore[assignment]
@@ -120,7 +120,7 @@ class AbisServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _abis_pb2.IdentifyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abis_pb2.IdentifyResponse, _abc.Awaitable[_abis_pb2.IdentifyResponse]]:
-        """Searches the gallery (1:N) and changes nothing."""
+        """Searches the gallery (1:N) and changes nothing; it is written down who searched, and counts as a search of the day."""
 
     @_abc_1.abstractmethod
     def Verify(
