@@ -5,8 +5,9 @@ doubts them.
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
@@ -20,9 +21,10 @@ from tunggal.inventory.v1.statements_pb2_grpc import StatementServiceStub
 from cli.errors import missing_extra, readable
 from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, TlsDir, connect
 from cli.places import name_of
+from cli.statement_check import Findings, check, trusted_keys
+from cli.statement_words import clock
 from services.common.errors import InvalidArgument, NotFound
-from services.inventory.statement.signing import key_id
-from services.inventory.statement.verify import Published, faults
+from services.inventory.statement.verify import Published
 
 app = typer.Typer(help="Daily stock statements: signed, and chained to the day before.", no_args_is_help=True)
 
@@ -65,6 +67,10 @@ def show(
     console.print(
         f"[bold]{location} {name_of(location)}[/], {content['day']}, statement no. {content['sequence']}"
     )
+    console.print(
+        f"from {clock(content['from'], location)} to {clock(content['until'], location)}, {content['zone']}",
+        style="dim",
+    )
     table = Table("Item", "Condition", header_style="bold")
     for column in ("Opening", "Added", "Removed", "Closing"):
         table.add_column(column, justify="right")
@@ -74,9 +80,13 @@ def show(
     console.print(table)
     for refused in content["refusals"]:
         console.print(
-            f"[red]{refused['people']} people were sent away at {refused['time']}[/]: {refused['reason']} — "
-            f"the books had {refused['on_hand']:,} {refused['item']} then."
+            f"{refused['people']} people were sent away at {clock(refused['time'], location)}:",
+            style="red",
+            end=" ",
+            highlight=False,
         )
+        books = f"the books had {refused['on_hand']:,} {refused['item']} then."
+        console.print(f"{refused['reason']} — {books}", markup=False, highlight=False)
     console.print(f"Signed with {latest.key_id[:16]}…; follows {content['previous'][:16]}…", style="dim")
 
 
@@ -93,22 +103,22 @@ def publish(
 ) -> None:
     """Write statements as JSON to verify and as pages to read, with an index and the public key."""
     try:
-        from cli.statement_page import write_index, write_page
+        from cli.statement_page import write_index, write_keys, write_page
     except ModuleNotFoundError as error:
         raise missing_extra(error, "report") from error
+    count, locations = 0, set()
     with connect("inventory", inventory, tls_dir) as channel:
         key = StatementServiceStub(channel).GetStatementKey(pb.GetStatementKeyRequest())
-        by_location: dict[str, list[Published]] = defaultdict(list)
+        directory.mkdir(parents=True, exist_ok=True)
+        # Keys first, the index last: whenever this breaks off, what is there can be verified.
+        used = {each.key_id: each.public_key for each in key.used_keys}
+        write_keys(directory, key.public_key, {key.key_id: key.public_key, **used})
         for each in _listed(channel, location, below=below, first=first, last=last):
-            by_location[each.statement["location"]].append(each)
-    directory.mkdir(parents=True, exist_ok=True)
-    (directory / "key.pem").write_text(key.public_key)
-    for statements in by_location.values():
-        for before, each in zip([None, *statements], statements, strict=False):
-            write_page(directory, each, before)
-    write_index(directory, by_location, key.key_id)
-    count = sum(map(len, by_location.values()))
-    Console().print(f"{count:,} statements of {len(by_location):,} locations in {directory}.")
+            write_page(directory, each)
+            count += 1
+            locations.add(each.statement["location"])
+    write_index(directory, key.key_id)
+    Console().print(f"{count:,} statements of {len(locations):,} locations in {directory}.")
 
 
 @app.command()
@@ -116,63 +126,63 @@ def publish(
 def verify(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Statements (.json), or folders.")],
     key: Annotated[
-        Path, typer.Option("--key", metavar="PEM", help="Public key of the service, from a source you trust.")
+        list[Path],
+        typer.Option(
+            "--key",
+            metavar="PEM",
+            help="Public key of the service, from a source you trust; several, or a folder of them.",
+        ),
     ],
+    through: Annotated[
+        str, typer.Option(metavar="DAY", help="Day that every location must reach, 2017-03-31.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Verify published statements without asking anybody; exit code 2 where something is wrong."""
-    pem = key.read_bytes()
-    try:
-        trusted = {key_id(pem): pem}
-    except ValueError as error:
-        raise InvalidArgument(
-            "KEY_MALFORMED",
-            f"{key} is no Ed25519 public key",
-            field="key",
-            remedy="Use the key.pem that is published with the statements, or GetStatementKey.",
-        ) from error
-    by_location: dict[str, list[Published]] = defaultdict(list)
-    for file in _files(files):
-        published = _parsed(file)
-        by_location[str(published.statement.get("location"))].append(published)
-    found: list[str] = []
-    for statements in by_location.values():
-        statements.sort(key=lambda each: str(each.statement.get("day")))
-        found += faults(statements, trusted)
-    count = sum(map(len, by_location.values()))
+    found = check(files, trusted_keys(key), _day(through, "--through"))
     if as_json:
         typer.echo(
-            json.dumps({"statements": count, "locations": sorted(by_location), "faults": found}, indent=2)
+            json.dumps(
+                {
+                    "statements": found.statements,
+                    "locations": [chain.location for chain in found.chains],
+                    "chains": [asdict(chain) for chain in found.chains],
+                    "faults": found.faults,
+                    "notes": found.notes,
+                },
+                indent=2,
+            )
         )
     else:
-        console = Console(soft_wrap=True)
-        for fault in found:
-            console.print(fault, style="red", markup=False)
-        verdict = "[red]not genuine[/]" if found else "[green]genuine, unbroken and consistent[/]"
-        console.print(f"{count:,} statements of {len(by_location):,} locations: {verdict}.")
-    if found:
+        _show_findings(found)
+    if found.faults:
         raise typer.Exit(NOT_GENUINE)
 
 
-def _files(paths: list[Path]) -> list[Path]:
-    files = [file for path in paths for file in (sorted(path.rglob("*.json")) if path.is_dir() else [path])]
-    if not files:
-        raise InvalidArgument(
-            "NO_STATEMENT", "there is no statement in these folders", field="FILE", remedy="Name .json files."
+def _show_findings(found: Findings) -> None:
+    console = Console(soft_wrap=True, highlight=False)
+    table = Table("Location", "Days", "Numbers", "Hash of the last", header_style="bold")
+    for chain in found.chains:
+        days = f"{chain.first_day} – {chain.last_day}"
+        table.add_row(
+            chain.location, days, f"{chain.first_number} – {chain.last_number}", chain.head[:16] + "…"
         )
-    return files
+    console.print(table)
+    for fault in found.faults:
+        console.print(fault, style="red", markup=False)
+    for note in found.notes:
+        console.print(f"note: {note}", style="yellow", markup=False)
+    verdict = "[red]not genuine[/]" if found.faults else "[green]genuine, unbroken and consistent[/]"
+    console.print(f"{found.statements:,} statements of {len(found.chains):,} locations: {verdict}.")
 
 
-def _parsed(file: Path) -> Published:
+def _day(text: str, field: str) -> str:
     try:
-        return Published.from_json(file.read_text(encoding="utf-8"))
-    except ValueError as error:
+        return date.fromisoformat(text).isoformat() if text else ""
+    except ValueError:
         raise InvalidArgument(
-            "NO_STATEMENT",
-            f"{file} is no stock statement ({error})",
-            field="FILE",
-            remedy="Name the .json files that were published.",
-        ) from error
+            "DAY_MALFORMED", f"{text!r} is no day", field=field, remedy="Write it as 2017-03-31."
+        ) from None
 
 
 def _listed(

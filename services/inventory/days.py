@@ -1,13 +1,14 @@
-"""The days of the ledger: local days of Jakarta, closed one after the other and never booked on again."""
+"""The days of the ledger: local days of Jakarta, closed one after the other and never booked on again.
+
+One day for the whole country, see ``docs/adr/0006-one-national-day.md``.
+"""
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta
 
 from services.common.errors import FailedPrecondition
-
-#: Western Indonesian time has no summer time.
-WIB = timezone(timedelta(hours=7), "WIB")
+from services.common.zones import WIB
 
 #: A day is closed this long after its end: longer than any transaction lasts, and than clocks differ.
 GRACE = timedelta(minutes=5)
@@ -21,12 +22,12 @@ def day_of(moment: datetime) -> date:
     """The ledger's day that ``moment`` belongs to."""
     if not _FIRST.year < moment.year < _LAST.year:
         return _FIRST if moment.year <= _FIRST.year else _LAST
-    return moment.astimezone(WIB).date()
+    return moment.astimezone(WIB.offset).date()
 
 
 def start_of(day: date) -> datetime:
     """The first moment of ``day``."""
-    return datetime.combine(min(max(day, _FIRST), _LAST), time(), WIB).astimezone(UTC)
+    return datetime.combine(min(max(day, _FIRST), _LAST), time(), WIB.offset).astimezone(UTC)
 
 
 def end_of(day: date) -> datetime:

@@ -224,4 +224,5 @@ refusal = sa.Table(
     # Free stock at `event_time`, by the books.
     sa.Column("on_hand", sa.BigInteger, nullable=False),
     sa.Index("refusal_of_place", "location", "event_time"),
+    sa.Index("refusal_told", "book_time"),
 )

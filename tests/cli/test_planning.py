@@ -213,7 +213,7 @@ def test_published_statements_are_verified_without_asking_anybody(
     assert len(pages) >= DAYS - 1
     page = pages[0].read_text()
     assert "Kabupaten Bekasi" in page
-    assert "The books had 1,995 free blanks at that moment." in page
+    assert "saat itu tersedia 1.995 Blangko KTP-el" in page
     assert "32.76" in (published / "index.html").read_text()
     verify = ("statement", "verify", str(published), "--key", str(published / "key.pem"))
     assert "genuine, unbroken and consistent" in done(*verify)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tunggal.inventory.v1 import movements_pb2
+from tunggal.inventory.v1 import ledger_pb2, movements_pb2
 from tunggal.inventory.v1 import statements_pb2 as pb
 
 from services.common import audit
@@ -39,7 +39,7 @@ def listed(books: Books, location: str = BEKASI, **more: Any) -> list[Published]
 
 def keys(books: Books) -> dict[str, bytes]:
     answer = books.send(pb.GetStatementKeyRequest())
-    return {answer.key_id: answer.public_key.encode()}
+    return {each.key_id: each.public_key.encode() for each in answer.used_keys}
 
 
 def levels(published: Published) -> dict[str, tuple[int, int, int, int]]:
@@ -54,17 +54,18 @@ def forged(published: Published, **changes: Any) -> Published:
     return Published.from_json(json.dumps({**json.loads(published.to_json()), "statement": statement}))
 
 
-def refuse(books: Books, location: str) -> None:
-    books.send(
-        movements_pb2.RecordRefusalRequest(
-            request_id=new_id(),
-            location=location,
-            item="blank",
-            people=12,
-            reason="counter 3 says that there are no blanks",
-            operator="warga",
-        )
+def refuse(books: Books, location: str, when: datetime | None = None) -> None:
+    request = movements_pb2.RecordRefusalRequest(
+        request_id=new_id(),
+        location=location,
+        item="blank",
+        people=12,
+        reason="counter 3 says that there are no blanks",
+        operator="warga",
     )
+    if when is not None:
+        request.event_time.FromDatetime(when)
+    books.send(request)
 
 
 def three_days(books: Books) -> list[Published]:
@@ -109,6 +110,7 @@ def test_empty_with_22999_in_stock_stands_in_the_statement_of_that_day(books: Bo
     (refused,) = published.statement["refusals"]
     assert refused == {
         "time": "2026-03-02T01:30:00Z",
+        "told": "2026-03-02T01:30:00Z",
         "item": "blank",
         "people": 12,
         "reason": "counter 3 says that there are no blanks",
@@ -165,6 +167,67 @@ def test_a_signed_lie_about_movements_does_not_add_up(books: Books) -> None:
     ]
 
 
+def test_two_statements_of_one_day_are_a_fork(books: Books) -> None:
+    first, second, third = three_days(books)
+    other = forged(second, issued="2026-03-04T05:00:00Z")
+    signed = Published(other.content, books.signer.sign(other.content), other.key_id)
+    found = faults([first, second, signed, third], keys(books))
+    assert "32.16 2026-03-03: there are two different statements of this day" in found
+
+
+def test_a_reader_in_jayapura_is_told_which_moments_a_day_covers(books: Books) -> None:
+    books.ship("91.71", 10)
+    books.night()
+    (published,) = listed(books, "91.71")
+    statement = published.statement
+    assert (statement["from"], statement["until"]) == ("2026-03-01T17:00:00Z", "2026-03-02T17:00:00Z")
+    assert statement["zone"] == "Asia/Jayapura"
+    shifted = forged(published, **{"from": "2026-03-01T15:00:00Z"})
+    signed = Published(shifted.content, books.signer.sign(shifted.content), shifted.key_id)
+    assert faults([signed], keys(books)) == [
+        "91.71 2026-03-02: from and until are not the day's midnights in Jakarta"
+    ]
+
+
+def test_what_is_told_late_stands_in_the_day_of_its_telling_and_says_so(books: Books) -> None:
+    books.night()
+    (before,) = listed(books)
+    late = ledger_pb2.NewTransfer(
+        item="blank", quantity=7, from_location="ID", to_location=BEKASI, reason="by hand"
+    )
+    late.event_time.FromDatetime(books.clock.now() - timedelta(days=1))
+    prompt = ledger_pb2.NewTransfer(
+        item="blank", quantity=4, from_location="ID", to_location=BEKASI, reason="by hand"
+    )
+    prompt.event_time.FromDatetime(books.clock.now() - timedelta(minutes=5))
+    books.send(ledger_pb2.PostTransfersRequest(request_id=new_id(), transfers=[late, prompt]))
+    refuse(books, BEKASI, when=books.clock.now() - timedelta(days=1))
+    books.night()
+    again, after = listed(books)
+    assert again == before
+    (move,) = after.statement["movements"]
+    assert (move["quantity"], move["transfers"], move["late"]) == (11, 2, 1)
+    (refused,) = after.statement["refusals"]
+    assert (refused["time"], refused["told"]) == ("2026-03-02T01:30:00Z", "2026-03-03T01:30:00Z")
+    assert faults([again, after], keys(books)) == []
+
+
+def test_a_new_key_signs_from_its_day_on_and_the_old_one_is_kept(
+    books: Books, database_url: str, clock: FixedClock, tmp_path: Path
+) -> None:
+    books.night()
+    old = keys(books)
+    restarted = Books(database_url, clock, tmp_path / "another")
+    restarted.night()
+    published = listed(restarted)
+    restarted.database.dispose()
+    assert [each.key_id for each in published] == [books.signer.key_id, restarted.signer.key_id]
+    assert faults(published, keys(books)) == []
+    assert faults(published, old) == [
+        f"32.16 2026-03-03: signed with the unknown key {restarted.signer.key_id[:16]}…"
+    ]
+
+
 def test_a_region_has_the_statements_of_all_below_it(books: Books) -> None:
     books.ship(f"{BEKASI}:mall-01", 500, source=BEKASI)
     books.night()
@@ -200,7 +263,17 @@ def test_a_published_file_reads_back_as_it_was_signed(books: Books) -> None:
     assert faults([again], keys(books)) == []
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"statement": {}, "key_id": "a", "signature": "%"}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"statement": {}, "key_id": "a", "signature": "%"}',
+        '{"statement": [], "key_id": "a", "signature": ""}',
+        '{"statement": {"day": 1, "day": 2}, "key_id": "a", "signature": ""}',
+    ],
+)
 def test_what_is_no_statement_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not a stock statement"):
         Published.from_json(text)

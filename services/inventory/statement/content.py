@@ -1,6 +1,8 @@
-"""What a statement says, and the one way to write it: canonical JSON, over which hash and signature are made.
+"""What a statement says, and the one way to write it: canonical JSON (RFC 8785), over which hash and
+signature are made.
 
-A statement is published. It names places, items, quantities and times, and no person.
+A statement is published. It names places, items, quantities and times, and no person. ``docs/statements.md``
+has the format for whoever checks one without this program.
 """
 
 from __future__ import annotations
@@ -11,6 +13,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Final
+
+from services.common.zones import zone_of
+from services.inventory import days
 
 FORMAT: Final = "tunggal.stock-statement/1"
 #: What the first statement of a location has in place of the hash before it.
@@ -27,6 +32,8 @@ class Movement:
     target: str
     quantity: int
     transfers: int
+    #: Of these transfers, those of events on an earlier day, told on this one.
+    late: int
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,8 @@ class Refused:
     """People who were sent away for want of stock, and what the books had at that moment."""
 
     time: datetime
+    #: When it was recorded.
+    told: datetime
     item: str
     people: int
     reason: str
@@ -72,9 +81,12 @@ def write(day: Day, *, sequence: int, previous: str, issued: datetime) -> str:
             "format": FORMAT,
             "location": day.location,
             "day": day.day.isoformat(),
+            "from": moment(days.start_of(day.day)),
+            "until": moment(days.end_of(day.day)),
+            "zone": zone_of(day.location).name,
             "sequence": sequence,
             "previous": previous,
-            "issued": _moment(issued),
+            "issued": moment(issued),
             "levels": [vars(level) for level in day.levels],
             "movements": [
                 {
@@ -84,10 +96,14 @@ def write(day: Day, *, sequence: int, previous: str, issued: datetime) -> str:
                     "to": movement.target,
                     "quantity": movement.quantity,
                     "transfers": movement.transfers,
+                    "late": movement.late,
                 }
                 for movement in day.movements
             ],
-            "refusals": [{**vars(refused), "time": _moment(refused.time)} for refused in day.refusals],
+            "refusals": [
+                {**vars(refused), "time": moment(refused.time), "told": moment(refused.told)}
+                for refused in day.refusals
+            ],
         }
     )
 
@@ -114,5 +130,6 @@ def digest(content: str) -> str:
     return hashlib.sha256(content.encode()).hexdigest()
 
 
-def _moment(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def moment(time: datetime) -> str:
+    """A moment as statements have it: UTC, whole seconds, so that moments sort as text."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -26,6 +26,8 @@ def issue(connection: sa.Connection, signer: Signer, now: datetime) -> list[tupl
     heads = store.heads()
     opening = {} if day is None else store.opening(day)
     made: list[tuple[str, date]] = []
+    if last is not None and day is not None and day <= last:
+        store.remember(signer, now)
     while last is not None and day is not None and day <= last:
         issued = []
         for state in store.days_of(day, opening, heads):

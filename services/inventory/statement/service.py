@@ -34,9 +34,13 @@ class StatementService(Adapter, statements_pb2_grpc.StatementServiceServicer):
     def GetStatementKey(
         self, request: pb.GetStatementKeyRequest, context: grpc.ServicerContext
     ) -> pb.GetStatementKeyResponse:
-        """Reads the public key."""
+        """Reads the public keys."""
+        with self._read() as store:
+            used = StatementStore(store.connection).keys()
         return pb.GetStatementKeyResponse(
-            public_key=self._signer.public_pem.decode(), key_id=self._signer.key_id
+            public_key=self._signer.public_pem.decode(),
+            key_id=self._signer.key_id,
+            used_keys=[pb.StatementKey(public_key=each.public_pem, key_id=each.key_id) for each in used],
         )
 
     def IssueStatements(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,20 +12,30 @@ import sqlalchemy as sa
 from services.inventory import days, movement_tables, tables
 from services.inventory.ledger import Account, Condition
 from services.inventory.location import CENTRE, Location
-from services.inventory.records import Page, one_more, paged
+from services.inventory.records import Page, insert_new, one_more, paged
 from services.inventory.statement.content import Day, Movement, Refused, levels
-from services.inventory.statement.tables import statement
+from services.inventory.statement.signing import Signer
+from services.inventory.statement.tables import signing_key, statement
 from services.inventory.statement.verify import Published
 
 _account, _line, _transfer = tables.account, tables.line, tables.transfer
 _closed, _snapshot = tables.ledger_day, tables.account_day
-_refusal = movement_tables.refusal
+_refusal, _late = movement_tables.refusal, tables.late_event
 
 #: Balances by place, and by item and condition.
 Opening = dict[str, dict[tuple[str, str], int]]
 
 #: Accounts of contracts are no stock of a place.
 _NOT_OF_A_PLACE = (Condition.CONTRACTED, Condition.OUTSTANDING)
+
+
+@dataclass(frozen=True)
+class UsedKey:
+    """A public key that statements were signed with."""
+
+    key_id: str
+    public_pem: str
+    first_use: datetime
 
 
 @dataclass(frozen=True)
@@ -72,6 +82,21 @@ class StatementStore:
             sa.and_(latest.c.location == statement.c.location, latest.c.sequence == statement.c.sequence),
         )
         return {row.location: (row.sequence, row.digest) for row in self.connection.execute(query)}
+
+    def keys(self) -> list[UsedKey]:
+        """Every key that statements were ever signed with, the newest first."""
+        query = sa.select(signing_key).order_by(signing_key.c.entry.desc())
+        return [UsedKey(row.key_id, row.public_pem, row.first_use) for row in self.connection.execute(query)]
+
+    def remember(self, signer: Signer, now: datetime) -> None:
+        """Keep the public half of a key, so that what it signed can be checked after the next one came."""
+        insert_new(
+            self.connection,
+            signing_key.c.key_id,
+            key_id=signer.key_id,
+            public_pem=signer.public_pem.decode(),
+            first_use=now,
+        )
 
     def days_of(self, day: date, opening: Opening, known: Collection[str]) -> list[Day]:
         """What every location had and saw on a closed ``day`` that began with ``opening``, by code.
@@ -178,8 +203,13 @@ class StatementStore:
                 _line.c.target,
                 sa.func.sum(_line.c.quantity).label("quantity"),
                 sa.func.count(sa.distinct(_transfer.c.entry)).label("transfers"),
+                sa.func.count(sa.distinct(_late.c.entry)).label("late"),
             )
             .join_from(_transfer, _line, _line.c.entry == _transfer.c.entry)
+            .outerjoin(
+                _late,
+                sa.and_(_late.c.entry == _transfer.c.entry, _late.c.event_time < days.start_of(day)),
+            )
             .where(
                 _transfer.c.entry > (before or 0),
                 _transfer.c.entry <= known.last_entry,
@@ -192,7 +222,7 @@ class StatementStore:
         for row in self.connection.execute(query):
             source, target = Account.parse(row.source), Account.parse(row.target)
             movement = Movement(
-                row.kind, source.item, row.source, row.target, int(row.quantity), row.transfers
+                row.kind, source.item, row.source, row.target, int(row.quantity), row.transfers, row.late
             )
             for place in {source.place, target.place}:
                 found.setdefault(place, []).append(movement)
@@ -212,7 +242,7 @@ class StatementStore:
         )
         found: dict[str, list[Refused]] = {}
         for row in self.connection.execute(query):
-            refused = Refused(row.event_time, row.item, row.people, row.reason, row.on_hand)
+            refused = Refused(row.event_time, row.book_time, row.item, row.people, row.reason, row.on_hand)
             found.setdefault(row.location, []).append(refused)
         return found
 

@@ -1,9 +1,10 @@
-"""The table of statements."""
+"""The tables of statements and of the keys that signed them."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 
+from services.common.db import UtcDateTime
 from services.inventory.tables import METADATA, entry
 
 # Written once. `digest` is the SHA-256 of `content`, which the next statement of the location carries.
@@ -19,4 +20,14 @@ statement = sa.Table(
     sa.Column("signature", sa.LargeBinary, nullable=False),
     sa.Column("key_id", sa.String(64), nullable=False),
     sa.UniqueConstraint("location", "day", name="statement_once_a_day"),
+)
+
+# The public half of every key that signed a statement: its statements outlive it.
+signing_key = sa.Table(
+    "statement_key",
+    METADATA,
+    entry(),
+    sa.Column("key_id", sa.String(64), nullable=False, unique=True),
+    sa.Column("public_pem", sa.Text, nullable=False),
+    sa.Column("first_use", UtcDateTime, nullable=False),
 )

@@ -6,7 +6,6 @@ right.
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from services.inventory.statement.content import FORMAT, GENESIS, canonical, digest
+from services.common.zones import zone_of
+from services.inventory import days
+from services.inventory.statement.content import FORMAT, GENESIS, canonical, digest, moment
 from services.inventory.statement.signing import is_signed
 
 
@@ -42,12 +43,22 @@ class Published:
     def from_json(cls, text: str) -> Published:
         """The statement in a published file. Raises :class:`ValueError` when it is none."""
         try:
-            envelope = json.loads(text)
-            content = canonical(envelope["statement"])
+            envelope = json.loads(text, object_pairs_hook=_once)
+            statement = envelope["statement"]
+            if not isinstance(statement, dict):
+                raise TypeError("the statement is no object")
             signature = base64.b64decode(envelope["signature"], validate=True)
-            return cls(content, signature, str(envelope["key_id"]))
-        except (KeyError, TypeError, binascii.Error, json.JSONDecodeError) as error:
+            return cls(canonical(statement), signature, str(envelope["key_id"]))
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise ValueError(f"not a stock statement: {error}") from error
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose names are all different: with one twice, two readers might read two statements."""
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError("a name is there twice in one object")
+    return made
 
 
 def faults(published: Sequence[Published], keys: Mapping[str, bytes]) -> list[str]:
@@ -81,6 +92,14 @@ def _own_faults(statement: dict[str, Any]) -> list[str]:
     if statement["format"] != FORMAT:
         return [f"unknown format {statement['format']!r}"]
     found = []
+    day = date.fromisoformat(statement["day"])
+    first, after = moment(days.start_of(day)), moment(days.end_of(day))
+    if (statement["from"], statement["until"]) != (first, after):
+        found.append("from and until are not the day's midnights in Jakarta")
+    if statement["zone"] != zone_of(statement["location"]).name:
+        found.append(f"{statement['zone']} is not the time of this location")
+    if any(not first <= refused["told"] < after for refused in statement["refusals"]):
+        found.append("a refusal was recorded on another day")
     if (statement["sequence"] == 1) != (statement["previous"] == GENESIS):
         found.append("only the first statement follows nothing")
     added: Counter[tuple[str, str]] = Counter()
@@ -104,6 +123,8 @@ def _chain_faults(statement: dict[str, Any], before: dict[str, Any], before_dige
     found = []
     if statement["location"] != before["location"]:
         found.append(f"follows a statement of {before['location']}")
+    if statement["day"] == before["day"]:
+        return [*found, "there are two different statements of this day"]
     if statement["previous"] != before_digest:
         found.append("does not follow the statement before it: one was changed, left out or put in")
     if statement["sequence"] != before["sequence"] + 1:

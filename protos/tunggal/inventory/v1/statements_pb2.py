@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%tunggal/inventory/v1/statements.proto\x12\x14tunggal.inventory.v1\x1a\x1b\x62uf/validate/validate.proto\"\x18\n\x16GetStatementKeyRequest\"=\n\x17GetStatementKeyResponse\x12\x12\n\npublic_key\x18\x01 \x01(\t\x12\x0e\n\x06key_id\x18\x02 \x01(\t\"6\n\x16IssueStatementsRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\":\n\x17IssueStatementsResponse\x12\x0e\n\x06issued\x18\x01 \x01(\x05\x12\x0f\n\x07through\x18\x02 \x01(\t\"p\n\tStatement\x12\x10\n\x08location\x18\x01 \x01(\t\x12\x0b\n\x03\x64\x61y\x18\x02 \x01(\t\x12\x10\n\x08sequence\x18\x03 \x01(\x03\x12\x0f\n\x07\x63ontent\x18\x04 \x01(\t\x12\x11\n\tsignature\x18\x05 \x01(\x0c\x12\x0e\n\x06key_id\x18\x06 \x01(\t\"\xa7\x02\n\x15ListStatementsRequest\x12H\n\x08location\x18\x01 \x01(\tB6\xbaH3r12/^(ID|[0-9]{2}(\\.[0-9]{2}(:[a-z0-9-]{1,32})?)?)$\x12\x12\n\nwith_below\x18\x02 \x01(\x08\x12\x39\n\tfirst_day\x18\x03 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$\x12\x38\n\x08last_day\x18\x04 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$\x12\x1d\n\tpage_size\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"f\n\x16ListStatementsResponse\x12\x33\n\nstatements\x18\x01 \x03(\x0b\x32\x1f.tunggal.inventory.v1.Statement\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xdf\x02\n\x10StatementService\x12n\n\x0fGetStatementKey\x12,.tunggal.inventory.v1.GetStatementKeyRequest\x1a-.tunggal.inventory.v1.GetStatementKeyResponse\x12n\n\x0fIssueStatements\x12,.tunggal.inventory.v1.IssueStatementsRequest\x1a-.tunggal.inventory.v1.IssueStatementsResponse\x12k\n\x0eListStatements\x12+.tunggal.inventory.v1.ListStatementsRequest\x1a,.tunggal.inventory.v1.ListStatementsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%tunggal/inventory/v1/statements.proto\x12\x14tunggal.inventory.v1\x1a\x1b\x62uf/validate/validate.proto\"\x18\n\x16GetStatementKeyRequest\"t\n\x17GetStatementKeyResponse\x12\x12\n\npublic_key\x18\x01 \x01(\t\x12\x0e\n\x06key_id\x18\x02 \x01(\t\x12\x35\n\tused_keys\x18\x03 \x03(\x0b\x32\".tunggal.inventory.v1.StatementKey\"2\n\x0cStatementKey\x12\x12\n\npublic_key\x18\x01 \x01(\t\x12\x0e\n\x06key_id\x18\x02 \x01(\t\"6\n\x16IssueStatementsRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\":\n\x17IssueStatementsResponse\x12\x0e\n\x06issued\x18\x01 \x01(\x05\x12\x0f\n\x07through\x18\x02 \x01(\t\"p\n\tStatement\x12\x10\n\x08location\x18\x01 \x01(\t\x12\x0b\n\x03\x64\x61y\x18\x02 \x01(\t\x12\x10\n\x08sequence\x18\x03 \x01(\x03\x12\x0f\n\x07\x63ontent\x18\x04 \x01(\t\x12\x11\n\tsignature\x18\x05 \x01(\x0c\x12\x0e\n\x06key_id\x18\x06 \x01(\t\"\xa7\x02\n\x15ListStatementsRequest\x12H\n\x08location\x18\x01 \x01(\tB6\xbaH3r12/^(ID|[0-9]{2}(\\.[0-9]{2}(:[a-z0-9-]{1,32})?)?)$\x12\x12\n\nwith_below\x18\x02 \x01(\x08\x12\x39\n\tfirst_day\x18\x03 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$\x12\x38\n\x08last_day\x18\x04 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$\x12\x1d\n\tpage_size\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"f\n\x16ListStatementsResponse\x12\x33\n\nstatements\x18\x01 \x03(\x0b\x32\x1f.tunggal.inventory.v1.Statement\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xdf\x02\n\x10StatementService\x12n\n\x0fGetStatementKey\x12,.tunggal.inventory.v1.GetStatementKeyRequest\x1a-.tunggal.inventory.v1.GetStatementKeyResponse\x12n\n\x0fIssueStatements\x12,.tunggal.inventory.v1.IssueStatementsRequest\x1a-.tunggal.inventory.v1.IssueStatementsResponse\x12k\n\x0eListStatements\x12+.tunggal.inventory.v1.ListStatementsRequest\x1a,.tunggal.inventory.v1.ListStatementsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,17 +47,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETSTATEMENTKEYREQUEST']._serialized_start=92
   _globals['_GETSTATEMENTKEYREQUEST']._serialized_end=116
   _globals['_GETSTATEMENTKEYRESPONSE']._serialized_start=118
-  _globals['_GETSTATEMENTKEYRESPONSE']._serialized_end=179
-  _globals['_ISSUESTATEMENTSREQUEST']._serialized_start=181
-  _globals['_ISSUESTATEMENTSREQUEST']._serialized_end=235
-  _globals['_ISSUESTATEMENTSRESPONSE']._serialized_start=237
-  _globals['_ISSUESTATEMENTSRESPONSE']._serialized_end=295
-  _globals['_STATEMENT']._serialized_start=297
-  _globals['_STATEMENT']._serialized_end=409
-  _globals['_LISTSTATEMENTSREQUEST']._serialized_start=412
-  _globals['_LISTSTATEMENTSREQUEST']._serialized_end=707
-  _globals['_LISTSTATEMENTSRESPONSE']._serialized_start=709
-  _globals['_LISTSTATEMENTSRESPONSE']._serialized_end=811
-  _globals['_STATEMENTSERVICE']._serialized_start=814
-  _globals['_STATEMENTSERVICE']._serialized_end=1165
+  _globals['_GETSTATEMENTKEYRESPONSE']._serialized_end=234
+  _globals['_STATEMENTKEY']._serialized_start=236
+  _globals['_STATEMENTKEY']._serialized_end=286
+  _globals['_ISSUESTATEMENTSREQUEST']._serialized_start=288
+  _globals['_ISSUESTATEMENTSREQUEST']._serialized_end=342
+  _globals['_ISSUESTATEMENTSRESPONSE']._serialized_start=344
+  _globals['_ISSUESTATEMENTSRESPONSE']._serialized_end=402
+  _globals['_STATEMENT']._serialized_start=404
+  _globals['_STATEMENT']._serialized_end=516
+  _globals['_LISTSTATEMENTSREQUEST']._serialized_start=519
+  _globals['_LISTSTATEMENTSREQUEST']._serialized_end=814
+  _globals['_LISTSTATEMENTSRESPONSE']._serialized_start=816
+  _globals['_LISTSTATEMENTSRESPONSE']._serialized_end=918
+  _globals['_STATEMENTSERVICE']._serialized_start=921
+  _globals['_STATEMENTSERVICE']._serialized_end=1272
 # @@protoc_insertion_point(module_scope)

@@ -43,6 +43,38 @@ class GetStatementKeyResponse(_message.Message):
 
     PUBLIC_KEY_FIELD_NUMBER: _builtins.int
     KEY_ID_FIELD_NUMBER: _builtins.int
+    USED_KEYS_FIELD_NUMBER: _builtins.int
+    public_key: _builtins.str
+    """Public key, PEM."""
+    key_id: _builtins.str
+    """SHA-256 of the raw public key, hexadecimal."""
+    @_builtins.property
+    def used_keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___StatementKey]:
+        """Every key that statements were signed with, the newest first: what an old key signed stays signed with it."""
+
+    def __init__(
+        self,
+        *,
+        public_key: _builtins.str = ...,
+        key_id: _builtins.str = ...,
+        used_keys: _abc.Iterable[Global___StatementKey] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_id", b"key_id", "public_key", b"public_key", "used_keys", b"used_keys"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetStatementKeyResponse: _TypeAlias = GetStatementKeyResponse  # noqa: Y015
+
+@_typing.final
+class StatementKey(_message.Message):
+    """A public key that statements were signed with."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PUBLIC_KEY_FIELD_NUMBER: _builtins.int
+    KEY_ID_FIELD_NUMBER: _builtins.int
     public_key: _builtins.str
     """Public key, PEM."""
     key_id: _builtins.str
@@ -59,7 +91,7 @@ class GetStatementKeyResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___GetStatementKeyResponse: _TypeAlias = GetStatementKeyResponse  # noqa: Y015
+Global___StatementKey: _TypeAlias = StatementKey  # noqa: Y015
 
 @_typing.final
 class IssueStatementsRequest(_message.Message):
@@ -124,7 +156,7 @@ class Statement(_message.Message):
     location: _builtins.str
     """Location."""
     day: _builtins.str
-    """Day."""
+    """Day of the ledger: from midnight to midnight in Jakarta, everywhere in the country."""
     sequence: _builtins.int
     """Number at this location, from 1."""
     content: _builtins.str

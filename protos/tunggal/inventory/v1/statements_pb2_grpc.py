@@ -59,7 +59,7 @@ class StatementServiceServicer:
     """
 
     def GetStatementKey(self, request, context):
-        """Reads the public key that verifies statements.
+        """Reads the public key that verifies statements, and those that were used before it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,7 +36,7 @@ class StatementServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> StatementServiceAsyncStub: ...
     GetStatementKey: _grpc.UnaryUnaryMultiCallable[_statements_pb2.GetStatementKeyRequest, _statements_pb2.GetStatementKeyResponse]
-    """Reads the public key that verifies statements."""
+    """Reads the public key that verifies statements, and those that were used before it."""
     IssueStatements: _grpc.UnaryUnaryMultiCallable[_statements_pb2.IssueStatementsRequest, _statements_pb2.IssueStatementsResponse]
     """Makes the statements of all closed days that have none yet. The service does it by itself."""
     ListStatements: _grpc.UnaryUnaryMultiCallable[_statements_pb2.ListStatementsRequest, _statements_pb2.ListStatementsResponse]
@@ -50,7 +50,7 @@ class StatementServiceAsyncStub(StatementServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetStatementKey: _aio.UnaryUnaryMultiCallable[_statements_pb2.GetStatementKeyRequest, _statements_pb2.GetStatementKeyResponse]  # type: ignore[assignment]
-    """Reads the public key that verifies statements."""
+    """Reads the public key that verifies statements, and those that were used before it."""
     IssueStatements: _aio.UnaryUnaryMultiCallable[_statements_pb2.IssueStatementsRequest, _statements_pb2.IssueStatementsResponse]  # type: ignore[assignment]
     """Makes the statements of all closed days that have none yet. The service does it by itself."""
     ListStatements: _aio.UnaryUnaryMultiCallable[_statements_pb2.ListStatementsRequest, _statements_pb2.ListStatementsResponse]  # type: ignore[assignment]
@@ -67,7 +67,7 @@ class StatementServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _statements_pb2.GetStatementKeyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_statements_pb2.GetStatementKeyResponse, _abc.Awaitable[_statements_pb2.GetStatementKeyResponse]]:
-        """Reads the public key that verifies statements."""
+        """Reads the public key that verifies statements, and those that were used before it."""
 
     @_abc_1.abstractmethod
     def IssueStatements(
