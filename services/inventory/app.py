@@ -53,6 +53,7 @@ from services.inventory.exchange import service as exchange_service
 from services.inventory.journal import Journal
 from services.inventory.metrics import Stock, Transfers
 from services.inventory.planning import service as planning_service
+from services.inventory.refusal_metrics import Refusals
 from services.inventory.settings import Settings
 from services.inventory.statement import service as statement_service
 from services.inventory.statement.clerk import StatementClerk
@@ -76,6 +77,7 @@ def build(settings: Settings, clock: Clock | None = None, *, statements: bool = 
     def start() -> None:
         database.migrate("services.inventory")
         builder.registry.register(Stock(database))
+        builder.registry.register(Refusals(database, clock))
         upkeep.catch_up()
 
     builder = (

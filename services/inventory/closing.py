@@ -34,6 +34,16 @@ class Closing:
         first = self.connection.scalar(oldest)
         return None if first is None else days.day_of(first)
 
+    def require_open(self, now: datetime) -> None:
+        """Raise :class:`FailedPrecondition` when the day of ``now`` is closed; otherwise it stays open until
+        the transaction ends. For what is told in a day's statement and moves no account.
+        """
+        if self.connection.dialect.name == "postgresql":
+            self.connection.execute(sa.text("LOCK TABLE account IN ROW SHARE MODE"))
+        last = self.last()
+        if last is not None and days.day_of(now) <= last:
+            raise days.closed(now, last)
+
     def close(self, through: date, now: datetime) -> list[date]:
         """Close all open days up to ``through``, in their order; those that were closed by this.
 

@@ -12,6 +12,7 @@ from services.inventory import requisition as requisitions
 from services.inventory import site as sites
 from services.inventory.allocation import Allocation, require_two_places
 from services.inventory.balances import Balances
+from services.inventory.closing import Closing
 from services.inventory.desk import Desk
 from services.inventory.ledger import OPEN_ENDED, Account, Condition
 from services.inventory.loan import Loan, LoanState
@@ -211,6 +212,7 @@ class MovementOffice:
         moment = self._now if event_time is None else event_time
         if moment > self._now:
             raise refusal.in_future("event_time", moment)
+        Closing(self._store.connection).require_open(self._now)
         balances = Balances(self._store.connection).at(moment, location, item)
         made = Refusal(
             refusal_id=self._desk.clerk.new_id(),

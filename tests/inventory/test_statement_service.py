@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 from tunggal.inventory.v1 import ledger_pb2, movements_pb2
 from tunggal.inventory.v1 import statements_pb2 as pb
 
 from services.common import audit
 from services.common.clock import FixedClock
+from services.common.errors import FailedPrecondition
+from services.inventory.refusal_metrics import Refusals
 from services.inventory.statement.content import GENESIS
 from services.inventory.statement.verify import Published, faults
 from tests.inventory.inventory_office import BEKASI, new_id
@@ -129,6 +132,35 @@ def test_a_counter_that_never_had_stock_has_a_statement_each_day_from_its_first_
     published = listed(books, "32.17")
     assert [each.statement["sequence"] for each in published] == [1, 2, 3]
     assert faults(published, keys(books)) == []
+
+
+def test_a_replica_whose_clock_is_behind_records_no_refusal_on_a_day_that_is_told(
+    books: Books, database_url: str, tmp_path: Path
+) -> None:
+    behind = Books(database_url, FixedClock(books.clock.now()), tmp_path)
+    books.night()
+    with pytest.raises(FailedPrecondition, match="closed"):
+        refuse(behind, BEKASI)
+    behind.database.dispose()
+    refuse(books, BEKASI)
+    books.night()
+    assert [len(each.statement["refusals"]) for each in listed(books)] == [0, 1]
+
+
+def test_people_sent_away_today_are_a_metric_by_what_the_books_had(books: Books) -> None:
+    registry = CollectorRegistry()
+    registry.register(Refusals(books.database, books.clock))
+
+    def told(location: str, had: str) -> float | None:
+        labels = {"location": location, "item": "blank", "books": had}
+        return registry.get_sample_value("tunggal_inventory_refused_people", labels)
+
+    refuse(books, BEKASI)
+    refuse(books, BEKASI)
+    refuse(books, "32.17")
+    assert (told(BEKASI, "stock"), told(BEKASI, "none"), told("32.17", "none")) == (24, None, 12)
+    books.night()
+    assert told(BEKASI, "stock") is None
 
 
 def test_a_changed_figure_is_found_by_its_signature(books: Books) -> None:
