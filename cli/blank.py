@@ -131,7 +131,7 @@ def withdrawn(
         table.add_row(
             str(taken.serial),
             pb.WithdrawalCause.Name(taken.cause).rpartition("_")[2].lower(),
-            taken.location,
+            taken.held_at,
             f"{taken.event_time.ToDatetime():%Y-%m-%d}",
             taken.taken_by.partition(":")[2],
             _state(taken.state),

@@ -4,7 +4,27 @@ from __future__ import annotations
 
 import typer
 
-from cli import abis, bench, blank, card, contract, exchange, keys, plan, production, statement
+from cli import (
+    abis,
+    bench,
+    blank,
+    card,
+    contract,
+    conveyance,
+    count,
+    exchange,
+    keys,
+    loan,
+    plan,
+    production,
+    refusal,
+    requisition,
+    reversal,
+    shipment,
+    site,
+    spoilage,
+    statement,
+)
 from cli.books import books
 from cli.certificate import certificate
 from cli.demo.command import demo
@@ -38,6 +58,16 @@ app.add_typer(abis.app, name="abis", rich_help_panel="Ask")
 app.add_typer(contract.app, name="contract", rich_help_panel="Ask")
 app.add_typer(blank.app, name="blank", rich_help_panel="Ask")
 app.add_typer(plan.app, name="plan", rich_help_panel="Ask")
+app.add_typer(requisition.app, name="requisition", rich_help_panel="Move stock")
+app.add_typer(shipment.app, name="shipment", rich_help_panel="Move stock")
+app.add_typer(loan.app, name="loan", rich_help_panel="Move stock")
+app.add_typer(site.app, name="site", rich_help_panel="Move stock")
+app.add_typer(count.app, name="count", rich_help_panel="Move stock")
+app.add_typer(spoilage.app, name="spoilage", rich_help_panel="Move stock")
+app.add_typer(conveyance.app, name="conveyance", rich_help_panel="Move stock")
+app.add_typer(spoilage.destruction, name="destruction", rich_help_panel="Move stock")
+app.add_typer(reversal.app, name="reversal", rich_help_panel="Move stock")
+app.add_typer(refusal.app, name="refusal", rich_help_panel="Move stock")
 app.add_typer(statement.app, name="statement", rich_help_panel="Publish")
 app.add_typer(exchange.export_app, name="export", rich_help_panel="Publish")
 app.add_typer(exchange.import_app, name="import", rich_help_panel="Publish")

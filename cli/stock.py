@@ -25,7 +25,7 @@ _WIDE = 96
 #: Always shown there.
 _USUAL = ("on_hand", "allocated", "in_transit", "reserved", "consumed", "spoiled")
 #: Shown where some location has some.
-_RARE = ("pending", "withdrawn", "destroyed", "missing", "found")
+_RARE = ("pending", "withdrawn", "conveyed", "destroyed", "missing", "found")
 
 
 @readable
@@ -114,6 +114,7 @@ def _label(place: str, level: StockLevel | None, with_below: int | None, most: i
         ("consumed", "became cards"),
         ("spoiled", "spoiled"),
         ("withdrawn", "came back"),
+        ("conveyed", "under way here to be destroyed"),
         ("missing", "missing"),
     ):
         count = getattr(level, condition) if level is not None else 0

@@ -215,6 +215,10 @@ class Books(Holdings):
     def lock(self, account: Account) -> int:
         """Lock the account and return its balance. One that never was is opened: it has a row to lock."""
         self._add(account, 0)
+        return self.balance(account)
+
+    def balance(self, account: Account) -> int:
+        """What the account has now."""
         return int(self.connection.scalar(_BALANCE, {"of_code": account.code}) or 0)
 
     def custody(self, serial: int) -> list[CustodyStep]:

@@ -14,11 +14,17 @@ from services.inventory.conveyance import Conveyance, ConveyanceState
 from services.inventory.conveyance_office import ConveyanceOffice
 from services.inventory.desk import Desk
 from services.inventory.goods import Goods
+from services.inventory.ledger import Account, Condition
 from services.inventory.location import parse
 from services.inventory.movement_store import MovementStore
 
 #: Who may call what: SPIFFE paths by method.
-ALLOW = {"SendConveyance": OPERATORS, "ReceiveConveyance": OPERATORS, "ListConveyances": READERS}
+ALLOW = {
+    "SendConveyance": OPERATORS,
+    "ReceiveConveyance": OPERATORS,
+    "ListConveyances": READERS,
+    "GetScrap": READERS,
+}
 _STATES = {
     ConveyanceState.SENT: pb.CONVEYANCE_STATE_SENT,
     ConveyanceState.RECEIVED: pb.CONVEYANCE_STATE_RECEIVED,
@@ -80,6 +86,20 @@ class ConveyanceService(Adapter, conveyances_pb2_grpc.ConveyanceServiceServicer)
         return pb.ListConveyancesResponse(
             conveyances=map(_conveyance, page.items), next_page_token=token(page)
         )
+
+    def GetScrap(self, request: pb.GetScrapRequest, context: grpc.ServicerContext) -> pb.GetScrapResponse:
+        """Tells what waits for its destruction."""
+        place = parse(request.location, "location")
+        spoiled = Account(place, Condition.SPOILED, request.item)
+        with self._read() as store:
+            store.item(request.item)
+            known, books = MovementStore(store.connection), store.books
+            return pb.GetScrapResponse(
+                spoiled=books.balance(spoiled),
+                spoiled_serials=map(messages.serial_range, books.free(spoiled)),
+                withdrawn_serials=map(messages.serial_range, books.free(spoiled.to(Condition.WITHDRAWN))),
+                unaccepted=known.unaccepted(place, request.item),
+            )
 
 
 def _conveyance(value: Conveyance) -> pb.Conveyance:

@@ -81,6 +81,8 @@ def more_than_owed(loan: Loan, quantity: int, on_its_way: int) -> FailedPrecondi
         "MORE_THAN_OWED",
         f"{loan.borrower} owes {loan.owed} of loan {loan.loan_id}{sent}; {quantity} are too many.",
         field="quantity",
-        remedy=f"Give back {left} or less; anything else is an allocation.",
+        remedy=f"Give back {left} or less; anything else is an allocation."
+        if left
+        else "There is nothing to give back now: a debt begins with the borrower's receipt.",
         metadata={"owed": str(left)},
     )

@@ -332,3 +332,67 @@ class ListConveyancesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListConveyancesResponse: _TypeAlias = ListConveyancesResponse  # noqa: Y015
+
+@_typing.final
+class GetScrapRequest(_message.Message):
+    """Request of GetScrap."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOCATION_FIELD_NUMBER: _builtins.int
+    ITEM_FIELD_NUMBER: _builtins.int
+    location: _builtins.str
+    """Where."""
+    item: _builtins.str
+    """What."""
+    def __init__(
+        self,
+        *,
+        location: _builtins.str = ...,
+        item: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "location", b"location"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetScrapRequest: _TypeAlias = GetScrapRequest  # noqa: Y015
+
+@_typing.final
+class GetScrapResponse(_message.Message):
+    """Response of GetScrap."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPOILED_FIELD_NUMBER: _builtins.int
+    SPOILED_SERIALS_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_SERIALS_FIELD_NUMBER: _builtins.int
+    UNACCEPTED_FIELD_NUMBER: _builtins.int
+    spoiled: _builtins.int
+    """Spoiled units."""
+    unaccepted: _builtins.int
+    """Units that were spoiled there and that no reviewer has accepted."""
+    @_builtins.property
+    def spoiled_serials(self) -> _containers.RepeatedCompositeFieldContainer[_stock_pb2.SerialRange]:
+        """Their serial numbers, of blank cards only."""
+
+    @_builtins.property
+    def withdrawn_serials(self) -> _containers.RepeatedCompositeFieldContainer[_stock_pb2.SerialRange]:
+        """Serial numbers of cards that came back."""
+
+    def __init__(
+        self,
+        *,
+        spoiled: _builtins.int = ...,
+        spoiled_serials: _abc.Iterable[_stock_pb2.SerialRange] | None = ...,
+        withdrawn_serials: _abc.Iterable[_stock_pb2.SerialRange] | None = ...,
+        unaccepted: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["spoiled", b"spoiled", "spoiled_serials", b"spoiled_serials", "unaccepted", b"unaccepted", "withdrawn_serials", b"withdrawn_serials"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetScrapResponse: _TypeAlias = GetScrapResponse  # noqa: Y015

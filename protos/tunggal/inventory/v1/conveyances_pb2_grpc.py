@@ -51,6 +51,11 @@ class ConveyanceServiceStub:
                 request_serializer=tunggal_dot_inventory_dot_v1_dot_conveyances__pb2.ListConveyancesRequest.SerializeToString,
                 response_deserializer=tunggal_dot_inventory_dot_v1_dot_conveyances__pb2.ListConveyancesResponse.FromString,
                 _registered_method=True)
+        self.GetScrap = channel.unary_unary(
+                '/tunggal.inventory.v1.ConveyanceService/GetScrap',
+                request_serializer=tunggal_dot_inventory_dot_v1_dot_conveyances__pb2.GetScrapRequest.SerializeToString,
+                response_deserializer=tunggal_dot_inventory_dot_v1_dot_conveyances__pb2.GetScrapResponse.FromString,
+                _registered_method=True)
 
 
 class ConveyanceServiceServicer:
@@ -79,6 +84,13 @@ class ConveyanceServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetScrap(self, request, context):
+        """Tells what a place has that waits for its destruction, there or elsewhere.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ConveyanceServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -96,6 +108,11 @@ def add_ConveyanceServiceServicer_to_server(servicer, server):
                     servicer.ListConveyances,
                     request_deserializer=tunggal_dot_inventory_dot_v1_dot_conveyances__pb2.ListConveyancesRequest.FromString,
                     response_serializer=tunggal_dot_inventory_dot_v1_dot_conveyances__pb2.ListConveyancesResponse.SerializeToString,
+            ),
+            'GetScrap': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetScrap,
+                    request_deserializer=tunggal_dot_inventory_dot_v1_dot_conveyances__pb2.GetScrapRequest.FromString,
+                    response_serializer=tunggal_dot_inventory_dot_v1_dot_conveyances__pb2.GetScrapResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -181,6 +198,33 @@ class ConveyanceService:
             '/tunggal.inventory.v1.ConveyanceService/ListConveyances',
             tunggal_dot_inventory_dot_v1_dot_conveyances__pb2.ListConveyancesRequest.SerializeToString,
             tunggal_dot_inventory_dot_v1_dot_conveyances__pb2.ListConveyancesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetScrap(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tunggal.inventory.v1.ConveyanceService/GetScrap',
+            tunggal_dot_inventory_dot_v1_dot_conveyances__pb2.GetScrapRequest.SerializeToString,
+            tunggal_dot_inventory_dot_v1_dot_conveyances__pb2.GetScrapResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -41,6 +41,8 @@ class ConveyanceServiceStub:
     """Confirms as another person what arrived, or came back; the rest stays on its way."""
     ListConveyances: _grpc.UnaryUnaryMultiCallable[_conveyances_pb2.ListConveyancesRequest, _conveyances_pb2.ListConveyancesResponse]
     """Lists conveyances in order of entry."""
+    GetScrap: _grpc.UnaryUnaryMultiCallable[_conveyances_pb2.GetScrapRequest, _conveyances_pb2.GetScrapResponse]
+    """Tells what a place has that waits for its destruction, there or elsewhere."""
 
 @_typing.type_check_only
 class ConveyanceServiceAsyncStub(ConveyanceServiceStub):
@@ -55,6 +57,8 @@ class ConveyanceServiceAsyncStub(ConveyanceServiceStub):
     """Confirms as another person what arrived, or came back; the rest stays on its way."""
     ListConveyances: _aio.UnaryUnaryMultiCallable[_conveyances_pb2.ListConveyancesRequest, _conveyances_pb2.ListConveyancesResponse]  # type: ignore[assignment]
     """Lists conveyances in order of entry."""
+    GetScrap: _aio.UnaryUnaryMultiCallable[_conveyances_pb2.GetScrapRequest, _conveyances_pb2.GetScrapResponse]  # type: ignore[assignment]
+    """Tells what a place has that waits for its destruction, there or elsewhere."""
 
 class ConveyanceServiceServicer(metaclass=_abc_1.ABCMeta):
     """What cannot be used any more is destroyed where the furnace is. On the way it is in the condition "conveyed" of the place
@@ -84,5 +88,13 @@ class ConveyanceServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_conveyances_pb2.ListConveyancesResponse, _abc.Awaitable[_conveyances_pb2.ListConveyancesResponse]]:
         """Lists conveyances in order of entry."""
+
+    @_abc_1.abstractmethod
+    def GetScrap(
+        self,
+        request: _conveyances_pb2.GetScrapRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_conveyances_pb2.GetScrapResponse, _abc.Awaitable[_conveyances_pb2.GetScrapResponse]]:
+        """Tells what a place has that waits for its destruction, there or elsewhere."""
 
 def add_ConveyanceServiceServicer_to_server(servicer: ConveyanceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

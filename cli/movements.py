@@ -1,0 +1,113 @@
+"""What the commands of movements share: serial numbers as people write them, whole lists, tables, answers."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from typing import Annotated, Any
+
+import typer
+from google.protobuf.message import Message
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from tunggal.inventory.v1.stock_pb2 import SerialRange
+
+from cli.answers import to_json
+from services.common.errors import InvalidArgument
+
+Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; others will read it.")]
+Item = Annotated[str, typer.Option(help="Item, such as ribbon; blank cards unless given.")]
+Quantity = Annotated[int, typer.Option(min=0, help="Units, of items without serial numbers.")]
+Serials = Annotated[str, typer.Option(metavar="RANGES", help="Serial numbers of blanks: 1-400,411,500-520.")]
+Where = Annotated[str, typer.Argument(metavar="[LOCATION]", help="Only there; everywhere unless given.")]
+
+_RANGE = re.compile(r"(\d{1,12})(?:\s*[-–]\s*(\d{1,12}))?")
+
+
+def new_id() -> str:
+    """A request id."""
+    return str(uuid.uuid4())
+
+
+def ranges(text: str) -> list[SerialRange]:
+    """The serial numbers that ``1-400,411`` writes; raises :class:`InvalidArgument`."""
+    found = []
+    for part in filter(None, map(str.strip, text.split(","))):
+        written = _RANGE.fullmatch(part)
+        if written is None:
+            raise InvalidArgument(
+                "SERIALS_MALFORMED",
+                f"{part!r} is no range of serial numbers.",
+                field="serials",
+                remedy="Write 1-400,411,500-520.",
+            )
+        first, last = written.groups()
+        found.append(SerialRange(first=int(first), last=int(last or first)))
+    return found
+
+
+def written(serials: Iterable[SerialRange], most: int = 4) -> str:
+    """The ranges as people write them; of many the first few."""
+    known = [str(one.first) if one.first == one.last else f"{one.first}-{one.last}" for one in serials]
+    more = f",… ({len(known)} ranges)" if len(known) > most else ""
+    return ",".join(known[:most]) + more
+
+
+def units(quantity: int, item: str) -> str:
+    """So many of an item: ``1 blank``, ``600 blanks``, ``17 ribbon``."""
+    return f"{quantity:,} {item}{'s' if item == 'blank' and quantity != 1 else ''}"
+
+
+def word(kind: Any, number: int) -> str:
+    """The name of a state as a word: LOAN_STATE_LENT → lent."""
+    names = [value.name for value in kind.DESCRIPTOR.values]
+    prefix = re.match(r".*?_STATE_", names[0])
+    return str(kind.Name(number)).removeprefix(prefix.group() if prefix else "").lower().replace("_", " ")
+
+
+def person(signature: str) -> str:
+    """The operator of a signature; the certificate where it names none."""
+    caller, _, operator = signature.partition(":")
+    return operator or caller
+
+
+def every(call: Callable[[Any], Any], request: Any, field: str) -> list[Any]:
+    """All pages of a list."""
+    request.page_size = 1000
+    found: list[Any] = []
+    while True:
+        answer = call(request)
+        found += getattr(answer, field)
+        if not answer.next_page_token:
+            return found
+        request.page_token = answer.next_page_token
+
+
+def tell(answer: Message, sentence: str, *, as_json: bool) -> None:
+    """Print what was done, and what somebody does next."""
+    typer.echo(to_json(answer) if as_json else sentence)
+
+
+def tabulate(
+    found: Sequence[Message],
+    columns: Sequence[str],
+    row: Callable[[Any], Sequence[str]],
+    *,
+    as_json: bool,
+    nothing: str,
+) -> None:
+    """Print a list; the first column is an id, never cut, for it is typed again."""
+    if as_json:
+        typer.echo(to_json(found))
+        return
+    if not found:
+        typer.echo(nothing)
+        return
+    table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for number, column in enumerate(columns):
+        table.add_column(column, no_wrap=number == 0, overflow="fold")
+    for one in found:
+        table.add_row(*row(one))
+    Console().print(table)

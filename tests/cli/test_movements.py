@@ -1,0 +1,233 @@
+"""Stock that is asked for, sent, lent, counted, spoiled and burned, as people at a shell do it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+from tunggal.inventory.v1 import conveyances_pb2, inventory_pb2, movements_pb2, stock_pb2
+from tunggal.inventory.v1.inventory_pb2_grpc import InventoryServiceStub
+from typer.testing import CliRunner, Result
+
+from cli.main import app
+from cli.movements import ranges, word, written
+from cli.options import connect
+from services.common.errors import InvalidArgument
+from services.inventory.app import build
+from services.inventory.settings import Settings
+from tests.inventory.inventory_office import new_id
+
+UUID = "[0-9a-f-]{36}"
+FAIR = "32.16:fair"
+
+
+class Shell:
+    """Commands against one inventory."""
+
+    def __init__(self, endpoint: str, tls_dir: Path) -> None:
+        self.endpoint = endpoint
+        self.tls_dir = tls_dir
+
+    def run(self, line: str, *more: str) -> Result:
+        options = ["--inventory", self.endpoint, "--tls-dir", str(self.tls_dir)]
+        return CliRunner().invoke(app, [*line.split(), *more, *options], env={"COLUMNS": "120"})
+
+    def ok(self, line: str, *more: str) -> str:
+        done = self.run(line, *more)
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    def refused(self, line: str, *more: str) -> str:
+        done = self.run(line, *more)
+        assert done.exit_code == 1, done.output
+        return done.output
+
+    def id_after(self, word_before: str, line: str, *more: str) -> str:
+        """Runs the command; the id after that word is what the next command needs."""
+        output = self.ok(line, *more)
+        found = re.search(f"{word_before} ({UUID})", output)
+        assert found is not None, output
+        return found.group(1)
+
+    def sent(self, line: str, *more: str) -> str:
+        """Runs a command that sets stock aside, and lets it leave."""
+        shipment = self.id_after("dispatch", line, *more)
+        assert f"receive {shipment}" in self.ok(f"shipment dispatch {shipment}")
+        return shipment
+
+    def spoil(self, location: str) -> int:
+        """What a printer does: the serial of the blank that it spoiled."""
+        with connect("inventory", self.endpoint, self.tls_dir) as channel:
+            inventory = InventoryServiceStub(channel)
+            held = inventory.ReserveBlank(
+                inventory_pb2.ReserveBlankRequest(request_id=new_id(), location=location, purpose="card-job")
+            ).blank
+            inventory.SpoilBlank(
+                inventory_pb2.SpoilBlankRequest(
+                    request_id=new_id(),
+                    reservation_id=held.reservation_id,
+                    reason="printed askew",
+                    operator="loket-3",
+                )
+            )
+        return int(held.serial)
+
+
+@pytest.fixture(autouse=True)
+def services_do_not_log() -> Iterator[None]:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def shell(tmp_path: Path, tls_dir: Path) -> Iterator[Shell]:
+    """A centre with 1,000 blanks."""
+    settings = Settings(
+        listen="127.0.0.1:0", health_listen="", metrics_listen="", data_dir=tmp_path, tls_dir=tls_dir
+    )
+    server = build(settings).build().start()
+    made = Shell(f"127.0.0.1:{server.port}", tls_dir)
+    scan, notes = tmp_path / "scan.pdf", tmp_path / "notes.csv"
+    scan.write_bytes(b"%PDF signed")
+    notes.write_text("contract_id,delivery_note,first_serial,last_serial\nKTP-2017-03,SJ-1,1,1000\n")
+    order = ("--supplier", "PT Kartu", "--quantity", "1000", "--scan", str(scan), "--operator", "siti")
+    step = made.id_after("approve", "contract take-over KTP-2017-03", *order)
+    made.ok(f"contract approve {step} --operator budi")
+    made.ok("import delivery-notes", str(notes))
+    yield made
+    server.stop(grace=0)
+
+
+def test_a_regency_asks_and_receives_with_differences(shell: Shell) -> None:
+    asked = shell.id_after("grant", "requisition ask 32.16 100 --operator siti --reason", "need")
+    grant = f"requisition grant {asked} --from ID --reason ok --operator"
+    assert "SECOND_PERSON_NEEDED" in shell.refused(f"{grant} Si-Ti")
+    assert asked in shell.ok("requisition list 32.16 --waiting")
+    shipment = shell.sent(f"{grant} budi")
+    receive = f"shipment receive {shipment} --operator dewi --missing"
+    assert "MORE_THAN_WAS_SENT" in shell.refused(f"{receive} 101")
+    got = shell.ok(f"{receive} 1-3 --damaged 50 --surplus 101-102 --reason", "box 3 was open")
+    assert "3 missing, 1 damaged, 2 too much" in got
+    assert "received" in shell.ok("shipment list 32.16 --state received")
+    wrong = shell.ok(f"shipment reverse {shipment} --reason", "wrong box")
+    assert "dispatched" in wrong
+    assert "Differences: none" in shell.ok(f"shipment receive {shipment} --operator dewi")
+    back = shell.id_after("approve", f"reversal propose --shipment {shipment} --reason r --operator siti")
+    assert back in shell.ok("reversal list --waiting")
+    assert "SECOND_PERSON_NEEDED" in shell.refused(f"reversal approve {back} --operator siti")
+    assert "approved" in shell.ok(f"reversal approve {back} --operator budi")
+    assert "ONE_SUBJECT" in shell.refused("reversal propose --reason r --operator siti")
+
+
+def test_a_shipment_that_never_left_is_withdrawn_and_a_refusal_says_why(shell: Shell) -> None:
+    shipment = shell.id_after("dispatch", "shipment allocate ID 32.16 5 --reason r")
+    assert "cancelled" in shell.ok(f"shipment cancel {shipment} --reason", "road closed")
+    asked = shell.id_after("grant", "requisition ask 32.16 7 --operator siti --reason need")
+    assert "does not get 7 blanks" in shell.ok(f"requisition reject {asked} --operator budi --reason no")
+
+
+def test_a_neighbour_lends_and_gets_as_many_back(shell: Shell) -> None:
+    first = shell.sent("shipment allocate ID 32.15 50 --reason need")
+    shell.ok(f"shipment receive {first} --operator dewi")
+    propose = "loan propose 32.15 32.16 20 --due 2026-12-31 --operator siti --reason r"
+    refused = shell.id_after("approve", propose)
+    assert "rejected" in shell.ok(f"loan reject {refused} --operator budi --reason no")
+    loan = shell.id_after("approve", propose)
+    lent = shell.sent(f"loan approve {loan} --operator budi")
+    shell.ok(f"shipment receive {lent} --operator dewi")
+    assert "MORE_THAN_OWED" in shell.refused(f"loan return {loan} 21")
+    back = shell.sent(f"loan return {loan} 20")
+    shell.ok(f"shipment receive {back} --operator dewi")
+    assert "settled" in shell.ok("loan list 32.16")
+
+
+def test_a_shelf_is_counted_blindly_and_recounted(shell: Shell) -> None:
+    count = shell.id_after("sheet", "count begin ID --operator kepala")
+    assert "Somebody else" in shell.ok(f"count sheet {count} --serials 1-1000 --operator siti")
+    blind = shell.ok(f"count show {count}")
+    assert "counting" in blind
+    assert "1,000" not in blind
+    assert "SECOND_PERSON_NEEDED" in shell.refused(f"count sheet {count} --serials 1-999 --operator siti")
+    assert "do not agree" in shell.ok(f"count sheet {count} --serials 1-999 --operator budi")
+    assert "agree" in shell.ok(f"count sheet {count} --serials 1-999 --operator citra")
+    assert "Difference: -1" in shell.ok(f"count show {count}")
+    assert "1 missing, 0 found" in shell.ok(f"count approve {count} --operator dewi --reason searched")
+    dropped = shell.id_after("sheet", "count begin ID --operator kepala")
+    assert "rejected" in shell.ok(f"count reject {dropped} --operator kepala --reason moved")
+    assert "applied" in shell.ok("count list ID")
+
+
+def test_what_an_event_spoils_burns_elsewhere_before_the_site_closes(shell: Shell) -> None:
+    days = ("--name", "Fair", "--opens", "2026-01-01", "--closes", "2026-12-31", "--operator", "siti")
+    assert "is open" in shell.ok(f"site open {FAIR}", *days)
+    stock = shell.sent(f"shipment allocate ID {FAIR} 2 --reason", "31,000 applicants")
+    shell.ok(f"shipment receive {stock} --operator dewi")
+    first = shell.spoil(FAIR)
+    wet = shell.id_after("review", f"spoilage book {FAIR} --serials {first + 1} --operator siti --reason wet")
+    assert "2 wait for a reviewer" in shell.ok(f"destruction candidates {FAIR}")
+    assert "2 blanks" in shell.ok(f"destruction candidates {FAIR}")
+    assert "SITE_NOT_EMPTY" in shell.refused(f"site close {FAIR}")
+    waiting = json.loads(shell.ok(f"spoilage list {FAIR} --waiting --json"))
+    assert wet in [one["spoilage_id"] for one in waiting]
+    both = f"{first}-{first + 1}"
+    send = f"conveyance send {FAIR} 32 --serials {both} --reason furnace --operator siti"
+    assert "SPOILAGE_NOT_ACCEPTED" in shell.refused(send)
+    for one in waiting:
+        review = f"spoilage review {one['spoilage_id']} --seen seen --operator"
+        assert "SECOND_PERSON_NEEDED" in shell.refused(f"{review} {one['booked_by'].split(':')[1]} --accept")
+        assert "accepted" in shell.ok(f"{review} budi --accept")
+    conveyance = shell.id_after("receive", send)
+    assert "is closed" in shell.ok(f"site close {FAIR}")
+    assert conveyance in shell.ok("conveyance list 32 --under-way")
+    assert "all arrived" in shell.ok(f"conveyance receive {conveyance} --operator dewi")
+
+    prepared = shell.ok(f"destruction prepare 32 --serials {both} --method burned --operator dewi")
+    found = re.search(f"witness ({UUID}) --digest ([0-9a-f]{{64}})", prepared)
+    assert found is not None
+    destruction, digest = found.groups()
+    witness = f"destruction witness {destruction} --operator saksi --digest"
+    assert "NOT_WHAT_WAS_PREPARED" in shell.refused(f"{witness} {'0' * 64}")
+    assert "Witnessed by saksi" in shell.ok(f"{witness} {digest}")
+    assert "Signature" in shell.ok(f"destruction show {destruction}")
+    assert "No destruction" in shell.ok("destruction list 32 --waiting")
+    assert "destroyed" in shell.ok(f"blank show {first}")
+    assert "closed" in shell.ok("site list")
+    assert "sound" in shell.ok("books --check")
+
+
+def test_a_typo_of_today_is_taken_back_by_whoever_made_it(shell: Shell) -> None:
+    shell.ok("spoilage book ID --serials 1-10 --operator siti --reason wet")
+    known = json.loads(shell.ok("blank show 5 --json"))
+    typo = f"reversal typo {known['custody'][-1]['transfer_id']} --reason"
+    assert "taken back" in shell.ok(typo, "box 2, not box 1")
+    assert "REVERSED_BEFORE" in shell.refused(typo, "again")
+    stood = shell.id_after(
+        "approve",
+        f"reversal propose --shipment {shell.sent('shipment allocate ID 32.16 5 --reason r')}",
+        "--reason",
+        "r",
+        "--operator",
+        "siti",
+    )
+    assert "rejected" in shell.ok(f"reversal reject {stood} --operator budi")
+
+
+def test_serials_are_written_as_people_write_them() -> None:
+    text = "1-400,411,500-520"
+    assert written(ranges(" 1 – 400, 411 ,500-520,")) == text
+    assert written(ranges("1,3,5,7,9")) == "1,3,5,7,… (5 ranges)"
+    with pytest.raises(InvalidArgument) as wrong:
+        ranges("1-4-7")
+    assert wrong.value.remedy
+
+
+def test_states_are_words() -> None:
+    assert word(movements_pb2.LoanState, movements_pb2.LOAN_STATE_LENT) == "lent"
+    assert word(stock_pb2.AllocationState, stock_pb2.ALLOCATION_STATE_RECEIVED) == "received"
+    assert word(conveyances_pb2.ConveyanceState, conveyances_pb2.CONVEYANCE_STATE_SENT) == "sent"
