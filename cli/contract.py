@@ -19,7 +19,7 @@ from tunggal.inventory.v1.exchange_pb2_grpc import ExchangeServiceStub
 from tunggal.inventory.v1.inventory_pb2_grpc import InventoryServiceStub
 from tunggal.inventory.v1.stock_pb2 import Lot
 
-from cli import contract_steps
+from cli import contract_papers, contract_steps
 from cli.answers import to_json
 from cli.errors import readable
 from cli.forecast import PlotFile
@@ -33,10 +33,15 @@ _WIDE = 104
 _OF_THE_ABIS = (pb.CONTRACT_KIND_ABIS_LICENCE, pb.CONTRACT_KIND_MAINTENANCE)
 
 app = typer.Typer(help="Look at contracts, and take steps that need two people.", no_args_is_help=True)
+app.command()(contract_papers.draft)
+app.command()(contract_papers.attach)
+app.command()(contract_steps.propose)
 app.command(name="take-over")(contract_steps.take_over)
 app.command(name="reverse-lot")(contract_steps.reverse_lot)
 app.command()(contract_steps.approve)
 app.command()(contract_steps.reject)
+app.command()(contract_papers.supply)
+app.command()(contract_papers.left)
 
 
 @app.callback()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,19 @@ from tunggal.inventory.v1.inventory_pb2_grpc import InventoryServiceStub
 
 from cli.errors import readable
 from cli.options import DEFAULT_TLS_DIR, INVENTORY, InventoryEndpoint, Operator, TlsDir, connect
+from services.common.errors import InvalidArgument
+
+
+class Step(StrEnum):
+    """A step of a contract that one person proposes and another approves."""
+
+    SIGN = "sign"
+    ACTIVATE = "activate"
+    AMEND = "amend"
+    CLOSE = "close"
+    TERMINATE = "terminate"
+    TAKE_OVER = "take-over"
+
 
 ContractId = Annotated[str, typer.Argument(metavar="CONTRACT", help="Number of the contract.")]
 ChangeId = Annotated[str, typer.Argument(metavar="STEP", help="Id of the proposed step.")]
@@ -71,6 +85,33 @@ def reverse_lot(
 
 
 @readable
+def propose(
+    contract_id: ContractId,
+    step: Annotated[Step, typer.Argument(metavar="STEP", help=", ".join(Step))],
+    operator: Operator,
+    reason: Annotated[str, typer.Option(help="Why.")],
+    term: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="What an amendment changes; may be repeated."),
+    ] = None,
+    inventory: InventoryEndpoint = INVENTORY,
+    tls_dir: TlsDir = DEFAULT_TLS_DIR,
+) -> None:
+    """Propose a step: sign, activate, amend, close, terminate, or take over what was signed elsewhere."""
+    request = pb.ProposeChangeRequest(
+        request_id=str(uuid.uuid4()),
+        contract_id=contract_id,
+        kind=pb.ChangeKind.Value(f"CHANGE_KIND_{step.name}"),
+        terms=dict(map(_term, term or ())),
+        reason=reason,
+        operator=operator,
+    )
+    with connect("inventory", inventory, tls_dir) as channel:
+        made = ContractServiceStub(channel).ProposeChange(request).change
+    _tell(made.change_id)
+
+
+@readable
 def approve(
     change_id: ChangeId,
     operator: Operator,
@@ -103,6 +144,18 @@ def reject(
     with connect("inventory", inventory, tls_dir) as channel:
         ContractServiceStub(channel).RejectChange(request)
     Console().print("Rejected.")
+
+
+def _term(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise InvalidArgument(
+            "TERM_MALFORMED",
+            f"{text!r} is no term.",
+            field="term",
+            remedy="Write its name and new value: --term quantity=8000000 --term valid_until=2018-12-31",
+        )
+    return name.strip(), value.strip()
 
 
 def _tell(change_id: str) -> None:

@@ -1,0 +1,57 @@
+"""`tunggal entitlement`: what the ABIS may do now, until when, and why not."""
+
+from __future__ import annotations
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from tunggal.inventory.v1 import contracts_pb2 as pb
+from tunggal.inventory.v1.contracts_pb2_grpc import ContractServiceStub
+
+from cli.answers import to_json
+from cli.errors import readable
+from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, TlsDir, connect
+
+#: The ABIS may not search today.
+CLOSED = 2
+
+
+@readable
+def entitlement(
+    inventory: InventoryEndpoint = INVENTORY, tls_dir: TlsDir = DEFAULT_TLS_DIR, as_json: AsJson = False
+) -> None:
+    """Show what the ABIS may do, until when, and why not; exit code 2 while it may not."""
+    with connect("inventory", inventory, tls_dir) as channel:
+        found = ContractServiceStub(channel).GetEntitlement(pb.GetEntitlementRequest()).entitlement
+    if as_json:
+        typer.echo(to_json(found))
+    else:
+        _show(Console(highlight=False), found)
+    if not found.allowed:
+        raise typer.Exit(CLOSED)
+
+
+def _show(console: Console, found: pb.Entitlement) -> None:
+    console.print(
+        f"[bold green]The ABIS may search until {found.valid_until}.[/]"
+        if found.allowed
+        else "[bold red]The ABIS may not search.[/]"
+    )
+    console.print(found.reason)
+    facts = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    facts.add_column(style="dim")
+    facts.add_column()
+    facts.add_row("Licence until", found.licence_until or "none in force")
+    facts.add_row("Maintenance until", found.maintenance_until or "none in force")
+    ceiling = f" of {found.max_people:,}" if found.max_people else ", no ceiling"
+    if found.HasField("people_time"):
+        facts.add_row(
+            "People", f"{found.people:,}{ceiling} ({found.people_time.ToDatetime():%Y-%m-%d %H:%M} UTC)"
+        )
+    else:
+        facts.add_row("People", f"not reported yet{ceiling}")
+    facts.add_row(
+        "Searches a day", f"{found.max_searches_per_day:,}" if found.max_searches_per_day else "no ceiling"
+    )
+    facts.add_row("Contracts", ", ".join(found.contract_ids) or "none in force")
+    console.print(facts)
