@@ -115,7 +115,9 @@ def _one(console: Console, found: pb.LocationForecast, start: date, horizon: int
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column(style="dim")
     table.add_column()
-    coming = f", {found.in_transit:,} on their way" if found.in_transit else ""
+    late = f" ({found.overdue:,} overdue)" if found.overdue else ""
+    coming = f", {found.in_transit:,} on their way{late}" if found.in_transit else ""
+    coming += f", {found.allocated:,} set aside for it" if found.allocated else ""
     letters = f" ({found.suket_debt:,} with a letter)" if found.suket_debt else ""
     waiting = f"{found.waiting:,} for a card{letters}, {found.undeduplicated:,} for deduplication"
     source = "reported arrivals" if found.from_reports else "own use"

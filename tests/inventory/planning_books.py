@@ -95,19 +95,65 @@ class Books:
             )
         )
 
+    def allocate(self, target: str, quantity: int, source: str = "ID") -> stock_pb2.Allocation:
+        """Set blanks aside for a location."""
+        request = pb.CreateAllocationRequest(
+            request_id=new_id(), from_location=source, to_location=target, quantity=quantity, reason="need"
+        )
+        return cast(stock_pb2.Allocation, self.send(request).allocation)
+
+    def roll_out(self, location: str, rolls: int, under_way: int = 0) -> None:
+        """Rolls of ribbon, each for 500 cards, at a location, and on their way there."""
+        with self.database.transaction() as connection:
+            accounts = [("ID", under_way), (location, rolls)]
+            connection.execute(
+                sa.insert(tables.account),
+                [
+                    {
+                        "code": f"{place}/ribbon/on-hand",
+                        "place": place,
+                        "item": "ribbon",
+                        "condition": "on-hand",
+                        "balance": balance,
+                    }
+                    for place, balance in accounts
+                ],
+            )
+        if under_way:
+            request = movements_pb2.AllocateItemRequest(
+                request_id=new_id(),
+                item="ribbon",
+                from_location="ID",
+                to_location=location,
+                quantity=under_way,
+                reason="need",
+            )
+            made = self.send(request).allocation
+            self.send(pb.DispatchAllocationRequest(request_id=new_id(), allocation_id=made.allocation_id))
+
+    def open_site(self, location: str) -> None:
+        """Open a site for the month."""
+        opens, closes = self.day().isoformat(), (self.day() + timedelta(days=30)).isoformat()
+        self.send(
+            movements_pb2.OpenSiteRequest(
+                request_id=new_id(),
+                location=location,
+                name="Fair",
+                opens=opens,
+                closes=closes,
+                operator="siti",
+            )
+        )
+
+    def close_site(self, location: str) -> None:
+        """Close a site, on which nothing is left."""
+        self.send(movements_pb2.CloseSiteRequest(request_id=new_id(), location=location))
+
     def ship(
         self, target: str, quantity: int, source: str = "ID", *, arrives: bool = True, damaged: int = 0
     ) -> None:
         """Allocate, dispatch and, unless it stays under way, receive, the first of it ``damaged``."""
-        made = self.send(
-            pb.CreateAllocationRequest(
-                request_id=new_id(),
-                from_location=source,
-                to_location=target,
-                quantity=quantity,
-                reason="need",
-            )
-        ).allocation
+        made = self.allocate(target, quantity, source)
         self.send(pb.DispatchAllocationRequest(request_id=new_id(), allocation_id=made.allocation_id))
         if not arrives:
             return

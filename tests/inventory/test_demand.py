@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.inventory_history import synthetic
-from services.inventory.planning import demand
+from services.inventory.planning import demand, rhythm
 from services.inventory.planning.calendar import DayKind, Days, indonesia
 
 START = date(2024, 1, 1)
@@ -130,3 +131,114 @@ def test_sums_rise_with_the_days_and_with_the_quantile(quantiles: tuple[float, f
 def test_a_calendar_that_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match="for 9 days"):
         demand.fit(np.zeros((1, 10)), days(9))
+
+
+@pytest.mark.parametrize("length", [5, 12, 40, 90])
+def test_a_short_history_is_not_taken_for_a_certain_one(length: int) -> None:
+    """Eighty per cent of what comes after a few days lies inside of the interval, or more of it, not less."""
+    inside = []
+    for seed in range(12):
+        each = days(length + 56, START + timedelta(90 + 11 * seed))
+        rng = np.random.default_rng(seed)
+        mean = steady(1.0, each)[None] * rng.uniform(5, 300, (20, 1))
+        use = rng.poisson(mean * rng.gamma(12, 1 / 12, mean.shape)).astype(float)
+        model = demand.fit(use[:, :length], each[:length])
+        low, high = (model.sums(each[length:], quantile) for quantile in (0.1, 0.9))
+        came = np.cumsum(use[:, length:], axis=1)
+        inside.append(np.mean((low <= came) & (came <= high), axis=0)[[6, 27, 55]])
+    assert (np.mean(inside, axis=0) >= 0.72).all()
+
+
+def test_days_of_the_week_that_were_never_seen_are_worked_like_the_others() -> None:
+    past = days(3, date(2024, 1, 10))  # Wednesday to Friday
+    model = demand.fit(steady(100, past)[None], past)
+    monday = days(1, date(2024, 1, 15))
+    assert model.path(monday)[0, 0] == pytest.approx(90, rel=0.2)
+
+
+@pytest.mark.parametrize("length", [120, 400])
+def test_a_slip_of_the_pen_changes_neither_the_level_nor_the_week(length: int) -> None:
+    past, ahead = days(length), days(28, START + timedelta(length))
+    use = steady(200, past)[None].copy()
+    use[0, -16] = 30_000
+    without = demand.fit(steady(200, past)[None], past)
+    model = demand.fit(use, past)
+    assert model.sums(ahead)[0, -1] == pytest.approx(without.sums(ahead)[0, -1], rel=0.1)
+    assert model.sums(ahead, 0.9)[0, -1] < 1.5 * without.sums(ahead, 0.9)[0, -1]
+
+
+@pytest.mark.parametrize(("times", "lasts"), [(20, 60), (4, 5), (5, 1)])
+def test_levels_that_jump_and_campaigns_are_no_accidents(times: int, lasts: int) -> None:
+    past = days(400)
+    use = steady(100, past)[None].copy()
+    use[0, -lasts - 5 : -5 if lasts < 60 else None] *= times
+    np.testing.assert_array_equal(rhythm.without_accidents(use), use)
+
+
+def test_who_uses_up_each_days_delivery_has_a_demand() -> None:
+    """A shelf that is empty every evening hides how much was wanted, but not that it was at least so much."""
+    past = days(200)
+    use = steady(50, past)[None]
+    model = demand.fit(np.full(use.shape, np.nan), past, use)
+    assert model.level[0] == pytest.approx(50, rel=0.1)
+
+
+def test_little_that_was_left_on_an_emptied_shelf_tells_nothing() -> None:
+    past = days(200)
+    use = steady(50, past)[None]
+    open_days = use.copy()
+    open_days[0, -30:] = np.nan
+    left = np.zeros(use.shape)
+    left[0, -30] = 3
+    assert demand.fit(open_days, past, left).level[0] == pytest.approx(50, rel=0.1)
+
+
+_WEEK = np.array([1.25, 1.1, 1.0, 0.95, 0.7, 0, 0, 0, 0])
+
+
+def _weekday(rng: np.random.Generator, each: Days) -> np.ndarray:
+    return np.asarray(rng.uniform(20, 200, (60, 1)) * _WEEK[each.kinds])
+
+
+def _after_lebaran(rng: np.random.Generator, each: Days) -> np.ndarray:
+    return np.asarray(_weekday(rng, each) * np.where(each.seasons == 12, 1.5, 1.0))
+
+
+def _wandering(rng: np.random.Generator, each: Days) -> np.ndarray:
+    steps = rng.normal(0, 0.01, (60, len(each)))
+    return np.asarray(_weekday(rng, each) * np.exp(np.cumsum(steps, axis=1)))
+
+
+def _growing(rng: np.random.Generator, each: Days) -> np.ndarray:
+    return np.asarray(_weekday(rng, each) * 1.3 ** (np.arange(len(each)) / 365))
+
+
+def _rare(rng: np.random.Generator, each: Days) -> np.ndarray:
+    return np.asarray(rng.uniform(0.2, 0.8, (60, 1)) * _WEEK[each.kinds])
+
+
+@pytest.mark.parametrize("process", [_weekday, _after_lebaran, _wandering, _growing, _rare])
+@pytest.mark.parametrize("hidden", [False, True])
+def test_shelves_run_dry_inside_of_the_interval_as_often_as_it_says(process: Any, hidden: bool) -> None:
+    inside = []
+    for seed, origin in enumerate((date(2025, 9, 1), date(2026, 2, 2), date(2026, 5, 11))):
+        rng = np.random.default_rng(seed)
+        each = days(900, origin - timedelta(800))
+        mean = process(rng, each)
+        use = rng.poisson(mean * rng.gamma(12, 1 / 12, mean.shape)).astype(float)
+        past = use[:, :800].copy()
+        for row, begin in enumerate(rng.integers(0, 780, 60)):
+            # Sold out for a while: that was no demand of zero.
+            past[row, begin : begin + 30] = np.nan if hidden else past[row, begin : begin + 30]
+        model, came = demand.fit(past, each[:800]), np.cumsum(use[:, 800:], axis=1)
+        shelf = rng.uniform(5, 60, 60) * mean[:, 800:].mean(axis=1)
+        real = _first_day(came, shelf)
+        late, early = (_first_day(model.sums(each[800:], quantile), shelf) for quantile in (0.1, 0.9))
+        inside.append(np.mean((early <= real) & (real <= late)))
+    assert 0.70 <= np.mean(inside) <= 0.99
+
+
+def _first_day(sums: np.ndarray, shelf: np.ndarray) -> np.ndarray:
+    """The first day on which more was wanted than there was."""
+    gone = sums > shelf[:, None]
+    return np.asarray(np.where(gone.any(axis=1), gone.argmax(axis=1), sums.shape[1]))

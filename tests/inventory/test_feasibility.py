@@ -153,7 +153,7 @@ def test_a_longer_day_makes_operators_faster_as_well() -> None:
     assert verdict.bottleneck is Bottleneck.OPERATORS
     assert verdict.hours_needed == pytest.approx(8 * 191_442 / (46 * 160 * 20))
     # The rate of a printer is of eight hours: in more of them it makes more.
-    hours = verdict.hours_needed
+    hours = verdict.hours_needed or 0.0
     longer = {"hours_per_day": hours, "per_printer_day": 500 * hours / 8}
     assert assess(bekasi(**{**vars(target), **longer}), CALENDAR).feasible
 
@@ -188,7 +188,8 @@ def test_more_of_anything_never_makes_it_later_or_less(
         raised = getattr(target, more) * times
         if more == "hours_per_day":
             raised = min(raised, 24.0)
-        better = replace(target, **{more: raised if more == "hours_per_day" else int(raised)})
+        changed: dict[str, Any] = {more: raised if more == "hours_per_day" else int(raised)}
+        better = replace(target, **changed)
     assume(days_of_work(target) < 2000)
     before, after = assess(target, CALENDAR), assess(better, CALENDAR)
     assert after.cards_by_deadline >= before.cards_by_deadline

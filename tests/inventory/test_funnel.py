@@ -102,6 +102,40 @@ def test_ribbon_runs_out_separately() -> None:
     assert flow.printed.sum() == 3000
 
 
+def test_without_ribbon_and_without_blanks_both_hold_cards_back() -> None:
+    """Ribbon alone would not help, and a shelf without a blank is dry whatever else is missing."""
+    flow = country(Site("32.16", 0, waiting=500, ribbon=0.0), Gate(), 0)
+    ribbon, blanks = flow.spans(0)
+    assert (ribbon.constraint, blanks.constraint) == (Constraint.RIBBON, Constraint.BLANKS)
+    assert ribbon.first == blanks.first == MARCH
+    assert flow.run_dry() == [MARCH]
+
+
+def test_a_shut_gate_is_told_beside_the_empty_shelf() -> None:
+    gate = Gate(maintenance_until=date(2015, 12, 31))
+    flow = country(Site("32.16", 0, undeduplicated=900, waiting=500), gate, 0)
+    shelf, shut = flow.spans(0)
+    assert (shelf.constraint, shelf.held) == (Constraint.BLANKS, 500)
+    assert (shut.constraint, shut.held) == (Constraint.MAINTENANCE, 900)
+
+
+def test_ribbon_that_is_under_way_ends_the_wait_for_it() -> None:
+    arrival = MARCH + timedelta(14)
+    site = Site("32.16", 10_000, waiting=5000, ribbon=3000, ribbon_inbound=((arrival, 4000),))
+    flow = country(site, Gate(), 0)
+    (span,) = flow.spans(0)
+    assert (span.constraint, span.last) == (Constraint.RIBBON, date(2017, 4, 7))
+    assert flow.served() == [arrival]
+
+
+def test_what_is_spoiled_took_a_place_in_the_printer_and_its_ribbon() -> None:
+    """As for a target: 100 a day with one of ten spoiled are 90 cards."""
+    site = Site("32.16", 1e6, waiting=1e5, printers_per_day=100, ribbon=1000, spoilage=0.1)
+    flow = country(site, Gate(), 0, days=30)
+    assert flow.printed[0, 0] == pytest.approx(90)
+    assert flow.printed.sum() == pytest.approx(900)
+
+
 def test_spoilage_of_4_7_percent_eats_blanks_that_make_no_card() -> None:
     """Pekalongan 2016: 2,707 of 57,540."""
     spoilage = 2707 / 57_540

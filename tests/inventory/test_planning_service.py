@@ -245,6 +245,90 @@ def test_what_is_under_way_arrives_after_the_lead_time(books: Books) -> None:
     assert second.constraint == pb.CONSTRAINT_BLANKS
 
 
+def test_what_is_set_aside_is_expected_a_lead_time_from_now_and_shared_out_once(books: Books) -> None:
+    books.live_through({BEKASI: steady(100), DEPOK: steady(100)}, YESTERDAY)
+    books.stock_up(10_000)
+    books.ship(BEKASI, 500)
+    books.allocate(BEKASI, 4_000)
+    found = forecast(books, BEKASI, with_path=True)[BEKASI]
+    assert (found.on_hand, found.in_transit, found.allocated, found.overdue) == (500, 0, 4_000, 0)
+    assert found.expected_blanks[13] == pytest.approx(0, abs=1)
+    assert found.expected_blanks[14] > 2_000
+    # A plan does not send Bekasi once more what is set aside for it.
+    plan = propose(books, source="ID")
+    assert plan.shares[0].stock == 4_500
+    assert plan.shares[1].units - plan.shares[0].units == pytest.approx(4_500, abs=200)
+
+
+def test_the_early_end_does_without_what_should_have_arrived_long_ago(books: Books) -> None:
+    books.live_through({BEKASI: steady(100)}, YESTERDAY)
+    books.stock_up(10_000)
+    books.ship(BEKASI, 500)
+    books.ship(BEKASI, 4_000, arrives=False)
+    books.clock.advance(timedelta(days=15))
+    found = forecast(books, BEKASI)[BEKASI]
+    assert (found.in_transit, found.overdue) == (4_000, 4_000)
+    calendar, today = indonesia(2026, 2026), date(2026, 3, 17)
+    assert date.fromisoformat(found.run_dry_early) <= calendar.nth_worked(today, 7)
+    assert date.fromisoformat(found.run_dry) >= calendar.nth_worked(today, 35)
+
+
+def test_a_shelf_without_blanks_is_dry_though_the_ribbon_is_out_as_well(desk: Books) -> None:
+    """Told "not dry" with nothing in stock would be as bad as "told empty with 23,000"."""
+    desk.live_through({BEKASI: steady(100)}, YESTERDAY)
+    desk.roll_out(BEKASI, 0)
+    found = forecast(desk, BEKASI)[BEKASI]
+    assert [span.constraint for span in found.spans] == [pb.CONSTRAINT_RIBBON, pb.CONSTRAINT_BLANKS]
+    assert found.run_dry == found.order_by == "2026-03-02"
+
+
+def test_ribbon_on_its_way_holds_cards_back_only_until_it_arrives(desk: Books) -> None:
+    desk.live_through({BEKASI: steady(100)}, YESTERDAY)
+    desk.stock_up(50_000)
+    desk.ship(BEKASI, 20_000)
+    desk.roll_out(BEKASI, 1, under_way=100)
+    (span,) = forecast(desk, BEKASI)[BEKASI].spans
+    assert span.constraint == pb.CONSTRAINT_RIBBON
+    # One roll is 500 cards: five working days. The others arrive after fourteen days.
+    assert (span.first_day, span.last_day) == ("2026-03-09", "2026-03-13")
+
+
+def test_a_site_whose_event_is_over_has_no_demand_and_gets_nothing(desk: Books) -> None:
+    fair = f"{BEKASI}:fair"
+    desk.live_through({BEKASI: steady(100), fair: steady(300)}, YESTERDAY)
+    desk.stock_up(10_000)
+    desk.open_site(fair)
+    assert set(forecast(desk)) == {BEKASI, fair}
+    desk.close_site(fair)
+    assert set(forecast(desk)) == {BEKASI}
+    plan = propose(desk, source="ID")
+    assert [share.location for share in plan.shares] == [BEKASI]
+    approve(desk, plan.plan_id)
+    assert carry_out(desk, plan.plan_id).state == pb.PLAN_STATE_CARRIED_OUT
+
+
+@pytest.mark.parametrize(("a_year", "short"), [(3_000_000, 500_000), (5_000_000, 2_500_000)])
+def test_seven_million_blanks_are_short_by_half_a_million_with_the_date(
+    desk: Books, a_year: int, short: int
+) -> None:
+    """4.5 M wait and 3 M come in a year (elsewhere in the same quote: 5 M): over RPC, of the country."""
+    today, calendar = date(2026, 3, 2), indonesia(2026, 2027)
+    worked = calendar.worked_between(today, today + timedelta(364))
+    lately = calendar.worked_between(today - timedelta(27), today)
+    desk.stock_up(7_000_000)
+    waiting = pb.Demand(
+        location="ID", print_ready=4_500_000, arrivals_28_days=round(a_year / worked * lately)
+    )
+    desk.send(pb.ReportDemandRequest(request_id=new_id(), demands=[waiting]))
+    country = forecast(desk, horizon_days=365)["ID"]
+    (span,) = country.spans
+    assert (country.on_hand, span.constraint) == (7_000_000, pb.CONSTRAINT_BLANKS)
+    assert span.held == pytest.approx(short, rel=0.01)
+    # 2.5 M are left for those who come.
+    last = calendar.nth_worked(today, int(2_500_000 / a_year * worked))
+    assert abs((date.fromisoformat(country.run_dry) - last).days) <= 4
+
+
 def test_paths_of_the_whole_country_are_refused(desk: Books) -> None:
     desk.live_through({f"32.{n:02}": steady(10, 60) for n in range(1, 53)}, YESTERDAY)
     with pytest.raises(InvalidArgument) as refused:

@@ -5,22 +5,26 @@ leave) have factors of the location, drawn towards those of all locations where 
 seasons (month, weeks after Lebaran) have factors of the country, drawn towards 1 while few years are known.
 The level is a ratio of two running sums, use over factors, that forget with a half-life; several half-lives
 are averaged, the more weight the better each has foretold the location's own past. Intervals are not assumed
-but counted: the model forecasts from many days of the past and looks at what came.
-``bench/forecast_backtest.py`` compares this with its rivals.
+but counted: the model forecasts from many days of the past and looks at what came; only where there is hardly
+any past, they are those of locations as such. ``bench/forecast_backtest.py`` compares this with its rivals.
 
-All arrays are float64 with one row a series; days on which the use does not tell the demand (an empty shelf,
-a broken link) are NaN and count for nothing.
+All arrays are float64 with one row a series. Days on which the use does not tell the demand (an empty shelf,
+a broken link) are NaN and count for nothing, unless what was used on them is more than was to be expected: at
+least so much was wanted.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import NormalDist
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from services.inventory.planning.calendar import KINDS, SEASONS, DayKind, Days
+from services.inventory.planning import rhythm
+from services.inventory.planning.calendar import Days
 
 Array = npt.NDArray[np.float64]
 
@@ -33,9 +37,18 @@ _ORIGIN_STEP: Final = 14
 _ORIGIN_SPAN: Final = 730
 #: Days of which the day-kind factors are made.
 _PROFILE_SPAN: Final = 728
-#: How many days of the kind the mean of all locations counts for, and how many origins.
-_PROFILE_PRIOR: Final = 5.0
+#: How many origins the errors of all locations count for.
 _ERROR_PRIOR: Final = 8.0
+#: Spread of the log-errors at each horizon where nothing is known (the median of the backtest), and how many
+#: errors that counts for.
+_PRIOR_SPREAD: Final = np.array([0.28, 0.20, 0.17, 0.15, 0.14])
+_PRIOR_ERRORS: Final = 40
+#: Variance of one day about the level, which the level of a short history has in it, and the working days of
+#: reported arrivals, which stand in where there is no history.
+_DAY_VARIANCE: Final = 0.12
+_REPORTED_DAYS: Final = 20.0
+#: What a location as such may do: quantiles of the standard normal distribution.
+_NORMAL: Final = np.array([NormalDist().inv_cdf((k + 0.5) / _PRIOR_ERRORS) for k in range(_PRIOR_ERRORS)])
 #: The share of a horizon's expected use that must lie on days that tell the demand.
 _ENOUGH: Final = 0.7
 #: A log-ratio never seen is still possible: Poisson noise of one blank and of slow change.
@@ -60,6 +73,13 @@ class Demand:
     #: Pooled standardised log-errors at each horizon, ascending, one array a horizon.
     errors: tuple[Array, ...]
 
+    def of(self, rows: Sequence[int]) -> Demand:
+        """That of some of the series."""
+        chosen = np.array(rows, np.int64)
+        return replace(
+            self, level=self.level[chosen], profile=self.profile[chosen], spread=self.spread[chosen]
+        )
+
     def path(self, ahead: Days) -> Array:
         """Expected use on each day, shape (n, len(ahead))."""
         return self.level[:, None] * self.profile[:, ahead.kinds] * self.season[ahead.seasons]
@@ -68,7 +88,7 @@ class Demand:
         """What the expected sum over the first 1 … ``days`` days is multiplied with to be reached with
         probability ``quantile`` at most, shape (n, days).
         """
-        score = np.array([np.quantile(errors, quantile) if len(errors) else 0.0 for errors in self.errors])
+        score = np.array([np.quantile(errors, quantile) for errors in self.errors])
         log_factor = score * self.spread
         ahead = np.arange(1, days + 1, dtype=float)
         at = np.array((0, *HORIZONS), float)
@@ -92,70 +112,42 @@ class Demand:
         return np.maximum.accumulate(total * self.factor(quantile, len(ahead)), axis=1)
 
 
-def fit(history: Array, days: Days) -> Demand:
-    """The demand behind ``history``, shape (n, days), oldest day first.
+def fit(history: Array, days: Days, at_least: Array | None = None) -> Demand:
+    """The demand behind ``history``, shape (n, days), oldest day first; ``at_least`` is what was used on the
+    days that it leaves open, of the same shape.
 
     Series without any use get a level of 0. Raises :class:`ValueError` when the shapes do not fit.
     """
     if history.ndim != 2 or history.shape[1] != len(days):
         raise ValueError(f"history of shape {history.shape} for {len(days)} days")
-    profile = _profile(history[:, -_PROFILE_SPAN:], days.kinds[-_PROFILE_SPAN:])
+    history = rhythm.without_accidents(history)
+    profile = rhythm.profile(history[:, -_PROFILE_SPAN:], days.kinds[-_PROFILE_SPAN:])
+    if at_least is not None:
+        history = _revealed(history, at_least, profile[:, days.kinds])
     factors = profile[:, days.kinds]
     valid = np.isfinite(history)
     use = np.where(valid, history, 0.0)
-    season = _season(use, np.where(valid, factors, 0.0), days.seasons)
+    season = rhythm.season(use, np.where(valid, factors, 0.0), days.seasons)
     factors = factors * season[days.seasons]
     base = np.where(valid, factors, 0.0)
     capped = _capped(use, base)
     levels = [_level(capped, base, half_life) for half_life in HALF_LIVES]
     origins = _origins(history.shape[1])
-    if len(origins) == 0:
-        level = np.mean([series[:, -1] for series in levels], axis=0)
-        nothing = tuple(np.zeros(0) for _ in HORIZONS)
-        spread = np.full((len(history), len(HORIZONS)), _LEAST_SPREAD)
-        return Demand(level, profile, season, spread, nothing)
     totals, hoped = (_running_total(use), _running_total(base)), _running_total(factors)
     score = np.stack([_past_error(totals, hoped, level, origins, 28) for level in levels])
     blended = np.einsum("kn,knt->nt", _weights(score), np.stack(levels))
-    spread, errors = _spread(totals, hoped, blended, origins)
+    seen = use.any(axis=1)
+    days_seen = np.where(seen, np.maximum(base.sum(axis=1), 1.0), _REPORTED_DAYS)
+    young = _DAY_VARIANCE / days_seen + np.where(seen, 1.0 / (use.sum(axis=1) + 1.0), 0.0)
+    spread, errors = _spread(totals, hoped, blended, origins, young)
     return Demand(blended[:, -1], profile, season, spread, errors)
 
 
-def _profile(history: Array, kinds: npt.NDArray[np.int8]) -> Array:
-    """Factor of each kind of day by series, those of all series weighing like a few days of its own."""
+def _revealed(history: Array, at_least: Array, factors: Array) -> Array:
+    """The history with what was used on open days, where that is more than was to be expected."""
     valid = np.isfinite(history)
-    use = np.where(valid, history, 0.0)
-    chosen = np.zeros((len(kinds), KINDS))
-    chosen[np.arange(len(kinds)), kinds] = 1.0
-    sums, days = use @ chosen, valid.astype(float) @ chosen
-    ordinary = slice(DayKind.MONDAY, DayKind.FRIDAY + 1)
-    # The mean of five weekdays, each weighing the same, so that the factors of a week add up to five.
-    pooled_mean = sums.sum(axis=0) / np.maximum(days.sum(axis=0), 1.0)
-    pooled = pooled_mean / max(float(pooled_mean[ordinary].mean()), 1e-9)
-    if not use.any():
-        pooled = np.where(np.arange(KINDS) <= DayKind.FRIDAY, 1.0, 0.0)
-    own_days = np.maximum(days[:, ordinary].sum(axis=1), 1.0)
-    mean = sums[:, ordinary].sum(axis=1) / own_days
-    scale = np.maximum(mean, 1e-9)[:, None]
-    factor = (sums / scale + _PROFILE_PRIOR * pooled) / (days + _PROFILE_PRIOR)
-    normal = factor[:, ordinary].mean(axis=1, keepdims=True)
-    return np.asarray(factor / np.maximum(normal, 1e-9))
-
-
-def _season(use: Array, base: Array, seasons: npt.NDArray[np.int8]) -> Array:
-    """Factor of each season, from the country's use against its own mean of a year around the day."""
-    if len(seasons) < 365 + 28:
-        return np.ones(SEASONS)
-    above, below = use.sum(axis=0), base.sum(axis=0)
-    year = np.ones(365)
-    around = np.convolve(above, year, "same") / np.maximum(np.convolve(below, year, "same"), 1e-9)
-    expected = below * around
-    chosen = np.zeros((len(seasons), SEASONS))
-    chosen[np.arange(len(seasons)), seasons] = 1.0
-    factor = (above @ chosen + 1.0) / (expected @ chosen + 1.0)
-    # How often each season was seen: a month has 30 days, the rush 19.
-    seen = chosen.sum(axis=0) / np.where(np.arange(SEASONS) == SEASONS - 1, 19, 30)
-    return np.asarray(factor ** (seen / (seen + 1.0)))
+    level = _level(np.where(valid, history, 0.0), np.where(valid, factors, 0.0), 56.0)
+    return np.where(~valid & (at_least > level * factors), at_least, history)
 
 
 def _capped(use: Array, base: Array) -> Array:
@@ -230,18 +222,22 @@ def _weights(score: Array) -> Array:
 
 
 def _spread(
-    totals: tuple[Array, Array], hoped: Array, level: Array, origins: npt.NDArray[np.int64]
+    totals: tuple[Array, Array], hoped: Array, level: Array, origins: npt.NDArray[np.int64], young: Array
 ) -> tuple[Array, tuple[Array, ...]]:
-    """Spread of the log-errors by series and horizon, and the pooled errors in units of it."""
+    """Spread of the log-errors by series and horizon, and the pooled errors in units of it.
+
+    ``young`` is what a level of few days and blanks adds to the variance, shape (n,): errors of the past have
+    it in them, where there are enough of them.
+    """
     spreads: list[Array] = []
     pooled: list[Array] = []
-    for horizon in HORIZONS:
+    for horizon, prior in zip(HORIZONS, _PRIOR_SPREAD, strict=True):
         error = _log_ratio(totals, hoped, level, origins, horizon)
         seen = np.isfinite(error)
         square = np.where(seen, error, 0.0) ** 2
-        common = float(square.sum() / max(int(seen.sum()), 1))
-        own = (square.sum(axis=1) + _ERROR_PRIOR * common) / (seen.sum(axis=1) + _ERROR_PRIOR)
+        common = (float(square.sum()) + _PRIOR_ERRORS * prior**2) / (int(seen.sum()) + _PRIOR_ERRORS)
+        own = (square.sum(axis=1) + _ERROR_PRIOR * (common + young)) / (seen.sum(axis=1) + _ERROR_PRIOR)
         spread = np.maximum(np.sqrt(own), _LEAST_SPREAD)
         spreads.append(spread)
-        pooled.append(np.sort((error / spread[:, None])[seen]))
+        pooled.append(np.sort(np.concatenate([(error / spread[:, None])[seen], _NORMAL])))
     return np.stack(spreads, axis=1), tuple(pooled)

@@ -4,7 +4,8 @@ printers, ribbon and blanks, day by day.
 People wait for deduplication, then for a card. The first gate is the country's: without maintenance or
 licence nothing is deduplicated, however many blanks there are; with them, at most as many a day as the
 licence has searches, until it is full of people. The second gate is each location's own: printers a
-working day, ribbon, blanks. Nobody who waits is lost.
+working day, ribbon, blanks; what is spoiled passes printer and ribbon, too. Where two things are short
+together, such as ribbon and blanks, both hold cards back: one alone would not help. Nobody who waits is lost.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ Array = npt.NDArray[np.float64]
 
 #: Less than half a card is nobody.
 _NOBODY: Final = 0.5
+#: Limits that are closer than this part of a card are the same.
+_TIE: Final = 1e-6
 
 
 class Constraint(IntEnum):
-    """What holds cards back."""
+    """What holds cards back; several together are a sum of 2 to the power of each."""
 
     NONE = 0
     MAINTENANCE = 1
@@ -35,6 +38,10 @@ class Constraint(IntEnum):
     BLANKS = 5
     LICENCE_FULL = 6
     SEARCHES = 7
+
+
+#: What is a location's own and not the country's.
+_OWN: Final = (Constraint.PRINTERS, Constraint.RIBBON, Constraint.BLANKS)
 
 
 @dataclass(frozen=True)
@@ -77,10 +84,14 @@ class Site:
     printers_per_day: float | None = None
     #: Cards that the ribbon in stock is enough for.
     ribbon: float | None = None
+    #: Cards that more of it is enough for: day of arrival and quantity.
+    ribbon_inbound: tuple[tuple[date, float], ...] = ()
     #: Share of blanks that become no card.
     spoilage: float = 0.0
-    #: Blanks on their way: day of arrival and quantity.
+    #: Blanks on their way or set aside for it: day of arrival and quantity.
     inbound: tuple[tuple[date, float], ...] = ()
+    #: Those of them that are only set aside.
+    allocated: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -90,7 +101,7 @@ class Span:
     constraint: Constraint
     first: date
     last: date
-    #: The most people that waited on one of these evenings.
+    #: The most people that it held on one of these evenings.
     held: float
 
 
@@ -106,8 +117,8 @@ class Flow:
     #: People who wait in the evening, for deduplication and for a card.
     undeduplicated: Array
     waiting: Array
-    #: The :class:`Constraint` of each day.
-    binding: npt.NDArray[np.int8]
+    #: Each :class:`Constraint` of each day, as a bit.
+    binding: npt.NDArray[np.int16]
     _worked: npt.NDArray[np.bool_] = field(repr=False)
     #: The first evening on which the licence has room for nobody, counted from ``start``; ``None``: never.
     full: int | None = None
@@ -119,7 +130,7 @@ class Flow:
 
     def run_dry(self) -> list[date | None]:
         """The first day on which somebody waits for a blank, by site; ``None`` where it does not come."""
-        dry = self.binding == Constraint.BLANKS
+        dry = (self.binding & _bit(Constraint.BLANKS)) != 0
         return [self._day(int(row.argmax())) if row.any() else None for row in dry]
 
     def served(self) -> list[date | None]:
@@ -128,24 +139,19 @@ class Flow:
         return [self._day(int(row.argmax())) if row.any() else None for row in done]
 
     def spans(self, site: int) -> list[Span]:
-        """What holds cards back at one site, in order of time; days without a constraint are left out."""
+        """What holds cards back at one site, in order of time; what is the location's own before what is the
+        country's. Days without a constraint are left out.
+        """
         days = np.flatnonzero(self._worked)
-        if not len(days):
-            return []
-        binding = self.binding[site, days]
-        held = (self.undeduplicated[site] + self.waiting[site])[days]
-        begins = np.flatnonzero(np.diff(binding, prepend=-1))
-        ends = np.append(begins[1:], len(days)) - 1
-        return [
-            Span(
-                Constraint(int(binding[begin])),
-                self._day(int(days[begin])),
-                self._day(int(days[end])),
-                float(held[begin : end + 1].max()),
-            )
-            for begin, end in zip(begins, ends, strict=True)
-            if binding[begin] != Constraint.NONE
-        ]
+        found = []
+        for constraint in list(Constraint)[1:]:
+            held = (self.waiting if constraint in _OWN else self.undeduplicated)[site, days]
+            binds = (self.binding[site, days] & _bit(constraint)) != 0
+            edges = np.flatnonzero(np.diff(binds, prepend=False, append=False))
+            for begin, end in edges.reshape(-1, 2):
+                first, last = self._day(int(days[begin])), self._day(int(days[end - 1]))
+                found.append(Span(constraint, first, last, float(held[begin:end].max())))
+        return sorted(found, key=lambda span: (span.first, span.constraint not in _OWN))
 
     def _day(self, k: int) -> date:
         return self.start + timedelta(k)
@@ -171,7 +177,8 @@ def simulate(
     printers = _or_unlimited([site.printers_per_day for site in sites])
     ribbon = _or_unlimited([site.ribbon for site in sites])
     yields = 1.0 - np.array([site.spoilage for site in sites], float)
-    inbound = _inbound(sites, start, days)
+    inbound = _inbound([site.inbound for site in sites], start, days)
+    ribbon_inbound = _inbound([site.ribbon_inbound for site in sites], start, days)
     people_left = np.inf if gate.people_left is None else float(gate.people_left)
     searches = np.inf if gate.searches_per_day is None else float(gate.searches_per_day)
     shape = (count, days)
@@ -181,11 +188,12 @@ def simulate(
         blanks=np.zeros(shape),
         undeduplicated=np.zeros(shape),
         waiting=np.zeros(shape),
-        binding=np.zeros(shape, np.int8),
+        binding=np.zeros(shape, np.int16),
         _worked=worked,
     )
     for k in range(days):
         blanks += inbound[:, k]
+        ribbon += ribbon_inbound[:, k]
         sfe += arrivals[:, k]
         shut = gate.shut_by(start + timedelta(k))
         passed = np.zeros(count)
@@ -201,20 +209,21 @@ def simulate(
                 flow.full = k
         held_by = Constraint.SEARCHES if flow.full is None else Constraint.LICENCE_FULL
         # On a Saturday as many are printed as come; the queue is worked off on working days.
-        able = printers if worked[k] else np.minimum(printers, arrivals[:, k])
+        able = printers * yields
+        if not worked[k]:
+            able = np.minimum(able, arrivals[:, k])
         # In the order of Constraint from PRINTERS on.
-        limits = np.stack([able, ribbon, blanks * yields])
+        limits = np.stack([able, ribbon * yields, blanks * yields])
         printed = np.minimum(prr, limits.min(axis=0))
         prr -= printed
         blanks -= np.minimum(printed / yields, blanks)
-        ribbon -= printed
-        lacking = np.where(
-            prr > _NOBODY,
-            limits.argmin(axis=0) + int(Constraint.PRINTERS),
-            np.where(sfe > _NOBODY, int(shut or held_by), int(Constraint.NONE)),
-        )
+        ribbon -= np.minimum(printed / yields, ribbon)
+        short = (prr > _NOBODY) & (limits <= limits.min(axis=0) + _TIE)
+        lacking = np.where(sfe > _NOBODY, _bit(shut or held_by), 0)
+        for constraint, row in zip(_OWN, short, strict=True):
+            lacking |= np.where(row, _bit(constraint), 0)
         # Who only waits for Monday is held back by nothing new.
-        flow.binding[:, k] = lacking if worked[k] else flow.binding[:, k - 1] if k else Constraint.NONE
+        flow.binding[:, k] = lacking if worked[k] else flow.binding[:, k - 1] if k else 0
         flow.printed[:, k], flow.blanks[:, k] = printed, blanks
         flow.undeduplicated[:, k], flow.waiting[:, k] = sfe, prr
     return flow
@@ -224,12 +233,16 @@ def _or_unlimited(limits: Sequence[float | None]) -> Array:
     return np.array([np.inf if limit is None else limit for limit in limits], float)
 
 
-def _inbound(sites: Sequence[Site], start: date, days: int) -> Array:
-    arriving = np.zeros((len(sites), days))
-    for row, site in enumerate(sites):
-        for day, quantity in site.inbound:
+def _inbound(arrivals: Sequence[Sequence[tuple[date, float]]], start: date, days: int) -> Array:
+    arriving = np.zeros((len(arrivals), days))
+    for row, each in enumerate(arrivals):
+        for day, quantity in each:
             # What should have come already comes today.
             k = max((day - start).days, 0)
             if k < days:
                 arriving[row, k] += quantity
     return arriving
+
+
+def _bit(constraint: Constraint) -> int:
+    return 1 << constraint

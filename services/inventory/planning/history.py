@@ -56,15 +56,25 @@ class Used:
     @property
     def known(self) -> npt.NDArray[np.float64]:
         """Use of each day, NaN where an empty shelf hid the demand."""
-        return np.where(self.empty, np.nan, self.consumed + self.spoiled)
+        return np.where(self.empty, np.nan, self.taken)
+
+    @property
+    def taken(self) -> npt.NDArray[np.float64]:
+        """Use of each day: on days with an empty shelf less than was wanted, maybe."""
+        return self.consumed + self.spoiled
 
     def handled(self, last_days: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Blanks of the last days that stayed cards, and that did not, shape (locations,) each."""
+        """Blanks of the last days that stayed cards, and that did not, shape (locations,) each.
+
+        More than a day's cards on one day is an accident, such as a box that got wet, and tells nothing about
+        how cards are handled.
+        """
         part = slice(-last_days, None)
-        voided = self.voided[:, part].sum(axis=1)
-        made, lost = self.consumed[:, part].sum(axis=1), self.spoiled[:, part].sum(axis=1)
+        made, voided = self.consumed[:, part], self.voided[:, part]
+        usual = made.sum(axis=1) / np.maximum((made > 0).sum(axis=1), 1)
+        lost = np.minimum(self.spoiled[:, part] + voided, np.maximum(made, usual[:, None]))
         # Of what was made before, cards may be voided still.
-        return np.maximum(made - voided, 0.0), lost + voided
+        return np.maximum(made.sum(axis=1) - voided.sum(axis=1), 0.0), lost.sum(axis=1)
 
 
 class _Series(NamedTuple):

@@ -40,6 +40,8 @@ def forecast(look: Outlook, *, with_path: bool) -> pb.LocationForecast:
         location=look.location,
         on_hand=look.on_hand,
         in_transit=look.inbound,
+        overdue=look.overdue,
+        allocated=look.allocated,
         undeduplicated=look.undeduplicated,
         waiting=look.waiting,
         spoilage=look.spoilage,

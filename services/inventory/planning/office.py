@@ -15,6 +15,7 @@ from services.inventory import days
 from services.inventory.contract_store import ContractStore
 from services.inventory.desk import Desk
 from services.inventory.entitlement import Use
+from services.inventory.ledger import BLANK
 from services.inventory.location import CENTRE, Location
 from services.inventory.planning import country, demand, history, outlook, runout
 from services.inventory.planning.calendar import WorkCalendar
@@ -30,7 +31,7 @@ from services.inventory.planning.proposal import (
     overtaken,
     unknown,
 )
-from services.inventory.planning.store import Capacity, DemandReport, PlanningStore, lead_time
+from services.inventory.planning.store import Capacity, Coming, DemandReport, PlanningStore, lead_time
 from services.inventory.shipping import Shipping
 from services.inventory.store import Store
 
@@ -47,12 +48,17 @@ class Books:
     reports: dict[str, DemandReport]
     capacities: dict[str, Capacity]
     stock: dict[str, int]
-    under_way: list[tuple[str, date, int]]
-    consumables: dict[str, float]
+    #: What is under way or set aside, of all items, by location.
+    coming: dict[str, list[Coming]]
+    #: Cards that each consumable is enough for, by location and item, and for how many a unit of each is.
+    consumables: dict[str, dict[str, float]]
+    cards_per_unit: dict[str, int]
     gate: Gate
     lead_days: int
     use: Use | None = None
     elsewhere: Elsewhere | None = None
+    #: Sites whose event is over: nobody comes there any more.
+    closed: frozenset[str] = frozenset()
 
     @property
     def locations(self) -> tuple[str, ...]:
@@ -69,23 +75,28 @@ def read(store: Store, region: Location, now: datetime, default_lead_days: int) 
     gate = country.gate_of(store, today, use, everywhere)
     # The gate is the country's: a region gets its share of what is left, not all of it.
     shared = region != CENTRE and (gate.people_left is not None or gate.searches_per_day is not None)
+    coming: dict[str, list[Coming]] = {}
+    for each in planning.coming(region, item=None):
+        coming.setdefault(each.location, []).append(each)
     return Books(
         today=today,
         used=history.read(store.connection, region, also=tuple(reports)),
         reports=reports,
         capacities=planning.capacities(region),
         stock=planning.stock(region),
-        under_way=planning.under_way(region),
+        coming=coming,
         consumables=planning.cards_of_consumables(region),
+        cards_per_unit=planning.cards_per_unit(),
         gate=gate,
         lead_days=lead_time(store.connection, now - timedelta(days=365)) or default_lead_days,
         use=use,
         elsewhere=country.elsewhere_of(planning, region, today, everywhere) if shared else None,
+        closed=planning.closed_sites(),
     )
 
 
 def forecast(books: Books, horizon: int) -> Ahead:
-    """The outlook of each location, ordered by code, and of the gate."""
+    """The outlook of each location but closed sites, ordered by code, and of the gate."""
     locations = books.locations
     if not locations:
         return Ahead([])
@@ -95,8 +106,19 @@ def forecast(books: Books, horizon: int) -> Ahead:
     sites = outlook.with_spoilage(
         [_site(books, location, supply) for location, supply in zip(locations, supplies, strict=True)], rates
     )
+    # A closed site tells how the others' days differ, but has none ahead.
+    ahead = [row for row, location in enumerate(locations) if location not in books.closed]
+    if not ahead:
+        return Ahead([])
     return outlook.look_ahead(
-        sites, supplies, model, books.gate, calendar, books.today, horizon, books.elsewhere
+        [sites[row] for row in ahead],
+        [supplies[row] for row in ahead],
+        model.of(ahead),
+        books.gate,
+        calendar,
+        books.today,
+        horizon,
+        books.elsewhere,
     )
 
 
@@ -222,7 +244,7 @@ def _demand(books: Books, calendar: WorkCalendar) -> tuple[Demand, outlook.Array
     seen = calendar.days(used.start, used.consumed.shape[1])
     # A letter or a campaign of years ago says nothing about how cards are handled today.
     rates = outlook.spoilage_rates(*used.handled(365))
-    return demand.fit(used.known, seen), rates
+    return demand.fit(used.known, seen, used.taken), rates
 
 
 def _supply(books: Books, location: str, calendar: WorkCalendar) -> Supply:
@@ -234,6 +256,8 @@ def _supply(books: Books, location: str, calendar: WorkCalendar) -> Supply:
 def _site(books: Books, location: str, supply: Supply) -> Site:
     report, capacity = books.reports.get(location), books.capacities.get(location)
     printers = capacity.printers * capacity.cards_per_printer_day if capacity else 0
+    coming = books.coming.get(location, [])
+    ribbon, ribbon_inbound = _ribbon(books, location, supply)
     return Site(
         location=location,
         blanks=float(books.stock.get(location, 0)),
@@ -241,13 +265,40 @@ def _site(books: Books, location: str, supply: Supply) -> Site:
         waiting=float(report.print_ready + report.suket_debt) if report else 0.0,
         suket_debt=float(report.suket_debt) if report else 0.0,
         printers_per_day=float(printers) or None,
-        ribbon=books.consumables.get(location),
+        ribbon=ribbon,
+        ribbon_inbound=ribbon_inbound,
         inbound=tuple(
-            (sent + timedelta(days=supply.lead_days), float(units))
-            for target, sent, units in books.under_way
-            if target == location
+            (each.arrives(books.today, supply.lead_days), float(each.units))
+            for each in coming
+            if each.item == BLANK
         ),
+        allocated=float(sum(each.units for each in coming if each.item == BLANK and each.sent is None)),
     )
+
+
+def _ribbon(
+    books: Books, location: str, supply: Supply
+) -> tuple[float | None, tuple[tuple[date, float], ...]]:
+    """Cards that the consumables of a location are enough for, all of which each card needs; and what that
+    rises by as more of them comes.
+    """
+    cards = dict(books.consumables.get(location, {}))
+    if not cards:
+        return None, ()
+    now = before = min(cards.values())
+    more = sorted(
+        (max(each.arrives(books.today, supply.lead_days), books.today), each.item, each.units)
+        for each in books.coming.get(location, [])
+        if each.item in cards
+    )
+    rises = []
+    for day, item, units in more:
+        cards[item] += units * books.cards_per_unit[item]
+        scarcest = min(cards.values())
+        if scarcest > before:
+            rises.append((day, scarcest - before))
+            before = scarcest
+    return now, tuple(rises)
 
 
 def _day_after(calendar: WorkCalendar, start: date, working_days: float) -> str:

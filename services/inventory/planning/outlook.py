@@ -3,7 +3,8 @@ meanwhile.
 
 Demand comes from a location's own use (:mod:`demand`), or from the arrivals that enroll reports, where it
 does; who waits already is demand at once. Three futures are lived through (:mod:`funnel`): the expected one,
-and those in which demand is as low and as high as it is in one case of ten.
+and those in which demand is as low and as high as it is in one case of ten. In the last one what should have
+arrived and has not is lost.
 """
 
 from __future__ import annotations
@@ -56,7 +57,10 @@ class Outlook:
 
     location: str
     on_hand: int
+    #: Blanks on their way, those of them that should have arrived, and blanks set aside but not sent.
     inbound: int
+    overdue: int
+    allocated: int
     #: People who wait, for deduplication and for a card.
     undeduplicated: int
     waiting: int
@@ -118,23 +122,18 @@ def look_ahead(
     days = calendar.days(start, horizon)
     worked = days.kinds <= DayKind.FRIDAY
     yields = 1.0 - np.array([site.spoilage for site in sites])
-    scale = _scale(demand.level * yields, supplies)
-    expected = np.diff(demand.sums(days), axis=1, prepend=0.0) * yields[:, None]
+    model = _reported(demand, supplies, yields)
     futures: list[Flow] = []
     for quantile in (None, HIGH, LOW):
-        arrivals = expected
-        if quantile is not None:
-            arrivals = np.diff(demand.sums(days, quantile), axis=1, prepend=0.0) * yields[:, None]
-        arrivals = np.where(scale[:, None] >= 0, arrivals * scale[:, None], _new_arrivals(supplies, worked))
+        arrivals = np.diff(model.sums(days, quantile), axis=1, prepend=0.0) * yields[:, None]
+        # Where things go badly, what is overdue is lost.
+        supplied = [_without_overdue(site, start) for site in sites] if quantile == HIGH else sites
         if elsewhere is not None:
             others = elsewhere.arrivals_per_day * worked[None]
-            futures.append(
-                simulate([*sites, _others(elsewhere)], gate, np.vstack([arrivals, others]), worked, start)
-            )
-        else:
-            futures.append(simulate(sites, gate, arrivals, worked, start))
+            supplied, arrivals = [*supplied, _others(elsewhere)], np.vstack([arrivals, others])
+        futures.append(simulate(supplied, gate, arrivals, worked, start))
     middle, high, low = futures
-    during_lead = _during_lead(demand, days, supplies, np.where(scale >= 0, scale, 1.0))
+    during_lead = _during_lead(model, days, supplies)
     dry, early, late = middle.run_dry(), high.run_dry(), low.run_dry()
     served = middle.served()
     found = []
@@ -146,19 +145,19 @@ def look_ahead(
         order_by = first
         if order_by is not None:
             order_by = max(order_by - timedelta(supply.lead_days), start)
-        reported = supply.arrivals_per_day is not None
-        level = (supply.arrivals_per_day or 0.0) / yields[row] if reported else float(demand.level[row])
         found.append(
             Outlook(
                 location=site.location,
                 on_hand=int(site.blanks),
-                inbound=int(sum(quantity for _, quantity in site.inbound)),
+                inbound=int(sum(quantity for _, quantity in site.inbound) - site.allocated),
+                overdue=int(sum(quantity for day, quantity in site.inbound if day < start)),
+                allocated=int(site.allocated),
                 undeduplicated=int(site.undeduplicated),
                 waiting=int(site.waiting),
                 suket_debt=int(site.suket_debt),
                 spoilage=site.spoilage,
-                per_day=level,
-                reported=reported,
+                per_day=float(model.level[row]),
+                reported=supply.arrivals_per_day is not None,
                 run_dry=dry[row],
                 run_dry_early=first,
                 run_dry_late=last,
@@ -170,17 +169,17 @@ def look_ahead(
                 path=(middle.blanks[row], high.blanks[row], low.blanks[row]),
             )
         )
-    coming = [
-        supply.arrivals_per_day if supply.arrivals_per_day is not None else float(level)
-        for supply, level in zip(supplies, demand.level * yields, strict=True)
-    ]
     rest = elsewhere.arrivals_per_day if elsewhere else 0.0
-    return Ahead(found, middle.full_on, float(sum(coming)) + rest)
+    return Ahead(found, middle.full_on, float((model.level * yields).sum()) + rest)
 
 
 def _others(elsewhere: Elsewhere) -> Site:
     """The rest of the country as one site that lacks nothing but the gate."""
     return Site("elsewhere", blanks=np.inf, undeduplicated=elsewhere.undeduplicated)
+
+
+def _without_overdue(site: Site, today: date) -> Site:
+    return replace(site, inbound=tuple(each for each in site.inbound if each[0] >= today))
 
 
 def spoilage_rates(consumed: Array, spoiled: Array) -> Array:
@@ -205,28 +204,18 @@ def held_back(outlooks: Sequence[Outlook]) -> dict[Constraint, int]:
     return counts
 
 
-def _scale(level: Array, supplies: Sequence[Supply]) -> Array:
-    """What the path by own use is multiplied with to follow reported arrivals; -1 where there was no use."""
-    scale = np.ones(len(level))
-    for row, supply in enumerate(supplies):
-        if supply.arrivals_per_day is not None:
-            scale[row] = supply.arrivals_per_day / level[row] if level[row] > 0 else -1.0
-    return scale
+def _reported(demand: Demand, supplies: Sequence[Supply], yields: Array) -> Demand:
+    """The demand with levels that follow the arrivals which are reported; week, season and spread stay those
+    of the use.
+    """
+    reported = np.array([np.nan if s.arrivals_per_day is None else s.arrivals_per_day for s in supplies])
+    return replace(demand, level=np.where(np.isfinite(reported), reported / yields, demand.level))
 
 
-def _new_arrivals(supplies: Sequence[Supply], worked: npt.NDArray[np.bool_]) -> Array:
-    """Reported arrivals on working days, for locations that have used nothing yet."""
-    rates = np.array([supply.arrivals_per_day or 0.0 for supply in supplies])
-    return rates[:, None] * worked
-
-
-def _during_lead(demand: Demand, days: Days, supplies: Sequence[Supply], scale: Array) -> Array:
+def _during_lead(demand: Demand, days: Days, supplies: Sequence[Supply]) -> Array:
     """Blanks that suffice from order to receipt with the probability of the service level."""
     sums = demand.sums(days, SERVICE_LEVEL)
     last = sums.shape[1] - 1
     return np.array(
-        [
-            sums[row, min(s.lead_days - 1, last)] * scale[row] if s.lead_days else 0.0
-            for row, s in enumerate(supplies)
-        ]
+        [sums[row, min(s.lead_days - 1, last)] if s.lead_days else 0.0 for row, s in enumerate(supplies)]
     )

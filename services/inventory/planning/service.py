@@ -134,8 +134,8 @@ class PlanningService(Adapter, planning_pb2_grpc.PlanningServiceServicer):
             books = office.read(store, scope, now, self._lead_days)
             stock = planning.stock(CENTRE, item)
             inbound: dict[str, int] = {}
-            for location, _, units in planning.under_way(scope, item):
-                inbound[location] = inbound.get(location, 0) + units
+            for each in planning.coming(scope, item):
+                inbound[each.location] = inbound.get(each.location, 0) + each.units
         free = stock.get(source, 0)
         available = request.available or free
         if available > free:

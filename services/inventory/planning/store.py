@@ -10,13 +10,14 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from services.inventory import days, tables
+from services.inventory import days, movement_tables, tables
 from services.inventory.allocation import AllocationState
 from services.inventory.ledger import BLANK, Condition
 from services.inventory.location import CENTRE, Location
 from services.inventory.planning.proposal import Move, PlanState, Proposal, ProposedShare
 from services.inventory.planning.tables import capacity, coverage, demand_report, plan
 from services.inventory.records import Column, Records
+from services.inventory.site import SiteState
 
 _account, _allocation, _item = tables.account, tables.allocation, tables.item
 
@@ -56,6 +57,20 @@ class Coverage:
     obliged: int
     source: str
     entry_time: datetime
+
+
+@dataclass(frozen=True)
+class Coming:
+    """Units for a location: on their way since ``sent``, or only set aside."""
+
+    location: str
+    item: str
+    units: int
+    sent: date | None
+
+    def arrives(self, today: date, lead_days: int) -> date:
+        """The day on which it is expected; before ``today`` when it is overdue."""
+        return (today if self.sent is None else self.sent) + timedelta(days=lead_days)
 
 
 class PlanningStore:
@@ -132,32 +147,52 @@ class PlanningStore:
         )
         return {row.place: row.balance for row in self.connection.execute(query)}
 
-    def under_way(self, region: Location, item: str = BLANK) -> list[tuple[str, date, int]]:
-        """What is on its way to each location: location, day of dispatch, units."""
-        query = sa.select(_allocation.c.target, _allocation.c.dispatch_time, _allocation.c.quantity).where(
-            _allocation.c.item == item,
-            _allocation.c.state == AllocationState.DISPATCHED,
-            *_within(_allocation.c.target, region),
+    def coming(self, region: Location, item: str | None = BLANK) -> list[Coming]:
+        """What is set aside for each location or on its way there, of all items where none is named."""
+        columns = _allocation.c
+        query = sa.select(
+            columns.target, columns.item, columns.quantity, columns.dispatch_time, columns.create_time
+        ).where(
+            columns.state.in_((AllocationState.ALLOCATED, AllocationState.DISPATCHED)),
+            *_within(columns.target, region),
         )
-        rows = self.connection.execute(query)
-        return [(row.target, days.day_of(row.dispatch_time), row.quantity) for row in rows]
-
-    def cards_of_consumables(self, region: Location) -> dict[str, float]:
-        """Cards that the scarcest consumable (ribbon, film) of each location is enough for."""
-        query = (
-            sa.select(
-                _account.c.place,
-                sa.func.min(_account.c.balance * _item.c.cards_per_unit).label("cards"),
+        if item is not None:
+            query = query.where(columns.item == item)
+        return [
+            Coming(
+                row.target,
+                row.item,
+                row.quantity,
+                None if row.dispatch_time is None else days.day_of(row.dispatch_time),
             )
+            for row in self.connection.execute(query)
+        ]
+
+    def cards_of_consumables(self, region: Location) -> dict[str, dict[str, float]]:
+        """Cards that each consumable (ribbon, film) of each location is enough for, by location and item."""
+        query = (
+            sa.select(_account.c.place, _account.c.item, _account.c.balance * _item.c.cards_per_unit)
             .join_from(_account, _item, _item.c.item_id == _account.c.item)
             .where(
                 _account.c.item != BLANK,
                 _account.c.condition == Condition.ON_HAND,
                 *_within(_account.c.place, region),
             )
-            .group_by(_account.c.place)
         )
-        return {row.place: float(row.cards) for row in self.connection.execute(query)}
+        found: dict[str, dict[str, float]] = {}
+        for place, item, cards in self.connection.execute(query):
+            found.setdefault(place, {})[item] = float(cards)
+        return found
+
+    def cards_per_unit(self) -> dict[str, int]:
+        """For how many cards a unit of each item is enough."""
+        return {row.item_id: row.cards_per_unit for row in self.connection.execute(sa.select(_item))}
+
+    def closed_sites(self) -> frozenset[str]:
+        """Sites whose event is over."""
+        site = movement_tables.site.c
+        query = sa.select(site.location).where(site.state == SiteState.CLOSED)
+        return frozenset(self.connection.scalars(query))
 
     def add_coverage(self, new: Coverage) -> None:
         """Add figures; what was there before stays."""

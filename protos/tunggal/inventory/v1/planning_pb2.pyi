@@ -325,7 +325,7 @@ class ConstraintSpan(_message.Message):
     last_day: _builtins.str
     """Last day; the end of the horizon where it does not end before."""
     held: _builtins.int
-    """The most people that wait on one of these evenings."""
+    """The most people that it holds on one of these evenings."""
     def __init__(
         self,
         *,
@@ -368,6 +368,8 @@ class LocationForecast(_message.Message):
     BLANKS_HIGH_DEMAND_FIELD_NUMBER: _builtins.int
     BLANKS_LOW_DEMAND_FIELD_NUMBER: _builtins.int
     SUKET_DEBT_FIELD_NUMBER: _builtins.int
+    ALLOCATED_FIELD_NUMBER: _builtins.int
+    OVERDUE_FIELD_NUMBER: _builtins.int
     location: _builtins.str
     """Location."""
     on_hand: _builtins.int
@@ -393,16 +395,20 @@ class LocationForecast(_message.Message):
     lead_days: _builtins.int
     """Calendar days from order to receipt."""
     reorder_point: _builtins.int
-    """When blanks on hand and in transit fall to this, it is time to order."""
+    """When blanks on hand, in transit and set aside fall to this, it is time to order."""
     order_by: _builtins.str
     """Last day to order; empty when nothing needs to be ordered within the horizon."""
     served: _builtins.str
     """First evening on which nobody waits; empty beyond the horizon."""
     suket_debt: _builtins.int
     """People among those who wait for a card who have a paper letter and are in no other count."""
+    allocated: _builtins.int
+    """Blanks set aside for it elsewhere and not sent yet; they are expected a lead time from now."""
+    overdue: _builtins.int
+    """Blanks in transit for longer than deliveries take. The early end of the interval does without them."""
     @_builtins.property
     def spans(self) -> _containers.RepeatedCompositeFieldContainer[Global___ConstraintSpan]:
-        """What holds cards back, in order of time."""
+        """What holds cards back, in order of time. Spans overlap where several things do: one alone would not help."""
 
     @_builtins.property
     def expected_blanks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
@@ -439,10 +445,12 @@ class LocationForecast(_message.Message):
         blanks_high_demand: _abc.Iterable[_builtins.float] | None = ...,
         blanks_low_demand: _abc.Iterable[_builtins.float] | None = ...,
         suket_debt: _builtins.int = ...,
+        allocated: _builtins.int = ...,
+        overdue: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blanks_high_demand", b"blanks_high_demand", "blanks_low_demand", b"blanks_low_demand", "expected_blanks", b"expected_blanks", "from_reports", b"from_reports", "in_transit", b"in_transit", "lead_days", b"lead_days", "location", b"location", "on_hand", b"on_hand", "order_by", b"order_by", "per_working_day", b"per_working_day", "reorder_point", b"reorder_point", "run_dry", b"run_dry", "run_dry_early", b"run_dry_early", "run_dry_late", b"run_dry_late", "served", b"served", "spans", b"spans", "spoilage", b"spoilage", "suket_debt", b"suket_debt", "undeduplicated", b"undeduplicated", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allocated", b"allocated", "blanks_high_demand", b"blanks_high_demand", "blanks_low_demand", b"blanks_low_demand", "expected_blanks", b"expected_blanks", "from_reports", b"from_reports", "in_transit", b"in_transit", "lead_days", b"lead_days", "location", b"location", "on_hand", b"on_hand", "order_by", b"order_by", "overdue", b"overdue", "per_working_day", b"per_working_day", "reorder_point", b"reorder_point", "run_dry", b"run_dry", "run_dry_early", b"run_dry_early", "run_dry_late", b"run_dry_late", "served", b"served", "spans", b"spans", "spoilage", b"spoilage", "suket_debt", b"suket_debt", "undeduplicated", b"undeduplicated", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
