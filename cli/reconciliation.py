@@ -8,7 +8,7 @@ UID, which is unique for ever, brings them together.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 
@@ -26,7 +26,7 @@ class Consumed:
 
 @dataclass(frozen=True)
 class Personalized:
-    """A chip that was written and verified, by cardperso."""
+    """A chip that was written and verified, by cardperso; ``day`` is that of the job's last change."""
 
     job_id: str
     serial: int
@@ -34,6 +34,13 @@ class Personalized:
     chip_uid: str
     record_id: str
     day: str
+    created: str = ""
+    #: Whether everybody has been told of the card.
+    finished: bool = True
+
+    def concerns(self, has_place: Callable[[str], bool]) -> bool:
+        """Whether the job is finished and was made there."""
+        return self.finished and has_place(self.location)
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,7 @@ class Issued:
     region: str
     chip_uid: str
     day: str
+    created: str = ""
 
 
 @dataclass(frozen=True)
@@ -107,25 +115,22 @@ def reconcile(
     consumed: Sequence[Consumed],
     personalized: Sequence[Personalized],
     issued: Sequence[Issued],
-    elsewhere: Iterable[str] = (),
     put_aside: Iterable[PutAside] = (),
 ) -> Reconciliation:
     """Compare what the services know of the same days.
 
     Blanks that were ``put_aside`` are no cards: they are listed, and differ where the inventory does not have
-    them as spoiled.
-
-    ``elsewhere`` are chip UIDs whose blank was consumed on another day or at another place than what was
-    asked for: jobs and records change later than their blank does, so they may turn up here although they
-    belong there.
+    them as spoiled. A job that is not finished counts for none, and explains why its card
+    is missing.
     """
     found = Reconciliation()
     blanks = {each.chip_uid: each for each in consumed}
-    jobs = {each.chip_uid: each for each in personalized}
+    finished = [each for each in personalized if each.finished]
+    waiting = {each.chip_uid: each for each in personalized if not each.finished}
+    jobs = {each.chip_uid: each for each in finished}
     records = {each.chip_uid: each for each in issued}
-    found.differences += _twice(personalized, issued)
-    others = set(elsewhere)
-    for uid in sorted((blanks.keys() | jobs.keys() | records.keys()) - others):
+    found.differences += _twice(finished, issued)
+    for uid in sorted(blanks.keys() | jobs.keys() | records.keys()):
         blank, job, record = blanks.get(uid), jobs.get(uid), records.get(uid)
         location, day = _where(blank, job, record)
         tally = found.tallies[location, day]
@@ -135,7 +140,7 @@ def reconcile(
         tally.issued += record is not None
         serial = blank.serial if blank else job.serial if job else 0
         record_id = record.record_id if record else job.record_id if job else ""
-        for what in _differences(blank, job, record):
+        for what in _differences(blank, job, record, waiting.get(uid)):
             found.differences.append(Difference(location, day, serial, uid, record_id, what))
     found.put_aside = sorted(put_aside, key=lambda each: (each.location, each.day, each.serial))
     found.differences += [
@@ -160,11 +165,15 @@ def _where(blank: Consumed | None, job: Personalized | None, record: Issued | No
     return record.region, record.day
 
 
-def _differences(blank: Consumed | None, job: Personalized | None, record: Issued | None) -> list[str]:
+def _differences(
+    blank: Consumed | None, job: Personalized | None, record: Issued | None, waiting: Personalized | None
+) -> list[str]:
     what = []
     if blank is None:
         what.append("inventory knows no blank that was consumed with this chip")
-    if job is None:
+    if job is None and waiting is not None:
+        what.append(f"cardperso has not finished its job {waiting.job_id}")
+    elif job is None:
         what.append("cardperso has personalized no such chip")
     if record is None:
         what.append("enroll has no record with this card")

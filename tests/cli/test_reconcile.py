@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import logging
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
-import structlog
 from typer.testing import CliRunner, Result
 
 from cli.main import app
@@ -36,14 +35,6 @@ from tests.inventory.planning_books import Books
 NOBODY = "127.0.0.1:9"
 
 
-@pytest.fixture(autouse=True)
-def services_do_not_log() -> Iterator[None]:
-    """A command's output is the command's alone: the services run in the same process here."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    yield
-    structlog.reset_defaults()
-
-
 class Programme:
     """The databases of the three services, before they are served."""
 
@@ -58,17 +49,32 @@ class Programme:
         self.station = Database(self.url("cardperso"))
         self.station.migrate("services.cardperso")
         self.clock = clock
+        #: Of the cards made here, by their number.
+        self.serials: dict[int, int] = {}
 
     def url(self, service: str) -> str:
         return f"sqlite:///{self.directory}/{service}/tunggal.db"
 
-    def card(self, number: int, *, job: bool = True, record: bool = True) -> str:
-        """One card as far as each service knows it; its chip UID."""
+    def card(
+        self,
+        number: int,
+        *,
+        blank: bool = True,
+        job: bool = True,
+        record: bool = True,
+        place: str = BEKASI,
+        later: timedelta = timedelta(0),
+        **of_job: Any,
+    ) -> str:
+        """One card as far as each service knows it, the others ``later`` than inventory; its chip UID."""
         uid = f"04AA{number:06}"
-        serial = self.stock.print_card(BEKASI, uid)
+        serial = self.stock.print_card(place, uid) if blank else 900 + number
+        self.serials[number] = serial
+        if later:
+            self.clock.advance(later)
         record_id = self._record(number, uid) if record else str(uuid.uuid4())
         if job:
-            self._job(serial, uid, record_id)
+            self._job(serial, uid, of_job.pop("record_id", record_id), **{"location": place, **of_job})
         return uid
 
     def _record(self, number: int, uid: str) -> str:
@@ -92,13 +98,13 @@ class Programme:
         office.db.run(lambda c: office.queue.report_printed(c, held.claim_id, uid, "service/cardperso"))
         return record.record_id
 
-    def spoiled(self, state: str, *, booked: bool, review: str = "") -> int:
+    def spoiled(self, state: str, *, booked: bool, review: str = "", **of_job: Any) -> int:
         """A blank that a job has spoiled, as the inventory has it or not; its serial."""
         serial = self.stock.spoil(BEKASI) if booked else self.stock.print_card(BEKASI, "04AB000001")
-        self._job(serial, "", "", state=state, review=review)
+        self._job(serial, "", "", state=state, review=review, **of_job)
         return serial
 
-    def _job(self, serial: int, uid: str, record_id: str, **changes: str) -> None:
+    def _job(self, serial: int, uid: str, record_id: str, **changes: Any) -> None:
         now = self.clock.now()
         values = {
             "job_id": str(uuid.uuid4()),
@@ -230,3 +236,99 @@ def test_a_blank_that_the_inventory_still_holds_for_a_card_is_a_difference(
     assert (lost, "cardperso has spoiled this blank, inventory has not") in {
         (each["serial"], each["what"]) for each in found["differences"]
     }
+
+
+def told(found: Result) -> list[tuple[int, str]]:
+    """Serials and what differs about them."""
+    return [(each["serial"], each["what"]) for each in json.loads(found.stdout)["differences"]]
+
+
+def test_every_kind_of_difference_is_reported_by_its_serial(
+    programme: Programme, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programme.stock.ship("33.74", 10, source=BEKASI)
+    programme.card(1)
+    programme.card(2, blank=False)
+    programme.card(3, job=False, record=False)
+    programme.card(4, state="VERIFIED")
+    programme.card(5, place="33.74", location=BEKASI)
+    programme.card(6, blank_serial=77)
+    programme.card(7, record_id=str(uuid.UUID(int=7)))
+    programme.spoiled("SPOILED", booked=True, blank_serial=999)
+    found = reconciled(programme, monkeypatch, BEKASI, "--json")
+    assert found.exit_code == 2, found.output
+    by_serial: dict[int, list[str]] = {}
+    for serial, what in told(found):
+        by_serial.setdefault(serial, []).append(what)
+    serials = programme.serials
+    nothing = "inventory knows no blank that was consumed with this chip"
+    assert by_serial.pop(serials[2]) == [nothing]
+    assert by_serial.pop(serials[3]) == [
+        "cardperso has personalized no such chip",
+        "enroll has no record with this card",
+    ]
+    (waiting,) = by_serial.pop(serials[4])
+    assert waiting.startswith("cardperso has not finished its job")
+    assert by_serial.pop(serials[5]) == ["consumed at 33.74, personalized at 32.16"]
+    (other_blank,) = by_serial.pop(serials[6])
+    assert other_blank.endswith("cardperso on blank 77")
+    (other_record,) = by_serial.pop(serials[7])
+    assert "cardperso wrote it for record" in other_record
+    assert by_serial == {999: ["cardperso has spoiled this blank, inventory has not"]}
+
+
+def test_cards_of_an_event_belong_to_its_site(programme: Programme, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = f"{BEKASI}:mall-01"
+    programme.stock.ship(site, 10, source=BEKASI)
+    programme.card(1, place=site)
+    programme.card(2)
+    for place, cards in ((site, 1), (BEKASI, 2)):
+        found = reconciled(programme, monkeypatch, place, "--json")
+        assert found.exit_code == 0, found.output
+        assert sum(each["issued"] for each in json.loads(found.stdout)["tallies"]) == cards
+
+
+def test_midnight_between_two_services_is_no_difference(
+    programme: Programme, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before_midnight = programme.clock.now().replace(hour=16, minute=59)
+    programme.clock.advance(before_midnight - programme.clock.now())
+    eve = programme.stock.day()
+    programme.card(1, later=timedelta(minutes=2))
+    programme.card(2)
+    day = programme.stock.day()
+    assert day == eve + timedelta(days=1)
+    for each in (eve, day):
+        found = reconciled(
+            programme, monkeypatch, "--from", each.isoformat(), "--to", each.isoformat(), "--json"
+        )
+        assert found.exit_code == 0, found.output
+        (tally,) = json.loads(found.stdout)["tallies"]
+        assert (tally["day"], tally["consumed"], tally["issued"]) == (each.isoformat(), 1, 1)
+
+
+def test_what_was_lost_after_the_days_asked_for_is_not_theirs(
+    programme: Programme, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programme.card(1)
+    day = programme.stock.day().isoformat()
+    programme.clock.advance(timedelta(days=2))
+    programme.card(2, blank=False)
+    assert reconciled(programme, monkeypatch, "--from", day, "--to", day).exit_code == 0
+    assert reconciled(programme, monkeypatch).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("--from", "yesterday"), "DAY_MALFORMED"),
+        (("--to", "2026-02-30"), "DAY_MALFORMED"),
+        (("--from", "2026-03-02", "--to", "2026-03-01"), "SPAN_REVERSED"),
+    ],
+)
+def test_days_that_are_none_are_refused_before_anybody_is_asked(
+    arguments: tuple[str, ...], reason: str
+) -> None:
+    result = CliRunner().invoke(app, ["reconcile", *arguments])
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"error: {reason}")

@@ -80,9 +80,14 @@ def test_one_chip_on_two_records_is_a_difference() -> None:
     assert [each.what for each in found.differences] == ["enroll has this chip on 2 records"]
 
 
-def test_a_card_of_another_day_that_was_handed_over_today_is_no_difference() -> None:
-    (_, job, record) = card(1)
-    assert reconcile([], [job], [record], elsewhere=[job.chip_uid]).agrees
+def test_a_card_whose_job_waits_for_somebody_says_so() -> None:
+    (blank, job, _) = card(1)
+    found = reconcile([blank], [replace(job, finished=False)], [])
+    assert found.tallies[BEKASI, DAY].personalized == 0
+    assert [each.what for each in found.differences] == [
+        "cardperso has not finished its job job-1",
+        "enroll has no record with this card",
+    ]
 
 
 @given(
