@@ -28,6 +28,7 @@ from cli import (
 from cli.books import books
 from cli.certificate import certificate
 from cli.demo.command import demo
+from cli.entitlement import entitlement
 from cli.forecast import forecast
 from cli.readers import readers
 from cli.reconcile import command as reconcile
@@ -51,6 +52,7 @@ app.command(rich_help_panel="Ask")(stock)
 app.command(rich_help_panel="Ask")(books)
 app.command(rich_help_panel="Ask")(forecast)
 app.command(rich_help_panel="Ask")(target)
+app.command(rich_help_panel="Ask")(entitlement)
 app.command(name="reconcile", rich_help_panel="Ask")(reconcile)
 app.command(rich_help_panel="Ask")(readers)
 app.command(rich_help_panel="Services")(certificate)

@@ -1,18 +1,28 @@
-"""A finished demo day made by hand, for everything that judges and shows one."""
+"""Quiet services, and a finished demo day made by hand for everything that judges and shows one."""
 
 from __future__ import annotations
 
 import io
+import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
+import structlog
 from PIL import Image, ImageDraw
 
 from cli.demo.outcome import Card, Outcome
 from cli.demo.result import Custody, DayResult, Faces, Journal, Level, MatchedPair, Picture, Stock
+
+
+@pytest.fixture(scope="module", autouse=True)
+def services_do_not_log() -> Iterator[None]:
+    """A command's output is the command's alone."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    yield
+    structlog.reset_defaults()
 
 
 def _outcome(number: int, person: str, status: str, match: int = 0, **more: Any) -> Outcome:

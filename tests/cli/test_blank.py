@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 from tunggal.inventory.v1 import inventory_pb2, stock_pb2
 from tunggal.inventory.v1.inventory_pb2_grpc import InventoryServiceStub
 from typer.testing import CliRunner, Result
@@ -21,13 +19,6 @@ from services.inventory.settings import Settings
 from tests.inventory.inventory_office import new_id
 
 Run = Callable[..., Result]
-
-
-@pytest.fixture(autouse=True)
-def services_do_not_log() -> Iterator[None]:
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    yield
-    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import socket
 import threading
 import uuid
@@ -11,7 +10,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 from tunggal.enroll.v1.enroll_pb2_grpc import EnrollServiceStub
 from tunggal.inventory.v1 import inventory_pb2
 from tunggal.inventory.v1.contracts_pb2_grpc import ContractServiceStub
@@ -45,14 +43,6 @@ class Quiet:
     def advance(self, detail: str = "") -> None: ...
 
     def say(self, text: str) -> None: ...
-
-
-@pytest.fixture(autouse=True)
-def services_do_not_log() -> Iterator[None]:
-    """A command's output is the command's alone: the services run in the same process here."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    yield
-    structlog.reset_defaults()
 
 
 def tunggal(*arguments: str) -> Result:

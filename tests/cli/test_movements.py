@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 from tunggal.inventory.v1 import conveyances_pb2, inventory_pb2, movements_pb2, stock_pb2
 from tunggal.inventory.v1.inventory_pb2_grpc import InventoryServiceStub
 from typer.testing import CliRunner, Result
@@ -76,13 +74,6 @@ class Shell:
                 )
             )
         return int(held.serial)
-
-
-@pytest.fixture(autouse=True)
-def services_do_not_log() -> Iterator[None]:
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    yield
-    structlog.reset_defaults()
 
 
 @pytest.fixture

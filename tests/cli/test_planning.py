@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
-import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-import structlog
 from tunggal.inventory.v1 import movements_pb2
 from typer.testing import CliRunner, Result
 
@@ -24,14 +22,6 @@ from tests.inventory.inventory_office import BEKASI, CONTRACT, new_id
 from tests.inventory.planning_books import Books
 
 DAYS = 8
-
-
-@pytest.fixture(scope="module", autouse=True)
-def services_do_not_log() -> Iterator[None]:
-    """A command's output is the command's alone: the service runs in the same process here."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    yield
-    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="module")
