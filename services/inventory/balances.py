@@ -22,12 +22,17 @@ class Balances:
         self.connection = connection
 
     def now(self, region: Location = CENTRE, item: str = BLANK) -> dict[Account, int]:
-        """Balances of the stock accounts of ``region`` and everything below it, ordered by location code.
+        """Balances of all accounts of ``region`` and everything below it, ordered by location code.
 
-        The centre stands for the whole country; an empty ``item`` for all items.
+        The centre stands for the whole country with its contracts; an empty ``item`` for all items.
         """
-        query = sa.select(_account).where(*_of(region, item), _account.c.condition.in_(STOCK))
+        query = sa.select(_account).where(*_of(region, item))
         return _sorted({_to_account(row): row.balance for row in self.connection.execute(query)})
+
+    def stock(self, region: Location = CENTRE, item: str = BLANK) -> dict[Account, int]:
+        """Of :meth:`now` what is stock; no promises of suppliers and borrowers."""
+        found = self.now(region, item)
+        return {account: balance for account, balance in found.items() if account.condition in STOCK}
 
     def promised(self, item: str = BLANK) -> tuple[int, int]:
         """Units contracted and units outstanding, over all contracts."""

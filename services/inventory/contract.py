@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 
-from services.common.errors import AlreadyExists, FailedPrecondition, NotFound
+from services.common.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from services.inventory.ledger import BLANK, Account, Condition
+from services.inventory.location import is_location
 
 
 class ContractKind(StrEnum):
@@ -177,6 +178,17 @@ def stands(waiting: ChangeKind, taken: ChangeKind, after: Contract) -> bool:
 def overdue(dues: Sequence[Due], delivered: int, today: date) -> int:
     """Units that should have been delivered before ``today`` and were not."""
     return max(0, sum(due.quantity for due in dues if due.day < today) - delivered)
+
+
+def check_number(contract_id: str) -> None:
+    """Raise :class:`InvalidArgument` for a number that reads as a location: both are places of accounts."""
+    if is_location(contract_id):
+        raise InvalidArgument(
+            "CONTRACT_NUMBER_IS_A_LOCATION",
+            f"{contract_id} is the code of a location and cannot be the number of a contract.",
+            field="contract_id",
+            remedy="Enter it with something that only contracts have, such as KTP-32.16.",
+        )
 
 
 def exists(contract_id: str) -> AlreadyExists:

@@ -251,6 +251,7 @@ class ContractOffice:
             exit_register.require_complete(contract.contract_id, said, "it is closed")
 
     def _add(self, contract: Contract, dues: Sequence[Due], person: str, reason: str) -> None:
+        contracts.check_number(contract.contract_id)
         if not self._store.add(contract):
             raise contracts.exists(contract.contract_id)
         self._store.set_dues(contract.contract_id, dues)

@@ -19,12 +19,17 @@ CENTRE = Location("ID")
 _FORM = re.compile(r"ID|[0-9]{2}(?:\.[0-9]{2}(?::[a-z0-9-]{1,32})?)?")
 
 
+def is_location(text: str) -> bool:
+    """``text`` has the form of a location code."""
+    return _FORM.fullmatch(text) is not None
+
+
 def parse(code: str, field: str) -> Location:
     """The location that ``code`` writes; ``field`` is the request's field that a refusal points at.
 
     Raises :class:`InvalidArgument` with reason ``LOCATION_MALFORMED``.
     """
-    if _FORM.fullmatch(code) is None:
+    if not is_location(code):
         raise InvalidArgument(
             "LOCATION_MALFORMED",
             f"{code!r} is not a location code.",

@@ -44,7 +44,7 @@ class Stock(Collector):
         try:
             with self._database.read() as connection:
                 books = Balances(connection)
-                balances, (_, outstanding) = books.now(), books.promised()
+                balances, (_, outstanding) = books.stock(), books.promised()
         except TunggalError:
             return  # the database is away: the RPC metrics that say so must still be scraped
         stock = GaugeMetricFamily(

@@ -247,7 +247,7 @@ class InventoryService(Adapter, inventory_pb2_grpc.InventoryServiceServicer):
         """Counts blanks by location and condition."""
         region, item = parse(request.location or CENTRE, "location"), request.item or BLANK
         with self._read() as store:
-            balances = Balances(store.connection).now(region, item)
+            balances = Balances(store.connection).stock(region, item)
             contracted, outstanding = Balances(store.connection).promised(item)
         return pb.GetStockResponse(
             levels=messages.levels(balances),
