@@ -12,7 +12,9 @@ from cli import (
     contract,
     conveyance,
     count,
+    coverage,
     exchange,
+    item,
     keys,
     loan,
     plan,
@@ -26,6 +28,7 @@ from cli import (
     statement,
 )
 from cli.books import books
+from cli.capacity import capacity
 from cli.certificate import certificate
 from cli.demo.command import demo
 from cli.entitlement import entitlement
@@ -60,6 +63,9 @@ app.add_typer(abis.app, name="abis", rich_help_panel="Ask")
 app.add_typer(contract.app, name="contract", rich_help_panel="Ask")
 app.add_typer(blank.app, name="blank", rich_help_panel="Ask")
 app.add_typer(plan.app, name="plan", rich_help_panel="Ask")
+app.add_typer(coverage.app, name="coverage", rich_help_panel="Ask")
+app.add_typer(item.app, name="item", rich_help_panel="Move stock")
+app.command(rich_help_panel="Move stock")(capacity)
 app.add_typer(requisition.app, name="requisition", rich_help_panel="Move stock")
 app.add_typer(shipment.app, name="shipment", rich_help_panel="Move stock")
 app.add_typer(loan.app, name="loan", rich_help_panel="Move stock")

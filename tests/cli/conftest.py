@@ -1,4 +1,4 @@
-"""Quiet services, and a finished demo day made by hand for everything that judges and shows one."""
+"""A shell before an empty inventory, and a finished demo day made by hand for all that shows one."""
 
 from __future__ import annotations
 
@@ -7,14 +7,22 @@ import logging
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
 from PIL import Image, ImageDraw
+from typer.testing import CliRunner, Result
 
 from cli.demo.outcome import Card, Outcome
 from cli.demo.result import Custody, DayResult, Faces, Journal, Level, MatchedPair, Picture, Stock
+from cli.main import app
+from services.common.clock import FixedClock
+from services.inventory.app import build
+from services.inventory.settings import Settings
+
+Run = Callable[..., Result]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -23,6 +31,23 @@ def services_do_not_log() -> Iterator[None]:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture
+def run(tmp_path: Path, tls_dir: Path, clock: FixedClock) -> Iterator[Run]:
+    """Commands against an empty inventory, as siti unless somebody else is named."""
+    settings = Settings(
+        listen="127.0.0.1:0", health_listen="", metrics_listen="", data_dir=tmp_path, tls_dir=tls_dir
+    )
+    server = build(settings, clock).build().start()
+    options = ["--inventory", f"127.0.0.1:{server.port}", "--tls-dir", str(tls_dir)]
+
+    def run(*arguments: str) -> Result:
+        environment = {"COLUMNS": "120", "TUNGGAL_OPERATOR": "siti"}
+        return CliRunner().invoke(app, [*arguments, *options], env=environment)
+
+    yield run
+    server.stop(grace=0)
 
 
 def _outcome(number: int, person: str, status: str, match: int = 0, **more: Any) -> Outcome:

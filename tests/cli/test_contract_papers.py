@@ -5,35 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from cli.main import app
 from services.common.clock import FixedClock
-from services.inventory.app import build
-from services.inventory.settings import Settings
 
 Run = Callable[..., Result]
-
-
-@pytest.fixture
-def run(tmp_path: Path, tls_dir: Path, clock: FixedClock) -> Iterator[Run]:
-    """Commands against an empty inventory, as siti unless somebody else is named."""
-    settings = Settings(
-        listen="127.0.0.1:0", health_listen="", metrics_listen="", data_dir=tmp_path, tls_dir=tls_dir
-    )
-    server = build(settings, clock).build().start()
-    options = ["--inventory", f"127.0.0.1:{server.port}", "--tls-dir", str(tls_dir)]
-
-    def run(*arguments: str) -> Result:
-        environment = {"COLUMNS": "120", "TUNGGAL_OPERATOR": "siti"}
-        return CliRunner().invoke(app, [*arguments, *options], env=environment)
-
-    yield run
-    server.stop(grace=0)
 
 
 def step(run: Run, contract: str, name: str, *more: str) -> Result:
