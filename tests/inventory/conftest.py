@@ -84,3 +84,11 @@ def office(database_url: str, clock: FixedClock, as_operator: None) -> Iterator[
     made = Office(database_url, clock)
     yield made
     made.database.dispose()
+
+
+@pytest.fixture
+def replicas(office: Office, database_url: str, clock: FixedClock) -> Iterator[list[Office]]:
+    """Two replicas on one database."""
+    second = Office(database_url, clock)
+    yield [office, second]
+    second.database.dispose()

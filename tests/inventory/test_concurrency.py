@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from itertools import chain, cycle
-from threading import Barrier
-from typing import Any, TypeVar
+from itertools import chain
 
 import pytest
 from tunggal.inventory.v1 import contracts_pb2, ledger_pb2, stock_pb2
@@ -16,46 +12,8 @@ from tunggal.inventory.v1 import inventory_pb2 as pb
 
 from services.common import db
 from services.common.clock import FixedClock
-from services.common.errors import TunggalError
+from tests.inventory.at_once import THREADS, all_at_once, outcome
 from tests.inventory.inventory_office import BEKASI, CENTRE, DKI, Office, new_id
-
-T = TypeVar("T")
-THREADS = 8
-
-
-@pytest.fixture
-def replicas(office: Office, database_url: str, clock: FixedClock) -> Iterator[list[Office]]:
-    """Two replicas on one database."""
-    second = Office(database_url, clock)
-    yield [office, second]
-    second.database.dispose()
-
-
-def all_at_once(
-    replicas: Sequence[Office], work: Callable[[Office, int], T], threads: int = THREADS
-) -> list[T]:
-    """``work(replica, number)`` in every thread, all released at the same moment."""
-    barrier = Barrier(threads)
-
-    def task(replica: Office, number: int) -> T:
-        barrier.wait(timeout=30)
-        return work(replica, number)
-
-    with ThreadPoolExecutor(threads) as pool:
-        started = [
-            pool.submit(task, replica, number)
-            for replica, number in zip(cycle(replicas), range(threads), strict=False)
-        ]
-        return [future.result(timeout=90) for future in started]
-
-
-def outcome(call: Callable[[], Any]) -> str:
-    """``done``, or the reason of the refusal."""
-    try:
-        call()
-    except TunggalError as error:
-        return error.reason
-    return "done"
 
 
 def test_the_last_blanks_go_to_one_job_each_and_the_rest_is_refused(replicas: list[Office]) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule, run_state_machine_as_test
 from tunggal.inventory.v1 import (
     contracts_pb2,
+    conveyances_pb2,
     ledger_pb2,
     movements_pb2,
     spoilage_pb2,
@@ -33,7 +34,8 @@ class CorrectionHistory(MovementHistory):
         self.chips = count(1)
         self.next_serial = BLANKS + 1
         self.lots: dict[str, list[int]] = {}
-        self.withdrawn: dict[str, tuple[int, str]] = {}
+        self.withdrawn: dict[str, tuple[int, str, str]] = {}
+        self.conveyed: dict[str, tuple[dict[int, str], str, str]] = {}
 
     @initialize()
     def sign_another(self) -> None:
@@ -92,6 +94,7 @@ class CorrectionHistory(MovementHistory):
                 allocation_id=allocation_id,
                 missing=movements_pb2.Parcel(serials=spans(free[:lost])),
                 damaged=movements_pb2.Parcel(serials=spans(free[lost:quantity][:1])),
+                operator="siti",
             )
             self.twice(
                 None, movements_pb2.ReverseShipmentRequest, allocation_id=allocation_id, reason="miscounted"
@@ -132,7 +135,8 @@ class CorrectionHistory(MovementHistory):
             operator="siti",
         )
         if answer is not None and where is not None:
-            self.withdrawn[answer.withdrawal.transfer_id] = (serial, where[0])
+            self.withdrawn[answer.withdrawal.transfer_id] = (serial, where[0], place)
+            self.booked[answer.withdrawal.transfer_id] = self.clock.now()
             self.model.put([serial], place, "withdrawn")
 
     @rule(data=st.data())
@@ -140,13 +144,58 @@ class CorrectionHistory(MovementHistory):
         if not self.withdrawn:
             return
         transfer_id = data.draw(st.sampled_from(sorted(self.withdrawn)))
-        serial, home = self.withdrawn.pop(transfer_id)
-        gone = self.model.blanks[serial][1] != "withdrawn"
-        request, fields = ledger_pb2.ReverseTransferRequest, {"transfer_id": transfer_id, "reason": "holder"}
-        if not gone:
-            self.twice(None, request, **fields)
+        serial, home, place = self.withdrawn.pop(transfer_id)
+        request, booked = ledger_pb2.ReverseTransferRequest, self.booked[transfer_id]
+        if self.model.blanks[serial] == (place, "withdrawn"):
+            self.take_back(None, booked, request, transfer_id=transfer_id)
             self.model.put([serial], home, "consumed")
-            self.twice("REVERSED_BEFORE", request, **fields)
+            self.twice("REVERSED_BEFORE", request, transfer_id=transfer_id, reason="again")
+
+    @rule(source=PLACES, furnace=PLACES, quantity=FEW)
+    def scrap_is_sent(self, source: str, furnace: str, quantity: int) -> None:
+        scrap = sorted(self.model.at(source, "spoiled") + self.model.at(source, "withdrawn"))[:quantity]
+        if not scrap:
+            return
+        booked = self.office.send(spoilage_pb2.ListSpoilageRequest(state=spoilage_pb2.SPOILAGE_STATE_BOOKED))
+        for one in booked.spoilage:
+            self.office.do(
+                spoilage_pb2.ReviewSpoilageRequest,
+                spoilage_id=one.spoilage_id,
+                accepted=True,
+                review="seen",
+                operator="budi",
+            )
+        answer = self.twice(
+            "SAME_LOCATION" if source == furnace else None,
+            conveyances_pb2.SendConveyanceRequest,
+            from_location=source,
+            to_location=furnace,
+            item="blank",
+            serials=spans(scrap),
+            reason="furnace",
+            operator="siti",
+        )
+        if answer is not None:
+            was = {serial: self.model.blanks[serial][1] for serial in scrap}
+            self.conveyed[answer.conveyance.conveyance_id] = (was, source, furnace)
+            self.model.put(scrap, furnace, "conveyed")
+
+    @rule(data=st.data(), returned=st.booleans())
+    def some_of_it_arrives(self, data: st.DataObject, returned: bool) -> None:
+        if not self.conveyed:
+            return
+        conveyance_id = list(self.conveyed)[data.draw(st.integers(0, len(self.conveyed) - 1))]
+        was, source, furnace = self.conveyed[conveyance_id]
+        arrived = sorted(serial for serial in was if data.draw(st.booleans())) or sorted(was)
+        request = conveyances_pb2.ReceiveConveyanceRequest
+        fields = {"conveyance_id": conveyance_id, "serials": spans(arrived), "returned": returned}
+        self.twice("SECOND_PERSON_NEEDED", request, **fields, operator="siti")
+        self.twice(None, request, **fields, operator="dewi")
+        self.twice("NOT_ON_ITS_WAY", request, **fields, operator="dewi")
+        for serial in arrived:
+            self.model.put([serial], source if returned else furnace, was.pop(serial))
+        if not was:
+            del self.conveyed[conveyance_id]
 
     @rule(place=PLACES)
     def cards_burn(self, place: str) -> None:

@@ -15,10 +15,11 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
-from tunggal.inventory.v1 import counts_pb2, ledger_pb2, movements_pb2, spoilage_pb2, stock_pb2
+from tunggal.inventory.v1 import counts_pb2, ledger_pb2, movements_pb2, reversals_pb2, spoilage_pb2, stock_pb2
 
 from services.common.clock import FixedClock
 from services.common.errors import TunggalError
+from services.inventory import days
 from services.inventory.serials import SerialRange, ordered
 from tests.inventory.inventory_office import BEKASI, CENTRE, DKI, Office, new_id
 
@@ -68,6 +69,7 @@ class MovementHistory(RuleBasedStateMachine):
         self.model = Model()
         self.pending: dict[str, tuple[list[int], str, str, datetime]] = {}
         self.moved: list[tuple[str, str, str, list[int], int]] = []
+        self.booked: dict[str, datetime] = {}
         self.loans: dict[str, tuple[str, str, int]] = {}
         self.seen: list[tuple[datetime, dict[str, int]]] = []
 
@@ -94,6 +96,17 @@ class MovementHistory(RuleBasedStateMachine):
         assert refusal == (outcomes[0] if isinstance(outcomes[0], str) else None)
         return None if refusal else outcomes[0]
 
+    def take_back(self, refusal: str | None, booked: datetime, alone: type[Any], **subject: str) -> Any:
+        """What was booked today is taken back alone, anything older by two people."""
+        if days.day_of(booked) == days.day_of(self.clock.now()):
+            return self.twice(refusal, alone, reason="mistake", **subject)
+        self.twice("REVERSAL_NEEDS_TWO", alone, reason="mistake", **subject)
+        made = self.office.do(
+            reversals_pb2.ProposeReversalRequest, reason="mistake", operator="siti", **subject
+        ).reversal
+        approve = reversals_pb2.ApproveReversalRequest
+        return self.twice(refusal, approve, reversal_id=made.reversal_id, operator="budi")
+
     @initialize()
     def deliver(self) -> None:
         self.office.sign(BLANKS)
@@ -118,6 +131,7 @@ class MovementHistory(RuleBasedStateMachine):
         self.model.roll(rolls, (source, "on-hand"), (receiver, "on-hand"))
         for transfer, serials, n in zip(answer.transfers, (free[:blanks], []), (blanks, rolls), strict=True):
             self.moved.append((transfer.transfer_id, source, receiver, serials, n))
+            self.booked[transfer.transfer_id] = self.clock.now()
 
     @rule(data=st.data())
     def reverse(self, data: st.DataObject) -> None:
@@ -127,6 +141,7 @@ class MovementHistory(RuleBasedStateMachine):
         transfer_id, source, target, serials, quantity = self.moved[number]
         free = self.model.at(target, "on-hand")
         refusal = None
+        booked = self.booked[transfer_id]
         if serials:
             if len(free) < quantity:
                 refusal = "INSUFFICIENT_STOCK"
@@ -135,7 +150,7 @@ class MovementHistory(RuleBasedStateMachine):
         elif self.model.rolls[target, "on-hand"] < quantity:
             refusal = "INSUFFICIENT_STOCK"
         request = ledger_pb2.ReverseTransferRequest
-        if self.twice(refusal, request, transfer_id=transfer_id, reason="mistake") is None:
+        if self.take_back(refusal, booked, request, transfer_id=transfer_id) is None:
             return
         del self.moved[number]
         self.twice("REVERSED_BEFORE", request, transfer_id=transfer_id, reason="again")
@@ -221,10 +236,11 @@ class MovementHistory(RuleBasedStateMachine):
             allocation_id=allocation_id,
             missing=movements_pb2.Parcel(serials=spans(parts["missing"])),
             damaged=movements_pb2.Parcel(serials=spans(parts["spoiled"])),
+            operator="siti",
         )
         for serial, condition in zip(sent, fate, strict=True):
             self.model.put([serial], receiver, condition)
-        if lend:
+        if lend and "on-hand" in fate:
             self.loans[loan_id] = (source, receiver, fate.count("on-hand"))
 
     @rule(data=st.data(), quantity=FEW)

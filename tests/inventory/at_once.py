@@ -1,0 +1,42 @@
+"""Many threads at once on several replicas, and what became of each call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle
+from threading import Barrier
+from typing import Any, TypeVar
+
+from services.common.errors import TunggalError
+from tests.inventory.inventory_office import Office
+
+T = TypeVar("T")
+THREADS = 8
+
+
+def all_at_once(
+    replicas: Sequence[Office], work: Callable[[Office, int], T], threads: int = THREADS
+) -> list[T]:
+    """``work(replica, number)`` in every thread, all released at the same moment."""
+    barrier = Barrier(threads)
+
+    def task(replica: Office, number: int) -> T:
+        barrier.wait(timeout=30)
+        return work(replica, number)
+
+    with ThreadPoolExecutor(threads) as pool:
+        started = [
+            pool.submit(task, replica, number)
+            for replica, number in zip(cycle(replicas), range(threads), strict=False)
+        ]
+        return [future.result(timeout=90) for future in started]
+
+
+def outcome(call: Callable[[], Any]) -> str:
+    """``done``, or the reason of the refusal."""
+    try:
+        call()
+    except TunggalError as error:
+        return error.reason
+    return "done"
