@@ -18,6 +18,7 @@ from tunggal.cardperso.v1.production_pb2_grpc import ProductionServiceStub
 from cli.card_job import JobId, show_jobs
 from cli.errors import readable
 from cli.options import CARDPERSO, DEFAULT_TLS_DIR, AsJson, CardPersoEndpoint, Operator, TlsDir, connect
+from cli.pages import every
 
 
 class Fault(StrEnum):
@@ -99,15 +100,9 @@ def unreviewed(
     cardperso: CardPersoEndpoint = CARDPERSO, tls_dir: TlsDir = DEFAULT_TLS_DIR, as_json: AsJson = False
 ) -> None:
     """List rejected, spoiled and void cards that wait for a second person."""
-    found: list[cardperso_pb2.CardJob] = []
-    request = pb.ListUnreviewedRequest(page_size=1000)
     with connect("cardperso", cardperso, tls_dir) as channel:
-        while True:
-            page = ProductionServiceStub(channel).ListUnreviewed(request)
-            found += page.jobs
-            request.page_token = page.next_page_token
-            if not request.page_token:
-                break
+        list_unreviewed = ProductionServiceStub(channel).ListUnreviewed
+        found: list[cardperso_pb2.CardJob] = every(list_unreviewed, pb.ListUnreviewedRequest(), "jobs")
     show_jobs(found, as_json=as_json)
 
 

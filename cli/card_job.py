@@ -20,6 +20,7 @@ from tunggal.cardperso.v1.cardperso_pb2_grpc import CardPersoServiceStub
 
 from cli.errors import readable
 from cli.options import CARDPERSO, DEFAULT_TLS_DIR, AsJson, CardPersoEndpoint, Operator, TlsDir, connect
+from cli.pages import every
 from services.common.crypto import KeyRing
 from services.common.errors import NotFound
 
@@ -89,16 +90,9 @@ def jobs(
 ) -> None:
     """List card jobs in order of creation."""
     name = f"CARD_JOB_STATE_{state.name if state else 'UNSPECIFIED'}"
-    request = pb.ListCardJobsRequest(state=pb.CardJobState.Value(name), record_id=record, page_size=1000)
-    found: list[pb.CardJob] = []
+    request = pb.ListCardJobsRequest(state=pb.CardJobState.Value(name), record_id=record)
     with connect("cardperso", cardperso, tls_dir) as channel:
-        stub = CardPersoServiceStub(channel)
-        while True:
-            page = stub.ListCardJobs(request)
-            found += page.jobs
-            request.page_token = page.next_page_token
-            if not request.page_token:
-                break
+        found: list[pb.CardJob] = every(CardPersoServiceStub(channel).ListCardJobs, request, "jobs")
     show_jobs(found, as_json=as_json)
 
 

@@ -15,8 +15,10 @@ from tunggal.inventory.v1 import inventory_pb2
 from tunggal.inventory.v1.contracts_pb2_grpc import ContractServiceStub
 from tunggal.inventory.v1.inventory_pb2_grpc import InventoryServiceStub
 
+from cli.answers import to_json
+from cli.contract_view import word
 from cli.errors import readable
-from cli.options import DEFAULT_TLS_DIR, INVENTORY, InventoryEndpoint, Operator, TlsDir, connect
+from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, Operator, TlsDir, connect
 from services.common.errors import InvalidArgument
 
 
@@ -46,6 +48,7 @@ def take_over(
     ],
     inventory: InventoryEndpoint = INVENTORY,
     tls_dir: TlsDir = DEFAULT_TLS_DIR,
+    as_json: AsJson = False,
 ) -> None:
     """Enter a contract for blanks that was signed elsewhere, and propose to take it over."""
     request = inventory_pb2.CreateContractRequest(
@@ -58,7 +61,7 @@ def take_over(
     )
     with connect("inventory", inventory, tls_dir) as channel:
         made = InventoryServiceStub(channel).CreateContract(request)
-    _tell(made.change_id)
+    _tell(made, as_json=as_json)
 
 
 @readable
@@ -69,6 +72,7 @@ def reverse_lot(
     reason: Annotated[str, typer.Option(help="Why.")],
     inventory: InventoryEndpoint = INVENTORY,
     tls_dir: TlsDir = DEFAULT_TLS_DIR,
+    as_json: AsJson = False,
 ) -> None:
     """Propose to take the receipt of a lot back; all of it must be free at the centre."""
     request = pb.ProposeChangeRequest(
@@ -81,7 +85,7 @@ def reverse_lot(
     )
     with connect("inventory", inventory, tls_dir) as channel:
         made = ContractServiceStub(channel).ProposeChange(request).change
-    _tell(made.change_id)
+    _tell(made, as_json=as_json)
 
 
 @readable
@@ -96,6 +100,7 @@ def propose(
     ] = None,
     inventory: InventoryEndpoint = INVENTORY,
     tls_dir: TlsDir = DEFAULT_TLS_DIR,
+    as_json: AsJson = False,
 ) -> None:
     """Propose a step: sign, activate, amend, close, terminate, or take over what was signed elsewhere."""
     request = pb.ProposeChangeRequest(
@@ -108,7 +113,7 @@ def propose(
     )
     with connect("inventory", inventory, tls_dir) as channel:
         made = ContractServiceStub(channel).ProposeChange(request).change
-    _tell(made.change_id)
+    _tell(made, as_json=as_json)
 
 
 @readable
@@ -117,16 +122,17 @@ def approve(
     operator: Operator,
     inventory: InventoryEndpoint = INVENTORY,
     tls_dir: TlsDir = DEFAULT_TLS_DIR,
+    as_json: AsJson = False,
 ) -> None:
     """Approve a proposed step as a second person; it takes effect at once."""
     request = pb.ApproveChangeRequest(request_id=str(uuid.uuid4()), change_id=change_id, operator=operator)
     with connect("inventory", inventory, tls_dir) as channel:
         file = ContractServiceStub(channel).ApproveChange(request).contract
-    state = pb.ContractState.Name(file.state).rpartition("_")[2].lower()
-    Console().print(
-        f"Approved. {file.contract_id} is {state}: {file.delivered:,} delivered, "
-        f"{file.outstanding:,} outstanding."
-    )
+    if as_json:
+        typer.echo(to_json(file))
+        return
+    units = f": {file.delivered:,} delivered, {file.outstanding:,} outstanding" if file.terms.quantity else ""
+    typer.echo(f"Approved. {file.contract_id} is {word(pb.ContractState.Name, file.state)}{units}.")
 
 
 @readable
@@ -136,14 +142,15 @@ def reject(
     reason: Annotated[str, typer.Option(help="Why.")],
     inventory: InventoryEndpoint = INVENTORY,
     tls_dir: TlsDir = DEFAULT_TLS_DIR,
+    as_json: AsJson = False,
 ) -> None:
     """Reject a proposed step as a second person."""
     request = pb.RejectChangeRequest(
         request_id=str(uuid.uuid4()), change_id=change_id, operator=operator, reason=reason
     )
     with connect("inventory", inventory, tls_dir) as channel:
-        ContractServiceStub(channel).RejectChange(request)
-    Console().print("Rejected.")
+        rejected = ContractServiceStub(channel).RejectChange(request).change
+    typer.echo(to_json(rejected) if as_json else "Rejected.")
 
 
 def _term(text: str) -> tuple[str, str]:
@@ -158,9 +165,12 @@ def _term(text: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def _tell(change_id: str) -> None:
+def _tell(made: pb.ContractChange | inventory_pb2.CreateContractResponse, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(to_json(made))
+        return
     Console().print(
-        f"Proposed. A second person approves it: tunggal contract approve {change_id}",
+        f"Proposed. A second person approves it: tunggal contract approve {made.change_id}",
         style="yellow",
         soft_wrap=True,
     )

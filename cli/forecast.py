@@ -17,8 +17,8 @@ from tunggal.inventory.v1.planning_pb2_grpc import PlanningServiceStub
 
 from cli.answers import to_json
 from cli.errors import readable
-from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, TlsDir, connect
-from cli.places import name_of
+from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, PlotFile, TlsDir, connect
+from cli.places import name_of, require_known
 
 #: Words for what holds cards back.
 WORDS = {
@@ -32,10 +32,6 @@ WORDS = {
 }
 #: Days that count as soon; widths of a screen that has room for intervals, and for names.
 _SOON, _MIDDLE, _WIDE = 30, 104, 132
-
-PlotFile = Annotated[
-    Path | None, typer.Option("--plot", metavar="FILE", help="Draw it; .png or .svg by the name.")
-]
 
 
 @readable
@@ -51,14 +47,13 @@ def forecast(
 ) -> None:
     """Forecast the use of blanks: run-dry dates with their 80 % interval, when to order, what binds."""
     with connect("inventory", inventory, tls_dir) as channel:
-        answer = PlanningServiceStub(channel).GetForecast(
-            pb.GetForecastRequest(location=location, horizon_days=horizon, with_path=plot is not None),
-            timeout=60,
-        )
-    if plot is not None:
-        from cli import plots
-
-        plots.forecast(answer, plot)
+        stub = PlanningServiceStub(channel)
+        request = pb.GetForecastRequest(location=location, horizon_days=horizon)
+        answer = stub.GetForecast(request, timeout=60)
+        if plot is not None and answer.forecasts:
+            _draw(stub, request, answer, plot)
+    if not answer.forecasts:
+        require_known(location)
     if as_json:
         typer.echo(to_json(answer))
         return
@@ -77,6 +72,22 @@ def forecast(
     console.print(f"Made of {made_of}; looks {horizon} days ahead from {answer.start}.", style="dim")
     if plot is not None:
         console.print(f"Drawn in {plot}.", style="dim")
+
+
+def _draw(
+    stub: PlanningServiceStub, request: pb.GetForecastRequest, answer: pb.GetForecastResponse, file: Path
+) -> None:
+    """Draw those that run dry first: their days are asked for one by one, of all it would be too much."""
+    from cli import plots
+
+    drawn = []
+    for each in plots.soonest(answer.forecasts):
+        of_place = pb.GetForecastRequest(
+            location=each.location, horizon_days=request.horizon_days, with_path=True
+        )
+        found = stub.GetForecast(of_place, timeout=60)
+        drawn += [one for one in found.forecasts if one.location == each.location]
+    plots.forecast(drawn, len(answer.forecasts), date.fromisoformat(answer.start), file)
 
 
 def _many(forecasts: Sequence[pb.LocationForecast], start: date, width: int) -> Table:
@@ -129,7 +140,8 @@ def _one(console: Console, found: pb.LocationForecast, start: date, horizon: int
     early, late = found.run_dry_early or "later", found.run_dry_late or "later"
     beyond = Text(f"not within {horizon} days", "green")
     runs_dry = _when(found.run_dry, start) if found.run_dry else beyond
-    table.add_row("Runs dry", Text.assemble(runs_dry, f"  (80 %: {early} to {late})"))
+    table.add_row("Runs dry", runs_dry)
+    table.add_row("80 % interval", f"{early} to {late}")
     table.add_row(
         "Reorder point", f"{found.reorder_point:,} blanks, for {_days(found.lead_days)} of delivery"
     )

@@ -58,6 +58,21 @@ Operator = Annotated[
         envvar="TUNGGAL_OPERATOR", help="Who does this; the account's name unless given.", default_factory=_me
     ),
 ]
+
+
+def _drawable(file: Path | None) -> Path | None:
+    """A file that can be drawn into, before anything is asked or booked."""
+    if file is not None and file.suffix.lower() not in (".png", ".svg"):
+        raise typer.BadParameter(f"{file} is neither .png nor .svg.")
+    if file is not None and file.is_dir():
+        raise typer.BadParameter(f"{file} is a directory.")
+    return file
+
+
+PlotFile = Annotated[
+    Path | None,
+    typer.Option("--plot", metavar="FILE", callback=_drawable, help="Draw it; .png or .svg by the name."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
 
 DEFAULT_TLS_DIR = Path("var/tls")

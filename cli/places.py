@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from services.common.errors import NotFound
 from services.enroll.regions import bundled
 
 CENTRE = "ID"
@@ -13,10 +14,26 @@ def name_of(location: str) -> str:
         return "Centre"
     code, _, site = location.partition(":")
     region = bundled().get(code)
-    name = (
-        region.name.title() if region is not None and region.name.isupper() else region.name if region else ""
-    )
+    name = "" if region is None else _title(region.name)
     return f"{name}, {site}" if site else name
+
+
+def require_known(location: str) -> None:
+    """Raises :class:`NotFound` for a code that no province or regency ever had. For what the books know
+    nothing of: a code of tomorrow may have stock already.
+    """
+    code = location.partition(":")[0]
+    if code in ("", CENTRE) or code in bundled():
+        return
+    province = bundled().get(code[:2])
+    raise NotFound(
+        "LOCATION_UNKNOWN",
+        f"No province or regency has the code {code}, and the books have nothing there.",
+        field="location",
+        remedy=f"Codes are those of the civil registry: {code[:2]}.01 and so on in {_title(province.name)}."
+        if province
+        else "Codes are those of the civil registry: 32 is Jawa Barat, 32.16 Kabupaten Bekasi.",
+    )
 
 
 def parent_of(location: str) -> str | None:
@@ -26,3 +43,7 @@ def parent_of(location: str) -> str | None:
     if ":" in location:
         return location.partition(":")[0]
     return location[:2] if "." in location else CENTRE
+
+
+def _title(name: str) -> str:
+    return name.title() if name.isupper() else name

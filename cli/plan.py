@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import uuid
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,9 +17,18 @@ from tunggal.inventory.v1.planning_pb2_grpc import PlanningServiceStub
 
 from cli.answers import to_json
 from cli.errors import readable
-from cli.forecast import PlotFile
-from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, Operator, TlsDir, connect
-from cli.places import name_of
+from cli.options import (
+    DEFAULT_TLS_DIR,
+    INVENTORY,
+    AsJson,
+    InventoryEndpoint,
+    Operator,
+    PlotFile,
+    TlsDir,
+    connect,
+)
+from cli.pages import every
+from cli.places import CENTRE, name_of
 from services.common.errors import InvalidArgument
 
 app = typer.Typer(
@@ -66,8 +77,10 @@ def propose(
             "NO_SCOPE",
             "say for which province the plan is, or that it is for the country",
             field="province",
-            remedy="Use --province 32 or --country.",
+            remedy="Use either --province 32 or --country.",
         )
+    if province:
+        _require_province(province)
     with connect("inventory", inventory, tls_dir) as channel:
         request = pb.CreatePlanRequest(
             request_id=str(uuid.uuid4()),
@@ -82,11 +95,8 @@ def propose(
             operator=operator,
         )
         found = PlanningServiceStub(channel).CreatePlan(request, timeout=60).plan
-    if plot is not None:
-        from cli import plots
-
-        plots.plan(found, plot)
     _show(found, as_json)
+    _draw(found, plot, as_json)
     if not as_json:
         Console().print(
             f"Nothing has moved. A second person approves it: tunggal plan approve {found.plan_id}",
@@ -107,11 +117,8 @@ def show(
     """Show a plan with the reason of each quantity."""
     with connect("inventory", inventory, tls_dir) as channel:
         found = PlanningServiceStub(channel).GetPlan(pb.GetPlanRequest(plan_id=plan_id)).plan
-    if plot is not None:
-        from cli import plots
-
-        plots.plan(found, plot)
     _show(found, as_json, why=True)
+    _draw(found, plot, as_json)
 
 
 @app.command(name="list")
@@ -120,15 +127,9 @@ def list_plans(
     inventory: InventoryEndpoint = INVENTORY, tls_dir: TlsDir = DEFAULT_TLS_DIR, as_json: AsJson = False
 ) -> None:
     """List plans, the newest last."""
-    plans: list[pb.Plan] = []
     with connect("inventory", inventory, tls_dir) as channel:
-        stub, request = PlanningServiceStub(channel), pb.ListPlansRequest(page_size=1000)
-        while True:
-            answer = stub.ListPlans(request)
-            plans += answer.plans
-            if not answer.next_page_token:
-                break
-            request.page_token = answer.next_page_token
+        stub = PlanningServiceStub(channel)
+        plans: list[pb.Plan] = every(stub.ListPlans, pb.ListPlansRequest(), "plans")
     if as_json:
         typer.echo(to_json(plans))
         return
@@ -148,7 +149,7 @@ def list_plans(
             *([each.source, f"{each.propose_time.ToDatetime():%Y-%m-%d %H:%M}"] if wide else []),
             each.proposed_by.partition(":")[2],
             f"{each.available - each.left_over:,}",
-            *([each.reason] if wide else []),
+            *([Text(each.reason)] if wide else []),
         )
     console.print(table if plans else "There is no plan yet.")
 
@@ -201,15 +202,43 @@ def carry_out(
     Console().print(f"{len(done.allocation_ids)} allocations made; they are dispatched one by one.")
 
 
+def _draw(found: pb.Plan, plot: Path | None, as_json: bool) -> None:
+    """After the plan was shown: where the file cannot be written, its id is known."""
+    if plot is None:
+        return
+    from cli import plots
+
+    plots.plan(found, plot)
+    if not as_json:
+        Console().print(f"Drawn in {plot}.", style="dim", markup=False)
+
+
+def _require_province(code: str) -> None:
+    """Raises :class:`InvalidArgument` for what is no province."""
+    if re.fullmatch("[0-9]{2}", code) and name_of(code):
+        return
+    province = code[:2] if name_of(code) and name_of(code[:2]) else ""
+    raise InvalidArgument(
+        "NOT_A_PROVINCE",
+        f"{code} is {f'{name_of(code)}, ' if province else ''}no province",
+        field="province",
+        remedy=f"Plan for all of {name_of(province)}: --province {province}."
+        if province
+        else "Provinces have codes of two digits, such as 32 for Jawa Barat.",
+    )
+
+
 def _show(found: pb.Plan, as_json: bool, *, why: bool = False) -> None:
     if as_json:
         typer.echo(to_json(found))
         return
     console = Console()
     given = found.available - found.left_over
+    whole = "The whole country" if found.scope == CENTRE else f"{found.scope} {name_of(found.scope)}"
+    source = "the centre" if found.source == CENTRE else f"{found.source} {name_of(found.source)}"
     console.print(
-        f"[bold]{name_of(found.scope) or found.scope}[/]: {given:,} of {found.available:,} units of "
-        f"{found.item} from {found.source}; {found.left_over:,} stay. State: {_STATES[found.state]}."
+        f"[bold]{whole}[/]: {given:,} of {found.available:,} units of {found.item} from {source}; "
+        f"{found.left_over:,} stay. State: {_STATES[found.state]}."
     )
     before = f"{found.days_before:,.1f}" if found.days_before > 0 else "0 (it is short already)"
     console.print(f"The first runs dry after {found.days_after:,.1f} working days instead of {before}.")
@@ -251,7 +280,7 @@ def _reasons(found: pb.Plan) -> Table:
     table.add_column("Gets", justify="right", no_wrap=True)
     table.add_column("Why")
     for share in found.shares:
-        table.add_row(share.location, _gets(share), share.explanation)
+        table.add_row(share.location, _gets(share), Text(share.explanation))
     return table
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -44,19 +45,18 @@ _STYLE: Final[Any] = {
 }
 
 
-def forecast(answer: planning_pb2.GetForecastResponse, path: Path) -> None:
-    """Blanks left each evening with the 80 % interval, and below it what holds cards back; the soonest
-    first.
+def forecast(found: Sequence[planning_pb2.LocationForecast], of_all: int, start: date, path: Path) -> None:
+    """Blanks left each evening with the 80 % interval, and below it what holds cards back, of those that run
+    dry first ``of_all``.
     """
-    found = sorted(answer.forecasts, key=lambda each: (each.run_dry or "9", each.location))[:_MOST_PANELS]
-    start = date.fromisoformat(answer.start)
+    last = _end_of_interest(found, start)
     with plt.rc_context(_STYLE):
         columns = 1 if len(found) == 1 else 3 if len(found) > 4 else 2
         rows = -(-max(len(found), 1) // columns)
         size = (9.0, 4.6) if columns == 1 else (5.2 * columns, 3.2 * rows)
         figure, grid = plt.subplots(rows, columns, figsize=size, squeeze=False)
         for axes, each in zip(grid.flat, found, strict=False):
-            _path(axes, each, start)
+            _path(axes, each, start, last)
         for axes in list(grid.flat)[len(found) :]:
             axes.set_visible(False)
         legend = {
@@ -65,8 +65,27 @@ def forecast(answer: planning_pb2.GetForecastResponse, path: Path) -> None:
             for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
         }
         figure.legend(legend.values(), legend.keys(), loc="lower center", ncol=len(legend), frameon=False)
-        figure.tight_layout(rect=(0, 0.08 if rows == 1 else 0.04, 1, 1))
+        top = 1.0
+        if len(found) < of_all:
+            text = f"Those {len(found)} of {of_all:,} locations that run dry first"
+            figure.suptitle(text, x=0.01, ha="left", fontsize=12)
+            top = 0.98
+        figure.tight_layout(rect=(0, 0.08 if rows == 1 else 0.04, 1, top))
         _save(figure, path)
+
+
+def soonest(forecasts: Sequence[planning_pb2.LocationForecast]) -> list[planning_pb2.LocationForecast]:
+    """Those that run dry first, as many as a drawing has room for."""
+    return sorted(forecasts, key=lambda each: (each.run_dry or "9", each.location))[:_MOST_PANELS]
+
+
+def _end_of_interest(found: Sequence[planning_pb2.LocationForecast], start: date) -> date:
+    """The last day worth drawing: some time after the last one has run dry, for nothing happens then."""
+    end = start + timedelta(days=max(len(each.expected_blanks) for each in found) - 1)
+    if not all(each.run_dry for each in found):
+        return end
+    dry = max(date.fromisoformat(each.run_dry_late or each.run_dry) for each in found)
+    return min(end, max(dry + (dry - start) / 3, start + timedelta(days=28)))
 
 
 def plan(found: planning_pb2.Plan, path: Path) -> None:
@@ -78,8 +97,8 @@ def plan(found: planning_pb2.Plan, path: Path) -> None:
         before, after = [s.days_before for s in shares], [s.days_after for s in shares]
         if wide:
             axes.plot(range(len(shares)), before, color=_GREY, label="as it is")
-            axes.plot(range(len(shares)), after, color=_BLUE, label="with the plan")
-            axes.fill_between(range(len(shares)), before, after, color=_BLUE, alpha=0.15)
+            axes.vlines(range(len(shares)), before, after, color=_BLUE, alpha=0.15, linewidth=1.2)
+            axes.plot(range(len(shares)), after, ".", color=_BLUE, markersize=4, label="with the plan")
             axes.set_xlabel(f"{len(shares)} locations, those that run dry first on the left")
             axes.set_ylabel("working days until it runs dry")
         else:
@@ -104,11 +123,12 @@ def plan(found: planning_pb2.Plan, path: Path) -> None:
                         color=_BLUE if share.units > 0 else _ORANGE,
                     )
         given = found.available - found.left_over
-        axes.set_title(f"{given:,} units of {found.item} from {found.source}", loc="left", fontsize=11)
+        source = f"{found.source} {name_of(found.source)}"
+        axes.set_title(f"{given:,} units of {found.item} from {source}", loc="left", fontsize=11, pad=26)
         axes.axvline(0, color="black", linewidth=0.8) if not wide else axes.axhline(
             0, color="black", linewidth=0.8
         )
-        axes.legend(frameon=False, loc="best")
+        _legend_above(axes)
         figure.tight_layout()
         _save(figure, path)
 
@@ -116,7 +136,12 @@ def plan(found: planning_pb2.Plan, path: Path) -> None:
 def contract(
     file: contracts_pb2.ContractFile, received: Sequence[tuple[date, int]], today: date, path: Path
 ) -> None:
-    """What was due and what came, summed up over the days; ``received`` is each delivery's day and units."""
+    """What was due and what came, summed up over the days; ``received`` is each delivery's day and units. Of
+    what is not delivered, the days on which it is valid.
+    """
+    if not file.terms.quantity:
+        _validity(file, today, path)
+        return
     due = sorted((date.fromisoformat(each.due), each.quantity) for each in file.deliveries)
     came = sorted(received)
     days = [today, *(day for day, _ in due), *(day for day, _ in came)]
@@ -133,25 +158,58 @@ def contract(
             _steps(axes, due, first, last, _ORANGE, "--", f"due {promised:,} in all")
         total = sum(units for _, units in came)
         _steps(axes, came, first, today, _BLUE, "-", f"received {total:,}")
-        axes.axvline(_dates.date2num(today), color="black", linewidth=0.8, alpha=0.6)
-        axes.annotate(
-            "today",
-            (_dates.date2num(today), 1),
-            (4, -12),
-            xycoords=axes.get_xaxis_transform(),
-            textcoords="offset points",
-            fontsize=9,
-        )
+        _today(axes, today)
         axes.set_xlim(_dates.date2num(first), _dates.date2num(last))
         axes.set_ylim(0, 1.15 * max(file.terms.quantity, 1))
         _days(axes)
         axes.yaxis.set_major_formatter(_thousands())
         axes.set_ylabel(unit)
-        axes.set_title(f"{file.contract_id} · {file.terms.supplier}", loc="left", fontsize=11, pad=26)
-        # Beside nothing: above the drawing.
-        axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncol=3, borderaxespad=0.2)
+        axes.set_title(_title(file), loc="left", fontsize=11, pad=26)
+        _legend_above(axes)
         figure.tight_layout()
         _save(figure, path)
+
+
+def _validity(file: contracts_pb2.ContractFile, today: date, path: Path) -> None:
+    """The days of a licence or of maintenance as a bar, and where today is."""
+    last = date.fromisoformat(file.terms.valid_until)
+    since = date.fromisoformat(file.terms.valid_from) if file.terms.valid_from else min(today, last)
+    first_day, last_day = min(since, today), max(last, today)
+    margin = max((last_day - first_day) / 12, timedelta(days=14))
+    with plt.rc_context(_STYLE):
+        figure, axes = plt.subplots(figsize=(9.0, 2.4))
+        left, length = _dates.date2num(since), (last - since).days + 1
+        bar = axes.barh([0], [length], left=left, height=0.4, color=_BLUE if today <= last else _GREY)
+        axes.bar_label(bar, [f"valid until {last}"], label_type="center", color="white", fontsize=10)
+        _today(axes, today)
+        axes.set_xlim(_dates.date2num(first_day - margin), _dates.date2num(last_day + margin))
+        axes.set_ylim(-0.5, 0.7)
+        axes.set_yticks([])
+        _days(axes)
+        axes.set_title(_title(file), loc="left", fontsize=11)
+        figure.tight_layout()
+        _save(figure, path)
+
+
+def _title(file: contracts_pb2.ContractFile) -> str:
+    return textwrap.shorten(f"{file.contract_id} · {file.terms.supplier}", 100, placeholder="…")
+
+
+def _today(axes: Any, today: date) -> None:
+    axes.axvline(_dates.date2num(today), color="black", linewidth=0.8, alpha=0.6)
+    axes.annotate(
+        "today",
+        (_dates.date2num(today), 1),
+        (4, -12),
+        xycoords=axes.get_xaxis_transform(),
+        textcoords="offset points",
+        fontsize=9,
+    )
+
+
+def _legend_above(axes: Any) -> None:
+    """Beside nothing: above the drawing."""
+    axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncol=3, borderaxespad=0.2)
 
 
 def _steps(
@@ -172,7 +230,7 @@ def _steps(
     axes.plot([day for day, _ in deliveries], sums[1:], "o", color=colour, markersize=4)
 
 
-def _path(axes: Any, each: planning_pb2.LocationForecast, start: date) -> None:
+def _path(axes: Any, each: planning_pb2.LocationForecast, start: date, last: date) -> None:
     days = [start + timedelta(days=k) for k in range(len(each.expected_blanks))]
     axes.fill_between(
         days, each.blanks_high_demand, each.blanks_low_demand, color=_BLUE, alpha=0.18, label="80 % interval"
@@ -196,9 +254,11 @@ def _path(axes: Any, each: planning_pb2.LocationForecast, start: date) -> None:
             textcoords="offset points",
             color=_RED,
             fontsize=9,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0},
         )
     axes.set_ylim(0, 1.05 * top)
-    axes.set_xlim(days[0], days[-1])
+    axes.set_xlim(_dates.date2num(start), _dates.date2num(last))
+    axes.set_ylabel("blanks")
     _days(axes)
     axes.yaxis.set_major_formatter(_thousands())
     axes.set_title(f"{each.location} {name_of(each.location)}", loc="left", fontsize=11)
@@ -217,6 +277,6 @@ def _thousands() -> FuncFormatter:
 def _save(figure: Any, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     # The same drawing twice is the same file.
-    metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
+    metadata = {"Date": None} if path.suffix.lower() == ".svg" else {"Software": None}
     figure.savefig(path, metadata=metadata)
     plt.close(figure)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Iterator, Sequence
+from typing import Annotated, NamedTuple
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -18,7 +18,7 @@ from tunggal.inventory.v1.stock_pb2 import StockLevel
 from cli.answers import to_json
 from cli.errors import readable
 from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, TlsDir, connect
-from cli.places import CENTRE, name_of, parent_of
+from cli.places import CENTRE, name_of, parent_of, require_known
 
 #: Width of a screen that has room for what is zero everywhere.
 _WIDE = 96
@@ -26,6 +26,19 @@ _WIDE = 96
 _USUAL = ("on_hand", "allocated", "in_transit", "reserved", "consumed", "spoiled")
 #: Shown where some location has some.
 _RARE = ("pending", "withdrawn", "conveyed", "destroyed", "missing", "found")
+#: What the tree says beside what is free.
+_IN_WORDS = (
+    ("allocated", "allocated"),
+    ("in_transit", "under way here"),
+    ("reserved", "reserved"),
+    ("consumed", "became cards"),
+    ("spoiled", "spoiled"),
+    ("withdrawn", "came back"),
+    ("conveyed", "under way here to be destroyed"),
+    ("missing", "missing"),
+)
+#: Characters of a bar, of a name that says something, and of a number with its bar.
+_BAR, _LEAST_NAME, _LEAST_NUMBERS = 8, 16, 28
 
 
 @readable
@@ -48,8 +61,16 @@ def stock(
     if as_json:
         typer.echo(to_json(answer))
         return
-    console = Console()
-    console.print(_tree(answer.levels, location or CENTRE) if tree else _table(answer, console.width))
+    if not answer.levels:
+        require_known(location)
+    console = Console(highlight=False)
+    if not answer.levels:
+        where = f"{location} {name_of(location)}".strip() or "the whole country"
+        console.print(f"The books have no {item or 'blank'} in {where} yet.")
+    elif tree:
+        console.print(_tree(answer.levels, location or CENTRE, console.width))
+    else:
+        console.print(_table(answer, console.width))
     outstanding = answer.contracted - answer.delivered
     console.print(
         f"Contracted {answer.contracted:,} = delivered {answer.delivered:,} + outstanding {outstanding:,} "
@@ -60,65 +81,106 @@ def stock(
 def _table(answer: inventory_pb2.GetStockResponse, width: int) -> Table:
     usual = _USUAL if width >= _WIDE else [each for each in _USUAL if getattr(answer.total, each)]
     shown = [*usual, *(rare for rare in _RARE if getattr(answer.total, rare))] or ["on_hand"]
-    table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("Location", no_wrap=True)
+    room = width - 14 - sum(max(len(each), len(f"{getattr(answer.total, each):,}")) + 2 for each in shown)
+    names = room >= _LEAST_NAME
+    if names:
+        table.add_column("", no_wrap=True, overflow="ellipsis", max_width=min(room, 40))
     for condition in shown:
         table.add_column(condition.replace("_", " ").capitalize(), justify="right", no_wrap=True)
-    for level in answer.levels:
-        table.add_row(level.location, *(f"{getattr(level, condition):,}" for condition in shown))
+    # The centre first: everything comes from there.
+    for level in sorted(answer.levels, key=lambda each: (each.location != CENTRE, each.location)):
+        table.add_row(
+            level.location,
+            *([name_of(level.location)] if names else []),
+            *(f"{getattr(level, condition):,}" for condition in shown),
+        )
     table.add_section()
-    table.add_row("Total", *(f"{getattr(answer.total, each):,}" for each in shown), style="bold")
+    total = (f"{getattr(answer.total, each):,}" for each in shown)
+    table.add_row("Total", *([""] if names else []), *total, style="bold")
     return table
 
 
-def _tree(levels: Sequence[StockLevel], top: str) -> Tree:
-    """Each place with its own stock, and with that of all below it where it has places below it."""
+class _Branch(NamedTuple):
+    """A place in the tree: how deep, what it has itself, and how much is free there and below."""
+
+    place: str
+    depth: int
+    level: StockLevel | None
+    free: int
+    below: list[_Branch]
+
+
+def _tree(levels: Sequence[StockLevel], top: str, width: int) -> Tree:
+    """Each place with what is free there and below, in one column; the bar compares it with its siblings."""
     own = {level.location: level for level in levels}
-    places = set(own)
+    places = {top, *own}
     for place in own:
         above = parent_of(place)
         while above is not None and above not in places:
             places.add(above)
             above = parent_of(above)
-    places.add(top)
-    below = {place: sorted(each for each in places if parent_of(each) == place) for place in places}
+    inside: dict[str, list[str]] = {place: [] for place in places}
+    for place in sorted(places - {top}):
+        inside[parent_of(place) or CENTRE].append(place)
 
-    def free(place: str) -> int:
-        mine = own[place].on_hand if place in own else 0
-        return mine + sum(free(each) for each in below[place])
+    def branch(place: str, depth: int) -> _Branch:
+        below = [branch(each, depth + 1) for each in inside[place]]
+        level = own.get(place)
+        free = (level.on_hand if level else 0) + sum(each.free for each in below)
+        return _Branch(place, depth, level, free, below)
 
-    most = max(free(top), 1)
+    root = branch(top, 0)
+    ends = [4 * each.depth + len(_named(each.place)) for each in _all(root)]
+    column = min(max(ends), max(24, width - _LEAST_NUMBERS))
 
-    def branch(place: str, into: Tree | None) -> Tree:
-        label = _label(place, own.get(place), free(place) if below[place] else None, most)
-        node = Tree(label, guide_style="dim") if into is None else into.add(label)
-        for each in below[place]:
-            branch(each, node)
-        return node
+    def node(of: _Branch, most: int, into: Tree | None) -> Tree:
+        label = _label(of, column, len(f"{root.free:,}"), most, width)
+        made = Tree(label, guide_style="dim") if into is None else into.add(label)
+        largest = max((each.free for each in of.below), default=0)
+        for each in of.below:
+            node(each, largest, made)
+        return made
 
-    return branch(top, None)
+    return node(root, 0, None)
 
 
-def _label(place: str, level: StockLevel | None, with_below: int | None, most: int) -> Text:
-    on_hand = level.on_hand if level is not None else 0
-    label = Text()
-    label.append(f"{place} ", style="bold")
-    label.append(f"{name_of(place)}  ")
-    label.append(f"{on_hand:,} free", style="red" if level is not None and on_hand == 0 else "green")
-    if with_below is not None and with_below != on_hand:
-        label.append(f" · {with_below:,} with all below", style="cyan")
-    for condition, word in (
-        ("allocated", "allocated"),
-        ("in_transit", "under way here"),
-        ("reserved", "reserved"),
-        ("consumed", "became cards"),
-        ("spoiled", "spoiled"),
-        ("withdrawn", "came back"),
-        ("conveyed", "under way here to be destroyed"),
-        ("missing", "missing"),
-    ):
-        count = getattr(level, condition) if level is not None else 0
-        if count:
-            label.append(f" · {count:,} {word}", style="dim")
-    label.append("  " + "▇" * round(20 * (with_below or on_hand) / most), style="green dim")
+def _all(of: _Branch) -> Iterator[_Branch]:
+    yield of
+    for each in of.below:
+        yield from _all(each)
+
+
+def _named(place: str) -> str:
+    return f"{place} {name_of(place)}".rstrip()
+
+
+def _label(of: _Branch, column: int, digits: int, most: int, width: int) -> Text:
+    room = column - 4 * of.depth
+    name = _named(of.place)
+    label = Text(no_wrap=True, overflow="ellipsis")
+    label.append(name if len(name) <= room else f"{name[: room - 1]}…", style="bold" if of.below else "")
+    label.append(" " * (max(room - len(name), 0) + 2))
+    label.append(f"{of.free:>{digits},} free", style="green" if of.free else "red")
+    label.append(f" {_bar(of.free, most)}", style="green dim")
+    level = of.level
+    details = [f"{of.free - level.on_hand:,} of it below"] if of.below and level and level.on_hand else []
+    for condition, word in _IN_WORDS:
+        if level is not None and getattr(level, condition):
+            details.append(f"{getattr(level, condition):,} {word}")
+    room = width - 4 * of.depth - len(label)
+    for number, detail in enumerate(details):
+        text = f"{' ·' if number else ''} {detail}"
+        room -= len(text)
+        if room < 0:  # half a number would be another number
+            break
+        label.append(text, style="dim")
     return label
+
+
+def _bar(part: int, most: int) -> str:
+    """A bar of so many eighths of its full length."""
+    eighths = round(8 * _BAR * part / most) if most else 0
+    whole, rest = divmod(max(eighths, 1 if part and most else 0), 8)
+    return ("█" * whole + (" ▏▎▍▌▋▊▉"[rest] if rest else "")).ljust(_BAR)

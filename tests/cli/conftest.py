@@ -42,8 +42,8 @@ def run(tmp_path: Path, tls_dir: Path, clock: FixedClock) -> Iterator[Run]:
     server = build(settings, clock).build().start()
     options = ["--inventory", f"127.0.0.1:{server.port}", "--tls-dir", str(tls_dir)]
 
-    def run(*arguments: str) -> Result:
-        environment = {"COLUMNS": "120", "TUNGGAL_OPERATOR": "siti"}
+    def run(*arguments: str, columns: str = "120") -> Result:
+        environment = {"COLUMNS": columns, "TUNGGAL_OPERATOR": "siti"}
         return CliRunner().invoke(app, [*arguments, *options], env=environment)
 
     yield run

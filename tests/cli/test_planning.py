@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,10 +14,12 @@ import pytest
 from tunggal.inventory.v1 import movements_pb2
 from typer.testing import CliRunner, Result
 
+from cli import plots
 from cli.main import app
 from services.common.clock import FixedClock
 from services.inventory import adapter
 from services.inventory import app as inventory_app
+from services.inventory.planning import service as planning_service
 from services.inventory.settings import Settings
 from tests.inventory.inventory_office import BEKASI, CONTRACT, new_id
 from tests.inventory.planning_books import Books
@@ -89,11 +92,83 @@ def done(*arguments: str, columns: int = 160) -> str:
 def test_stock_as_a_tree_names_the_places_and_sums_them_up(options: tuple[str, ...]) -> None:
     shown = done("stock", "--tree", *options)
     lines = shown.splitlines()
-    assert lines[0].startswith("ID Centre  5,000 free")
-    assert any("32 Jawa Barat  2,700 free" in line and "with all below" in line for line in lines)
-    assert any("32.76 Kota Depok" in line for line in lines)
+    assert re.match(r"ID Centre +9,\d{3} free", lines[0]), "the centre's own 5,000 and all below"
+    assert ",9" in lines[0]
+    assert "of it below" in lines[0]
+    province = next(line for line in lines if "32 Jawa Barat" in line)
+    bekasi, depok = (next(line for line in lines if place in line) for place in (BEKASI, "32.76 Kota Depok"))
+    assert re.search(r" 4,9\d\d free", province)
+    assert bekasi.index(" free") == depok.index(" free") == lines[0].index(" free"), "one column"
+    assert bekasi.count("█") > depok.count("█")
     assert "became cards" in shown
     assert "Contracted 10,000 = delivered 10,000 + outstanding 0" in shown
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120, 160])
+@pytest.mark.parametrize("shape", [(), ("--tree",)])
+def test_stock_fits_the_screen_and_cuts_no_number(
+    options: tuple[str, ...], columns: int, shape: tuple[str, ...]
+) -> None:
+    lines = done("stock", *shape, *options, columns=columns).splitlines()
+    assert max(map(len, lines)) <= columns
+    assert not any(re.search(r"[\d,]…", line) for line in lines)
+    assert any("32.76" in line for line in lines)
+
+
+@pytest.mark.parametrize("command", ["stock", "forecast"])
+@pytest.mark.parametrize("code", ["99", "32.99"])
+def test_a_code_that_no_place_has_is_not_taken_for_an_empty_place(
+    options: tuple[str, ...], command: str, code: str
+) -> None:
+    unknown = tunggal(command, code, *options)
+    assert unknown.exit_code == 1
+    assert unknown.stderr.startswith("error: LOCATION_UNKNOWN")
+    empty = done(command, "33.74", *options)
+    assert "Kota Semarang" in empty or "nothing to forecast" in empty
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--province", "99"), "no province"),
+        (("--province", BEKASI), "--province 32"),
+        (("--province", "32", "--country"), "--country"),
+    ],
+)
+def test_a_plan_for_what_is_no_province_is_refused_before_it_is_made(
+    options: tuple[str, ...], arguments: tuple[str, ...], words: str
+) -> None:
+    plans = done("plan", "list", "--json", *options)
+    wrong = tunggal("plan", *arguments, *options)
+    assert wrong.exit_code == 1
+    assert words in wrong.stderr
+    assert done("plan", "list", "--json", *options) == plans
+
+
+@pytest.mark.parametrize("name", ["plot.jpg", "plot", ""])
+def test_what_cannot_be_drawn_is_refused_before_anything_is_booked(
+    options: tuple[str, ...], tmp_path: Path, name: str
+) -> None:
+    plans = done("plan", "list", "--json", *options)
+    for command in (("forecast", BEKASI), ("plan", "--country"), ("contract", "show", f"{CONTRACT}/1")):
+        refused = tunggal(*command, "--plot", str(tmp_path / name), *options)
+        assert refused.exit_code == 2
+        assert "--plot" in refused.stderr
+    assert done("plan", "list", "--json", *options) == plans
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_forecast_of_the_country_is_drawn_however_many_places_there_are(
+    options: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service sends the days of a few places at once; those that run dry first are asked one by one."""
+    monkeypatch.setattr(planning_service, "_MOST_PATHS", 1)
+    monkeypatch.setattr(plots, "_MOST_PANELS", 1)
+    picture = tmp_path / "country.svg"
+    done("forecast", *options, "--plot", str(picture))
+    drawn = picture.read_text()
+    assert "Those 1 of 2 locations that run dry first" in drawn
+    assert ("Kota Depok" in drawn) != ("Kabupaten Bekasi" in drawn)
 
 
 def test_a_forecast_of_one_regency_tells_when_and_why(options: tuple[str, ...], tmp_path: Path) -> None:
