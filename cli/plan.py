@@ -242,6 +242,10 @@ def _show(found: pb.Plan, as_json: bool, *, why: bool = False) -> None:
     )
     before = f"{found.days_before:,.1f}" if found.days_before > 0 else "0 (it is short already)"
     console.print(f"The first runs dry after {found.days_after:,.1f} working days instead of {before}.")
+    late = sum(share.gap_days > 0 for share in found.shares)
+    if late:
+        dry = "location runs" if late == 1 else "locations run"
+        console.print(f"{late} {dry} dry before anything can arrive.", style="yellow")
     console.print(_reasons(found) if why else _numbers(found, console.width))
     lent = [move for move in found.moves if move.from_location != found.source]
     for move in lent:

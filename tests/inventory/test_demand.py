@@ -149,6 +149,17 @@ def test_a_short_history_is_not_taken_for_a_certain_one(length: int) -> None:
     assert (np.mean(inside, axis=0) >= 0.72).all()
 
 
+@given(level=st.integers(0, 3), length=st.sampled_from([1, 8, 64, 65, 100, 393, 560, 800]))
+@settings(max_examples=30, deadline=None)
+def test_a_history_without_any_noise_is_no_division_by_zero(level: int, length: int) -> None:
+    past, ahead = days(length), days(60, START + timedelta(length))
+    model = demand.fit(np.where(past.kinds <= DayKind.FRIDAY, float(level), 0.0)[None], past)
+    assert np.isfinite(model.sums(ahead)).all()
+    assert np.isfinite(model.sums(ahead, 0.9)).all()
+    if length > 8:
+        assert model.level[0] == pytest.approx(level, abs=0.1)
+
+
 def test_days_of_the_week_that_were_never_seen_are_worked_like_the_others() -> None:
     past = days(3, date(2024, 1, 10))  # Wednesday to Friday
     model = demand.fit(steady(100, past)[None], past)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import numpy as np
@@ -413,6 +415,120 @@ def test_a_plan_whose_stock_has_gone_makes_no_allocation_at_all(books: Books) ->
     assert refused.value.reason == "INSUFFICIENT_STOCK"
     assert not books.send(inventory_pb2.ListAllocationsRequest(location=BEKASI)).allocations
     assert books.send(pb.GetPlanRequest(plan_id=plan.plan_id)).plan.state == pb.PLAN_STATE_APPROVED
+
+
+@pytest.mark.parametrize("late", ["approved", "carried out"])
+def test_a_plan_that_reckoned_with_other_stock_is_not_approved_nor_carried_out(
+    books: Books, late: str
+) -> None:
+    books.live_through({BEKASI: steady(400), DEPOK: steady(100)}, YESTERDAY)
+    books.stock_up(20_000)
+    books.ship("32", 10_000)
+    plan = propose(books)
+    if late == "carried out":
+        approve(books, plan.plan_id)
+    # Somebody else has sent Depok what the plan gives it; the province has enough for the plan all the same.
+    books.ship(DEPOK, 2_000)
+    with pytest.raises(FailedPrecondition) as refused:
+        (carry_out if late == "carried out" else approve)(books, plan.plan_id)
+    assert refused.value.reason == "PLAN_STALE"
+    assert refused.value.metadata["location"] == DEPOK
+    assert (refused.value.metadata["planned"], refused.value.metadata["has"]) == ("0", "2000")
+    assert not books.send(inventory_pb2.ListAllocationsRequest(location=BEKASI)).allocations
+
+
+def test_what_is_used_meanwhile_makes_no_plan_stale(books: Books) -> None:
+    books.live_through({BEKASI: steady(4)}, YESTERDAY)
+    books.stock_up(1_000)
+    books.ship(BEKASI, 40)
+    plan = propose(books, source="ID", available=100)
+    for day in range(3):
+        for card in range(6 - day):
+            books.print_card(BEKASI, f"04AA{day:03}{card:03}")
+        books.close_day()
+    approve(books, plan.plan_id)
+    assert carry_out(books, plan.plan_id).state == pb.PLAN_STATE_CARRIED_OUT
+
+
+def test_of_two_who_decide_at_once_one_does(database_url: str, books: Books) -> None:
+    books.live_through({BEKASI: steady(400)}, YESTERDAY)
+    books.stock_up(10_000)
+    plan_id = propose(books, source="ID").plan_id
+    start = Barrier(4)
+
+    def decide(number: int) -> str:
+        start.wait()
+        try:
+            if number % 2:
+                approve(books, plan_id, operator=f"budi{number}")
+                return "approved"
+            request = pb.RejectPlanRequest(
+                request_id=new_id(), plan_id=plan_id, operator=f"ani{number}", reason="floods"
+            )
+            books.send(request)
+            return "rejected"
+        except FailedPrecondition as refused:
+            return refused.reason
+
+    with ThreadPoolExecutor(4) as pool:
+        said = sorted(pool.map(decide, range(4)))
+    assert said[:3] == ["WRONG_PLAN_STATE"] * 3
+    state = books.send(pb.GetPlanRequest(plan_id=plan_id)).plan.state
+    assert state == (pb.PLAN_STATE_APPROVED if said[3] == "approved" else pb.PLAN_STATE_REJECTED)
+
+
+def test_a_plan_carried_out_twice_at_once_makes_its_allocations_once(books: Books) -> None:
+    books.live_through({BEKASI: steady(400), DEPOK: steady(100)}, YESTERDAY)
+    books.stock_up(50_000)
+    plan = propose(books, source="ID", available=10_000)
+    approve(books, plan.plan_id)
+    start = Barrier(3)
+
+    def work(_: int) -> int:
+        start.wait()
+        try:
+            return len(carry_out(books, plan.plan_id).allocation_ids)
+        except FailedPrecondition:
+            return 0
+
+    with ThreadPoolExecutor(3) as pool:
+        made = sorted(pool.map(work, range(3)))
+    assert made == [0, 0, 2]
+    assert len(books.send(inventory_pb2.ListAllocationsRequest()).allocations) == 2
+
+
+def test_a_repeated_proposal_gets_its_first_answer_though_the_stock_is_gone(books: Books) -> None:
+    books.live_through({BEKASI: steady(400)}, YESTERDAY)
+    books.stock_up(10_000)
+    request = pb.CreatePlanRequest(
+        request_id=new_id(), scope="32", source="ID", reason="first quarter", operator="siti", available=9_000
+    )
+    first = books.send(request)
+    books.ship("33", 10_000)
+    assert books.send(request) == first
+
+
+def test_those_who_wait_where_nothing_was_ever_used_get_their_cards(books: Books) -> None:
+    """A regency that opens today: 2,000 wait there, and nobody knows how many will come."""
+    books.live_through({DEPOK: steady(100)}, YESTERDAY)
+    books.stock_up(4_000)
+    waiting = pb.Demand(location=BEKASI, print_ready=2_000)
+    books.send(pb.ReportDemandRequest(request_id=new_id(), demands=[waiting]))
+    bekasi, depok = propose(books, source="ID").shares
+    assert (bekasi.location, bekasi.waiting, bekasi.per_working_day) == (BEKASI, 2_000, 100)
+    assert bekasi.units == pytest.approx(3_000, abs=50)
+    assert depok.units == pytest.approx(1_000, abs=50)
+
+
+def test_a_regency_that_runs_dry_before_its_delivery_is_told_for_how_long(desk: Books) -> None:
+    desk.live_through({BEKASI: steady(100), DEPOK: steady(100)}, YESTERDAY)
+    desk.stock_up(20_000)
+    desk.ship(BEKASI, 300)
+    desk.ship(DEPOK, 5_000)
+    bekasi, depok = propose(desk, source="ID").shares
+    assert bekasi.gap_days == pytest.approx(10 - 3, abs=0.3)
+    assert f"it runs dry {bekasi.gap_days:.1f} working days before they can arrive" in bekasi.explanation
+    assert depok.gap_days == 0
 
 
 def test_regencies_lend_where_the_plan_lets_them(desk: Books) -> None:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import re
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import Bounds, LinearConstraint, milp
 
 from services.common.errors import InvalidArgument
-from services.inventory.planning.runout import Need, Plan, Terms, plan
+from services.inventory.planning.proposal import moves_of
+from services.inventory.planning.runout import Need, Plan, Share, Terms, plan
 
 _NEEDS = st.lists(
     st.builds(
@@ -20,10 +25,12 @@ _NEEDS = st.lists(
         waiting=st.integers(0, 500),
         per_day=st.floats(1, 200),
         lead_days=st.integers(0, 20),
+        coming=st.integers(0, 2000),
     ),
     min_size=1,
     max_size=12,
-)
+    unique_by=lambda need: need.location,
+).map(lambda needs: [replace(need, coming=min(need.coming, need.stock)) for need in needs])
 
 
 def by_hand(needs: list[Need], terms: Terms) -> float:
@@ -41,7 +48,7 @@ def by_trying(needs: list[Need], terms: Terms) -> float:
     """The best earliest run-out of all plans there are; for very small ones."""
     options = []
     for need in needs:
-        lend = max(need.stock - need.waiting, 0) // terms.lot if terms.lending else 0
+        lend = max(need.stock - max(need.waiting, need.coming), 0) // terms.lot if terms.lending else 0
         receive = (terms.available + sum(n.stock for n in needs)) // terms.lot
         options.append([n for n in range(-lend, receive + 1) if n <= 0 or n * terms.lot >= terms.minimum])
     best = min(need.cover() for need in needs)
@@ -52,15 +59,84 @@ def by_trying(needs: list[Need], terms: Terms) -> float:
     return best
 
 
+def by_one_program(needs: list[Need], terms: Terms) -> float:
+    """The best earliest run-out as one integer program, written down as the task says it: let the run-out t
+    be as late as it can, subject to what is there. The planner itself never solves this one.
+    """
+    count, lot = len(needs), terms.lot
+    to_lend = [max(min(n.stock - n.coming, n.stock - n.waiting), 0) if terms.lending else 0 for n in needs]
+    most = terms.available + sum(to_lend)
+    # Unknowns: t, lots received, lots lent, whether one receives.
+    rows, low, high = [], [], []
+
+    def limit(least: float, most: float, **terms_of: list[float]) -> None:
+        parts = [terms_of.get("t", [0.0])]
+        parts += [terms_of.get(name, [0.0] * count) for name in ("gets", "lends", "is_sent")]
+        rows.append([x for part in parts for x in part])
+        low.append(least)
+        high.append(most)
+
+    for i, need in enumerate(needs):
+        one = [float(k == i) for k in range(count)]
+        per_day = need.per_day
+        # (net + lot (gets − lends)) / per_day ≥ t
+        limit(
+            -(need.stock - need.waiting) / per_day,
+            np.inf,
+            t=[-1.0],
+            gets=[x * lot / per_day for x in one],
+            lends=[-x * lot / per_day for x in one],
+        )
+        limit(0, np.inf, gets=one, is_sent=[-x * max(terms.minimum / lot, 0) for x in one])
+        limit(-np.inf, 0, gets=one, is_sent=[-x * most / lot for x in one])
+        limit(-np.inf, to_lend[i] / lot, lends=one, is_sent=[x * to_lend[i] / lot for x in one])
+    limit(-np.inf, terms.available / lot, gets=[1.0] * count, lends=[-1.0] * count)
+    size = 1 + 3 * count
+    upper = [np.inf] + [most // lot] * count + [units // lot for units in to_lend] + [1.0] * count
+    solved = milp(
+        [-1.0] + [0.0] * (size - 1),
+        constraints=LinearConstraint(np.array(rows), low, high),
+        integrality=[0] + [1] * (size - 1),
+        bounds=Bounds([-np.inf] + [0.0] * (size - 1), upper),
+        options={"mip_rel_gap": 1e-7},
+    )
+    assert solved.x is not None, solved.message
+    return float(solved.x[0])
+
+
 def check(found: Plan, needs: list[Need], terms: Terms) -> None:
     assert sum(share.units for share in found.shares) + found.left_over == terms.available
     assert found.left_over >= 0
     for share, need in zip(found.shares, needs, strict=True):
         assert share.units % terms.lot == 0
         assert share.units <= 0 or share.units >= terms.minimum
-        assert share.units >= -max(need.stock - need.waiting, 0)
+        assert share.units >= -max(need.stock - max(need.waiting, need.coming), 0)
         assert share.after == pytest.approx(need.cover(share.units))
-        assert share.explanation
+        explained(share, terms)
+    assert found.earliest_after == pytest.approx(min(share.after for share in found.shares))
+    assert found.earliest_after >= found.earliest_before
+    moves = moves_of(found, "ID")
+    for share in found.shares:
+        received = sum(move.units for move in moves if move.target == share.need.location)
+        sent = sum(move.units for move in moves if move.source == share.need.location)
+        assert received - sent == share.units
+    assert sum(move.units for move in moves if move.source == "ID") <= terms.available
+
+
+def explained(share: Share, terms: Terms) -> None:
+    """The numbers of an explanation add up to the quantity that it explains."""
+    need, text = share.need, share.explanation
+    numbers = [float(number.replace(",", "")) for number in re.findall(r"\d[\d,]*\.?\d*", text.rstrip("."))]
+    stock, waiting = numbers[0], numbers[1] if need.waiting else 0.0
+    per_day = numbers[2 if need.waiting else 1]
+    assert (stock, waiting) == (need.stock, need.waiting)
+    assert per_day == pytest.approx(need.per_day, abs=0.051)
+    assert (stock - waiting + share.units) / need.per_day == pytest.approx(share.after)
+    if share.units:
+        assert f" {abs(share.units):,}" in text
+        assert f"{share.after:,.1f}" in text
+    if share.units > 0 and terms.lot > 1:
+        assert f"({share.units // terms.lot:,} × {terms.lot:,})" in text
 
 
 @given(needs=_NEEDS, available=st.integers(0, 20_000), lot=st.sampled_from([1, 50, 500]))
@@ -74,16 +150,34 @@ def test_no_plan_lets_the_first_run_dry_later(needs: list[Need], available: int,
 
 
 @given(
+    needs=_NEEDS,
+    available=st.integers(0, 20_000),
+    lot=st.sampled_from([1, 50, 500]),
+    minimum=st.sampled_from([0, 400, 1500]),
+    lending=st.booleans(),
+)
+@settings(max_examples=40, deadline=None)
+def test_another_program_finds_no_later_run_out(
+    needs: list[Need], available: int, lot: int, minimum: int, lending: bool
+) -> None:
+    terms = Terms(available, lot, minimum, lending)
+    found = plan(needs, terms)
+    check(found, needs, terms)
+    assert found.earliest_after == pytest.approx(by_one_program(needs, terms), abs=0.02)
+
+
+@given(
     needs=st.lists(
         st.builds(
             Need,
-            location=st.just("32.16"),
+            location=st.sampled_from(["32.16", "32.75", "32.76", "32.01"]),
             stock=st.integers(0, 30),
             waiting=st.integers(0, 10),
             per_day=st.floats(1, 9),
         ),
         min_size=1,
         max_size=3,
+        unique_by=lambda need: need.location,
     ),
     available=st.integers(0, 40),
     minimum=st.sampled_from([0, 20, 30]),
@@ -121,6 +215,12 @@ def test_who_has_more_than_the_rest_lends_where_that_is_allowed() -> None:
     assert [share.units for share in found.shares] == [-3000, 3000]
     assert [share.after for share in found.shares] == [60, 60]
     assert "it lends 3,000 and still lasts 60.0" in found.shares[0].explanation
+
+
+def test_nobody_lends_what_is_still_on_its_way() -> None:
+    rich, poor = Need("32.16", 9000, 0, 100, coming=8000), Need("32.75", 0, 0, 50)
+    found = plan([rich, poor], Terms(0, lot=100, lending=True))
+    assert [share.units for share in found.shares] == [-1000, 1000]
 
 
 def test_200000_for_jakarta_and_the_rest_of_march_2017_without_priority() -> None:

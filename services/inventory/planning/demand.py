@@ -217,7 +217,10 @@ def _past_error(
 
 def _weights(score: Array) -> Array:
     """Weights of the half-lives by series, shape of ``score``: the smaller the error the greater, sharply."""
-    closeness = (score / score.min(axis=0)) ** -8.0
+    # Nobody is ever right to the card: errors below a hundredth weigh alike, and that of none is no division
+    # by zero.
+    least = np.maximum(score, 0.01)
+    closeness = (least / least.min(axis=0)) ** -8.0
     return np.asarray(closeness / closeness.sum(axis=0))
 
 

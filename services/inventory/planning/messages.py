@@ -113,6 +113,7 @@ def plan(value: Proposal, *, with_shares: bool = True) -> pb.Plan:
                 days_after=share.days_after,
                 run_dry_after=share.run_dry_after,
                 explanation=share.explanation,
+                gap_days=share.gap_days,
             )
             for share in value.shares
         )

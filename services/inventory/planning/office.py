@@ -1,38 +1,25 @@
-"""From the books to a forecast or a plan: what is read, what is computed, what is proposed."""
+"""From the books to a forecast: what is read, what is computed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from math import ceil
 from typing import Final
 
 import numpy as np
 
-from services.common.errors import FailedPrecondition
 from services.inventory import days
 from services.inventory.contract_store import ContractStore
-from services.inventory.desk import Desk
 from services.inventory.entitlement import Use
 from services.inventory.ledger import BLANK
 from services.inventory.location import CENTRE, Location
-from services.inventory.planning import country, demand, history, outlook, runout
+from services.inventory.planning import country, demand, history, outlook
 from services.inventory.planning.calendar import WorkCalendar
 from services.inventory.planning.demand import Demand
 from services.inventory.planning.funnel import Gate, Site
 from services.inventory.planning.history import Used
 from services.inventory.planning.outlook import Ahead, Elsewhere, Supply
-from services.inventory.planning.proposal import (
-    PlanState,
-    Proposal,
-    ProposedShare,
-    moves_of,
-    overtaken,
-    unknown,
-)
 from services.inventory.planning.store import Capacity, Coming, DemandReport, PlanningStore, lead_time
-from services.inventory.shipping import Shipping
 from services.inventory.store import Store
 
 #: Reports that are older say nothing about today.
@@ -122,119 +109,6 @@ def forecast(books: Books, horizon: int) -> Ahead:
     )
 
 
-def propose(
-    books: Books,
-    scope: Location,
-    source: Location,
-    terms: runout.Terms,
-    *,
-    item: str,
-    reason: str,
-    now: datetime,
-    new_id: Callable[[], str],
-    stock: dict[str, int],
-    inbound: dict[str, int],
-    cards_per_unit: int,
-) -> Proposal:
-    """A plan for every location of ``scope`` but the source, not yet signed by anybody; ``stock`` and
-    ``inbound`` are those of ``item``.
-
-    Raises :class:`InvalidArgument` where nothing is used, :class:`FailedPrecondition` where nothing can be
-    shared.
-    """
-    if terms.available < terms.lot and not terms.lending:
-        raise FailedPrecondition(
-            "NOTHING_TO_SHARE",
-            f"{source} has {terms.available} free units of {item}, less than one lot of {terms.lot}.",
-            field="available",
-            remedy="Plan with a smaller lot, from another source, or once the next delivery is in.",
-        )
-    looks = [look for look in forecast(books, 30).outlooks if look.location != source and look.per_day > 0]
-    calendar = country.calendar_around(books.today, 3650)
-    needs = [
-        runout.Need(
-            location=look.location,
-            stock=stock.get(look.location, 0) + inbound.get(look.location, 0),
-            waiting=ceil(look.waiting / (1 - look.spoilage) / cards_per_unit),
-            per_day=look.per_day / cards_per_unit,
-            lead_days=calendar.worked_between(books.today, books.today + timedelta(days=look.lead_days - 1)),
-        )
-        for look in looks
-    ]
-    plan = runout.plan(needs, terms)
-    shares = tuple(
-        ProposedShare(
-            location=share.need.location,
-            units=share.units,
-            stock=share.need.stock,
-            waiting=share.need.waiting,
-            per_day=share.need.per_day,
-            days_before=share.before,
-            days_after=share.after,
-            run_dry_after=_day_after(calendar, books.today, share.after),
-            explanation=share.explanation,
-        )
-        for share in plan.shares
-    )
-    return Proposal(
-        plan_id=new_id(),
-        state=PlanState.PROPOSED,
-        scope=scope,
-        source=source,
-        item=item,
-        available=terms.available,
-        lot=terms.lot,
-        minimum=terms.minimum,
-        lending=terms.lending,
-        left_over=plan.left_over,
-        days_before=plan.earliest_before,
-        days_after=plan.earliest_after,
-        reason=reason,
-        proposed_by="",
-        propose_time=now,
-        shares=shares,
-        moves=moves_of(plan, source),
-    )
-
-
-def decide(desk: Desk, plan_id: str, state: PlanState, operator: str, decision: str) -> Proposal:
-    """Approve or reject a plan as a second person."""
-    plans = PlanningStore(desk.store.connection).plans
-    found = plans.get(plan_id, lock=True)
-    if found is None:
-        raise unknown(plan_id)
-    after = found.decided(state, desk.person(operator), decision, desk.clerk.now)
-    plans.save(after)
-    return after
-
-
-def carry_out(desk: Desk, plan_id: str, operator: str) -> Proposal:
-    """Make the allocations of an approved plan, all or none, each with its explanation as the reason."""
-    store = PlanningStore(desk.store.connection)
-    found = store.plans.get(plan_id, lock=True)
-    if found is None:
-        raise unknown(plan_id)
-    found.require(PlanState.APPROVED, "carried out")
-    later = store.carried_out_since(found)
-    if later is not None and later.carry_out_time is not None:
-        raise overtaken(found, later.plan_id, days.day_of(later.carry_out_time))
-    shipping = Shipping(desk)
-    why = {share.location: share.explanation for share in found.shares}
-    made = tuple(
-        shipping.allocate(
-            Location(move.source),
-            Location(move.target),
-            move.units,
-            f"Plan {plan_id}: {why[move.target]}"[:500],
-            found.item,
-        ).allocation_id
-        for move in found.moves
-    )
-    after = found.carried_out(desk.person(operator), made, desk.clerk.now)
-    store.plans.save(after)
-    return after
-
-
 def _demand(books: Books, calendar: WorkCalendar) -> tuple[Demand, outlook.Array]:
     count = len(books.locations)
     used = books.used
@@ -299,10 +173,3 @@ def _ribbon(
             rises.append((day, scarcest - before))
             before = scarcest
     return now, tuple(rises)
-
-
-def _day_after(calendar: WorkCalendar, start: date, working_days: float) -> str:
-    """The day on which stock for so many working days is used up; empty where it is already."""
-    if working_days <= 0:
-        return ""
-    return calendar.nth_worked(start, min(ceil(working_days), 2500)).isoformat()

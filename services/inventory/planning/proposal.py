@@ -37,6 +37,8 @@ class ProposedShare:
     #: ISO date on which it runs dry with the plan; empty where it is short even so.
     run_dry_after: str
     explanation: str
+    #: Working days between the day on which it runs dry and the arrival of what it gets.
+    gap_days: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,23 @@ def overtaken(proposal: Proposal, by: str, on: date) -> FailedPrecondition:
         field="plan_id",
         remedy="Make a new plan from today's stock.",
         metadata={"plan_id": proposal.plan_id, "overtaken_by": by},
+    )
+
+
+def stale(proposal: Proposal, share: ProposedShare, has: int) -> FailedPrecondition:
+    """The refusal of a plan that reckoned with stock which has moved since."""
+    return FailedPrecondition(
+        "PLAN_STALE",
+        f"{share.location} has {has:,} units of {proposal.item} there and under way; plan {proposal.plan_id} "
+        f"reckoned with {share.stock:,}, of which it uses {share.per_day:,.1f} a working day.",
+        field="plan_id",
+        remedy="Make a new plan from today's stock.",
+        metadata={
+            "plan_id": proposal.plan_id,
+            "location": share.location,
+            "planned": str(share.stock),
+            "has": str(has),
+        },
     )
 
 

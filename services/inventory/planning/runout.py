@@ -38,6 +38,13 @@ class Need:
     per_day: float
     #: Working days from dispatch to receipt.
     lead_days: int = 0
+    #: Units of the stock that are on their way still: nobody can lend them.
+    coming: int = 0
+
+    @property
+    def to_lend(self) -> int:
+        """Units that it could do without at once."""
+        return max(self.stock - max(self.waiting, self.coming), 0)
 
     def cover(self, extra: int = 0) -> float:
         """Working days until it runs dry with ``extra`` units more; negative where people wait in vain."""
@@ -67,6 +74,11 @@ class Share:
     before: float
     after: float
     explanation: str
+
+    @property
+    def gap(self) -> float:
+        """Working days between the day on which it runs dry and the arrival of what it gets."""
+        return max(self.need.lead_days - max(self.before, 0.0), 0.0) if self.units > 0 else 0.0
 
 
 @dataclass(frozen=True)
@@ -137,7 +149,8 @@ class _Program:
         self._lot, self._lots = terms.lot, terms.available // terms.lot
         self._per_day = np.array([need.per_day for need in needs])
         self._net = np.array([need.stock - need.waiting for need in needs], float)
-        can_give = np.floor(np.maximum(self._net, 0.0) / terms.lot) if terms.lending else np.zeros(count)
+        to_lend = np.array([need.to_lend if terms.lending else 0 for need in needs], float)
+        can_give = np.floor(to_lend / terms.lot)
         most = self._lots + float(can_give.sum())
         self._upper = np.concatenate([np.full(count, most), can_give, np.ones(count)])
         each, none, one = eye_array(count), coo_array((count, count)), np.ones((1, count))
@@ -220,9 +233,8 @@ def _explained(share: Share, earliest: float, terms: Terms) -> Share:
     if share.units > 0:
         boxes = f" ({share.units // terms.lot:,} × {terms.lot:,})" if terms.lot > 1 else ""
         text = f"{has}: {lasts}; with {share.units:,}{boxes} it lasts {share.after:,.1f}"
-        gap = need.lead_days - share.before
-        if gap > 0:
-            text += f"; it runs dry {gap:,.1f} working days before they can arrive"
+        if share.gap > 0:
+            text += f"; it runs dry {share.gap:,.1f} working days before they can arrive"
     elif share.units < 0:
         text = f"{has}: {lasts}; it lends {-share.units:,} and still lasts {share.after:,.1f}"
     elif share.before >= earliest:

@@ -8,7 +8,7 @@ import grpc
 from tunggal.inventory.v1 import planning_pb2 as pb
 from tunggal.inventory.v1 import planning_pb2_grpc
 
-from services.common import paging
+from services.common import paging, requests
 from services.common.clock import Clock
 from services.common.db import Database
 from services.common.errors import InvalidArgument
@@ -17,7 +17,7 @@ from services.inventory.desk import Desk
 from services.inventory.journal import Journal, new_id
 from services.inventory.ledger import BLANK
 from services.inventory.location import CENTRE, parse
-from services.inventory.planning import messages, office, targets
+from services.inventory.planning import messages, office, plans, targets
 from services.inventory.planning.feasibility import assess
 from services.inventory.planning.proposal import PlanState, Proposal, unknown
 from services.inventory.planning.runout import Terms
@@ -127,8 +127,11 @@ class PlanningService(Adapter, planning_pb2_grpc.PlanningServiceServicer):
         item = request.item or BLANK
         now = self._clock.now()
         # Computed before the transaction, which would keep everybody waiting; a repeated request gets its
-        # first answer all the same.
+        # first answer all the same, whatever has become of the stock.
         with self._read() as store:
+            first = requests.stored(store.connection, "CreatePlan", request, pb.CreatePlanResponse)
+            if first is not None:
+                return first
             unit = 1 if item == BLANK else store.item(item).cards_per_unit
             planning = PlanningStore(store.connection)
             books = office.read(store, scope, now, self._lead_days)
@@ -140,7 +143,7 @@ class PlanningService(Adapter, planning_pb2_grpc.PlanningServiceServicer):
         available = request.available or free
         if available > free:
             raise _more_than_free(source, item, free, available)
-        proposal = office.propose(
+        proposal = plans.propose(
             books,
             scope,
             source,
@@ -167,7 +170,7 @@ class PlanningService(Adapter, planning_pb2_grpc.PlanningServiceServicer):
         """Approves a plan as a second person."""
 
         def work(desk: Desk) -> tuple[pb.ApprovePlanResponse, str]:
-            done = office.decide(desk, request.plan_id, PlanState.APPROVED, request.operator, "")
+            done = plans.decide(desk, request.plan_id, PlanState.APPROVED, request.operator, "")
             return pb.ApprovePlanResponse(plan=messages.plan(done)), f"plans/{done.plan_id}"
 
         return self._book(context, request, pb.ApprovePlanResponse, work)
@@ -178,7 +181,7 @@ class PlanningService(Adapter, planning_pb2_grpc.PlanningServiceServicer):
         """Refuses a plan as a second person."""
 
         def work(desk: Desk) -> tuple[pb.RejectPlanResponse, str]:
-            done = office.decide(desk, request.plan_id, PlanState.REJECTED, request.operator, request.reason)
+            done = plans.decide(desk, request.plan_id, PlanState.REJECTED, request.operator, request.reason)
             return pb.RejectPlanResponse(plan=messages.plan(done)), f"plans/{done.plan_id}"
 
         return self._book(context, request, pb.RejectPlanResponse, work)
@@ -189,7 +192,7 @@ class PlanningService(Adapter, planning_pb2_grpc.PlanningServiceServicer):
         """Turns an approved plan into allocations."""
 
         def work(desk: Desk) -> tuple[pb.CarryOutPlanResponse, str]:
-            done = office.carry_out(desk, request.plan_id, request.operator)
+            done = plans.carry_out(desk, request.plan_id, request.operator)
             return pb.CarryOutPlanResponse(plan=messages.plan(done)), f"plans/{done.plan_id}"
 
         return self._book(context, request, pb.CarryOutPlanResponse, work)
@@ -203,10 +206,11 @@ class PlanningService(Adapter, planning_pb2_grpc.PlanningServiceServicer):
         state = messages.plan_state(request.state)
         wanted = () if state is None else (plan_table.c.state == state,)
         with self._read() as store:
-            plans = PlanningStore(store.connection).plans
-            page = plans.page(after(request.page_token), paging.page_size(request.page_size), *wanted)
+            page = PlanningStore(store.connection).plans.page(
+                after(request.page_token), paging.page_size(request.page_size), *wanted
+            )
         return pb.ListPlansResponse(
-            plans=[messages.plan(found, with_shares=False) for found in page.items],
+            plans=[messages.plan(each, with_shares=False) for each in page.items],
             next_page_token=token(page),
         )
 

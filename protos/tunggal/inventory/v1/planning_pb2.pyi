@@ -599,12 +599,13 @@ class PlanShare(_message.Message):
     DAYS_AFTER_FIELD_NUMBER: _builtins.int
     RUN_DRY_AFTER_FIELD_NUMBER: _builtins.int
     EXPLANATION_FIELD_NUMBER: _builtins.int
+    GAP_DAYS_FIELD_NUMBER: _builtins.int
     location: _builtins.str
     """Location."""
     units: _builtins.int
     """Units it gets; below zero for what it lends."""
     stock: _builtins.int
-    """Units there and on their way there when the plan was made."""
+    """Units there, on their way there and set aside for it when the plan was made."""
     waiting: _builtins.int
     """Units that people wait for."""
     per_working_day: _builtins.float
@@ -617,6 +618,8 @@ class PlanShare(_message.Message):
     """The day on which it runs dry with the plan."""
     explanation: _builtins.str
     """Why this number."""
+    gap_days: _builtins.float
+    """Working days between the day on which it runs dry and the arrival of what it gets; 0 for none."""
     def __init__(
         self,
         *,
@@ -629,10 +632,11 @@ class PlanShare(_message.Message):
         days_after: _builtins.float = ...,
         run_dry_after: _builtins.str = ...,
         explanation: _builtins.str = ...,
+        gap_days: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["days_after", b"days_after", "days_before", b"days_before", "explanation", b"explanation", "location", b"location", "per_working_day", b"per_working_day", "run_dry_after", b"run_dry_after", "stock", b"stock", "units", b"units", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["days_after", b"days_after", "days_before", b"days_before", "explanation", b"explanation", "gap_days", b"gap_days", "location", b"location", "per_working_day", b"per_working_day", "run_dry_after", b"run_dry_after", "stock", b"stock", "units", b"units", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

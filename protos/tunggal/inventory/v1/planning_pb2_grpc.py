@@ -132,7 +132,7 @@ class PlanningServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ApprovePlan(self, request, context):
-        """Approves a plan as a second person. It moves nothing yet.
+        """Approves a plan as a second person. It moves nothing yet. A plan whose stock has moved meanwhile is refused.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

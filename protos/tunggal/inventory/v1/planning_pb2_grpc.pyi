@@ -44,7 +44,7 @@ class PlanningServiceStub:
     CreatePlan: _grpc.UnaryUnaryMultiCallable[_planning_pb2.CreatePlanRequest, _planning_pb2.CreatePlanResponse]
     """Proposes who gets how many, so that the first location to run dry does so as late as possible."""
     ApprovePlan: _grpc.UnaryUnaryMultiCallable[_planning_pb2.ApprovePlanRequest, _planning_pb2.ApprovePlanResponse]
-    """Approves a plan as a second person. It moves nothing yet."""
+    """Approves a plan as a second person. It moves nothing yet. A plan whose stock has moved meanwhile is refused."""
     RejectPlan: _grpc.UnaryUnaryMultiCallable[_planning_pb2.RejectPlanRequest, _planning_pb2.RejectPlanResponse]
     """Refuses a plan as a second person."""
     CarryOutPlan: _grpc.UnaryUnaryMultiCallable[_planning_pb2.CarryOutPlanRequest, _planning_pb2.CarryOutPlanResponse]
@@ -76,7 +76,7 @@ class PlanningServiceAsyncStub(PlanningServiceStub):
     CreatePlan: _aio.UnaryUnaryMultiCallable[_planning_pb2.CreatePlanRequest, _planning_pb2.CreatePlanResponse]  # type: ignore[assignment]
     """Proposes who gets how many, so that the first location to run dry does so as late as possible."""
     ApprovePlan: _aio.UnaryUnaryMultiCallable[_planning_pb2.ApprovePlanRequest, _planning_pb2.ApprovePlanResponse]  # type: ignore[assignment]
-    """Approves a plan as a second person. It moves nothing yet."""
+    """Approves a plan as a second person. It moves nothing yet. A plan whose stock has moved meanwhile is refused."""
     RejectPlan: _aio.UnaryUnaryMultiCallable[_planning_pb2.RejectPlanRequest, _planning_pb2.RejectPlanResponse]  # type: ignore[assignment]
     """Refuses a plan as a second person."""
     CarryOutPlan: _aio.UnaryUnaryMultiCallable[_planning_pb2.CarryOutPlanRequest, _planning_pb2.CarryOutPlanResponse]  # type: ignore[assignment]
@@ -135,7 +135,7 @@ class PlanningServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _planning_pb2.ApprovePlanRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_planning_pb2.ApprovePlanResponse, _abc.Awaitable[_planning_pb2.ApprovePlanResponse]]:
-        """Approves a plan as a second person. It moves nothing yet."""
+        """Approves a plan as a second person. It moves nothing yet. A plan whose stock has moved meanwhile is refused."""
 
     @_abc_1.abstractmethod
     def RejectPlan(
