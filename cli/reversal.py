@@ -123,7 +123,7 @@ def listed(
         ("Reversal", "What", "Why", "Proposed by", "State", "Decided by"),
         lambda one: (
             one.reversal_id,
-            one.kind,
+            one.kind.replace(".", " "),
             one.reason,
             person(one.proposed_by),
             word(pb.ReversalState, one.state),

@@ -244,10 +244,11 @@ def _show(one: pb.Destruction, *, as_json: bool) -> None:
         return
     serials = f" ({written(one.serials)})" if one.serials else ""
     typer.echo(f"{units(one.quantity, one.item)}{serials} at {one.location}, {one.method}.")
-    typer.echo(f"Prepared by {person(one.prepared_by)}: {one.prepared}")
     if not one.witnessed_by:
+        typer.echo(f"Prepared by {person(one.prepared_by)}: {one.prepared}")
         typer.echo("Nothing moves before somebody else saw it destroyed:")
         typer.echo(f"tunggal destruction witness {one.destruction_id} --digest {one.prepared_sha256}")
         return
+    typer.echo(f"Prepared by {person(one.prepared_by)}, digest {one.prepared_sha256}.")
     typer.echo(f"Witnessed by {person(one.witnessed_by)}; signed (Ed25519, key {one.key_id}): {one.protocol}")
     typer.echo(f"Signature: {one.signature.hex()}")

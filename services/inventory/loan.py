@@ -73,6 +73,14 @@ def unknown(loan_id: str) -> NotFound:
     )
 
 
+def _remedy(loan: Loan, left: int) -> str:
+    if left:
+        return f"Give back {left} or less; anything else is an allocation."
+    if loan.owed:
+        return "All that is owed is on its way; wait for the lender's receipt, or cancel that allocation."
+    return "Nothing is owed now: a debt begins with the borrower's receipt."
+
+
 def more_than_owed(loan: Loan, quantity: int, on_its_way: int) -> FailedPrecondition:
     """The refusal to give back more than is owed beyond what is on its way back already."""
     left = loan.owed - on_its_way
@@ -81,8 +89,6 @@ def more_than_owed(loan: Loan, quantity: int, on_its_way: int) -> FailedPrecondi
         "MORE_THAN_OWED",
         f"{loan.borrower} owes {loan.owed} of loan {loan.loan_id}{sent}; {quantity} are too many.",
         field="quantity",
-        remedy=f"Give back {left} or less; anything else is an allocation."
-        if left
-        else "There is nothing to give back now: a debt begins with the borrower's receipt.",
+        remedy=_remedy(loan, left),
         metadata={"owed": str(left)},
     )
