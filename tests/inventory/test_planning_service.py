@@ -262,6 +262,31 @@ def test_what_is_set_aside_is_expected_a_lead_time_from_now_and_shared_out_once(
     assert plan.shares[1].units - plan.shares[0].units == pytest.approx(4_500, abs=200)
 
 
+@pytest.mark.parametrize("horizon", [7, 60, 180])
+def test_an_order_that_is_due_is_told_however_short_the_horizon_is(desk: Books, horizon: int) -> None:
+    """Deliveries take 60 days, blanks last for 40: the order is due today, and is that of 60 days."""
+    desk.live_through({BEKASI: steady(100)}, YESTERDAY)
+    desk.stock_up(10_000)
+    desk.ship(BEKASI, 2_500)
+    capacity = pb.Capacity(location=BEKASI, lead_days=60)
+    desk.send(pb.SetCapacityRequest(request_id=new_id(), capacity=capacity))
+    found = forecast(desk, BEKASI, horizon_days=horizon)[BEKASI]
+    assert found.order_by == "2026-03-02"
+    assert (found.run_dry == "") == (horizon == 7)
+    worked = indonesia(2026, 2026).worked_between(date(2026, 3, 2), date(2026, 4, 30))
+    assert found.reorder_point == pytest.approx(100 * worked, rel=0.25)
+    ends = date(2026, 3, 2) + timedelta(horizon - 1)
+    assert all(date.fromisoformat(span.last_day) <= ends for span in found.spans)
+
+
+def test_nothing_is_ordered_that_is_due_after_the_horizon(desk: Books) -> None:
+    desk.live_through({BEKASI: steady(100)}, YESTERDAY)
+    desk.stock_up(10_000)
+    desk.ship(BEKASI, 5_000)
+    assert not forecast(desk, BEKASI, horizon_days=20)[BEKASI].order_by
+    assert forecast(desk, BEKASI, horizon_days=90)[BEKASI].order_by > "2026-04-15"
+
+
 def test_the_early_end_does_without_what_should_have_arrived_long_ago(books: Books) -> None:
     books.live_through({BEKASI: steady(100)}, YESTERDAY)
     books.stock_up(10_000)

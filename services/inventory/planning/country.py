@@ -81,5 +81,7 @@ def arrivals_of(report: DemandReport, calendar: WorkCalendar) -> float | None:
 
 
 def calendar_around(day: date, horizon: int) -> WorkCalendar:
-    """The working days from the beginning of any history to the end of the horizon."""
-    return indonesia(day.year - 4, (day + timedelta(days=horizon)).year)
+    """The working days from the beginning of any history to the end of the horizon and of the longest lead
+    time.
+    """
+    return indonesia(day.year - 4, (day + timedelta(days=horizon + 365)).year)

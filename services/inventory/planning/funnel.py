@@ -123,6 +123,20 @@ class Flow:
     #: The first evening on which the licence has room for nobody, counted from ``start``; ``None``: never.
     full: int | None = None
 
+    def first(self, days: int) -> Flow:
+        """That of the first days alone."""
+        part = slice(None, days)
+        return Flow(
+            self.start,
+            printed=self.printed[:, part],
+            blanks=self.blanks[:, part],
+            undeduplicated=self.undeduplicated[:, part],
+            waiting=self.waiting[:, part],
+            binding=self.binding[:, part],
+            _worked=self._worked[part],
+            full=self.full if self.full is not None and self.full < days else None,
+        )
+
     @property
     def full_on(self) -> date | None:
         """The day of that evening."""

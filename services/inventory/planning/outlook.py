@@ -119,7 +119,9 @@ def look_ahead(
     """The outlook of each site for ``horizon`` days from ``start`` on. What the licence has room for is
     shared with those ``elsewhere``.
     """
-    days = calendar.days(start, horizon)
+    # An order of the last day arrives a lead time later: whether it is needed is seen only there.
+    farthest = horizon + max((supply.lead_days for supply in supplies), default=0)
+    days = calendar.days(start, farthest)
     worked = days.kinds <= DayKind.FRIDAY
     yields = 1.0 - np.array([site.spoilage for site in sites])
     model = _reported(demand, supplies, yields)
@@ -132,7 +134,8 @@ def look_ahead(
             others = elsewhere.arrivals_per_day * worked[None]
             supplied, arrivals = [*supplied, _others(elsewhere)], np.vstack([arrivals, others])
         futures.append(simulate(supplied, gate, arrivals, worked, start))
-    middle, high, low = futures
+    needed = futures[1].run_dry()
+    middle, high, low = (future.first(horizon) for future in futures)
     during_lead = _during_lead(model, days, supplies)
     dry, early, late = middle.run_dry(), high.run_dry(), low.run_dry()
     served = middle.served()
@@ -142,9 +145,7 @@ def look_ahead(
         # earlier.
         ends = sorted((early[row] or date.max, dry[row] or date.max, late[row] or date.max))
         first, last = (None if end == date.max else end for end in (ends[0], ends[-1]))
-        order_by = first
-        if order_by is not None:
-            order_by = max(order_by - timedelta(supply.lead_days), start)
+        order_by = _order_by(first or needed[row], supply.lead_days, start, horizon)
         found.append(
             Outlook(
                 location=site.location,
@@ -171,6 +172,14 @@ def look_ahead(
         )
     rest = elsewhere.arrivals_per_day if elsewhere else 0.0
     return Ahead(found, middle.full_on, float((model.level * yields).sum()) + rest)
+
+
+def _order_by(dry: date | None, lead_days: int, start: date, horizon: int) -> date | None:
+    """The last day for an order to arrive before the shelf is dry; ``None`` where it is after the horizon."""
+    if dry is None:
+        return None
+    last = max(dry - timedelta(lead_days), start)
+    return last if last < start + timedelta(horizon) else None
 
 
 def _others(elsewhere: Elsewhere) -> Site:
