@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from tunggal.inventory.v1 import inventory_pb2, stock_pb2
 from tunggal.inventory.v1 import withdrawals_pb2 as pb
@@ -18,6 +19,7 @@ from tunggal.inventory.v1.withdrawals_pb2_grpc import WithdrawalServiceStub
 from cli.answers import to_json
 from cli.errors import readable
 from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, Operator, TlsDir, connect
+from cli.pages import every
 
 app = typer.Typer(help="Follow a blank, and take cards that come back.", no_args_is_help=True)
 
@@ -51,7 +53,7 @@ def show(
         typer.echo(to_json(answer))
         return
     found, console = answer.blank, Console()
-    why = f" ({found.spoil_reason})" if found.spoil_reason else ""
+    why = f" ({escape(found.spoil_reason)})" if found.spoil_reason else ""
     chip = f", chip {found.chip_uid}" if found.chip_uid else ""
     console.print(f"[bold]{serial}[/] is {_state(found.state)}{why} at {found.location}{chip}.")
     table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
@@ -64,7 +66,7 @@ def show(
             step.kind,
             step.to_account,
             step.actor.rpartition("/")[2],
-            step.reason,
+            escape(step.reason),
         )
     console.print(table)
 
@@ -113,16 +115,10 @@ def withdrawn(
     as_json: AsJson = False,
 ) -> None:
     """List cards that came back, with what became of them."""
-    found: list[pb.Withdrawal] = []
     with connect("inventory", inventory, tls_dir) as channel:
-        request = pb.ListWithdrawalsRequest(location=location, page_size=1000)
-        stub = WithdrawalServiceStub(channel)
-        while True:
-            answer = stub.ListWithdrawals(request)
-            found += answer.withdrawals
-            if not answer.next_page_token:
-                break
-            request.page_token = answer.next_page_token
+        list_withdrawals = WithdrawalServiceStub(channel).ListWithdrawals
+        request = pb.ListWithdrawalsRequest(location=location)
+        found: list[pb.Withdrawal] = every(list_withdrawals, request, "withdrawals")
     if as_json:
         typer.echo(to_json(found))
         return

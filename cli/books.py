@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from tunggal.inventory.v1 import ledger_pb2
@@ -14,6 +15,7 @@ from tunggal.inventory.v1.ledger_pb2_grpc import LedgerServiceStub
 
 from cli.errors import readable
 from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, TlsDir, connect
+from cli.places import require_known
 
 
 @readable
@@ -53,7 +55,11 @@ def books(
         ]
         typer.echo(json.dumps(rows, indent=2))
         return
-    table = Table(header_style="bold")
+    if not balances:
+        require_known(location)
+        typer.echo("The books have nothing there.")
+        return
+    table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     for column in ("Location", "Item", "Condition"):
         table.add_column(column)
     table.add_column("Balance", justify="right")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -32,6 +31,8 @@ WORDS = {
 }
 #: Days that count as soon; widths of a screen that has room for intervals, and for names.
 _SOON, _MIDDLE, _WIDE = 30, 104, 132
+#: Locations whose days are asked for with one call; the service sends those of at most 50.
+_AT_ONCE = 40
 
 
 @readable
@@ -50,10 +51,13 @@ def forecast(
         stub = PlanningServiceStub(channel)
         request = pb.GetForecastRequest(location=location, horizon_days=horizon)
         answer = stub.GetForecast(request, timeout=60)
-        if plot is not None and answer.forecasts:
-            _draw(stub, request, answer, plot)
+        drawn = _with_days(stub, request, answer) if plot is not None else []
     if not answer.forecasts:
         require_known(location)
+    if plot is not None and drawn:
+        from cli import plots
+
+        plots.forecast(drawn, len(answer.forecasts), date.fromisoformat(answer.start), plot)
     if as_json:
         typer.echo(to_json(answer))
         return
@@ -74,20 +78,22 @@ def forecast(
         console.print(f"Drawn in {plot}.", style="dim")
 
 
-def _draw(
-    stub: PlanningServiceStub, request: pb.GetForecastRequest, answer: pb.GetForecastResponse, file: Path
-) -> None:
-    """Draw those that run dry first: their days are asked for one by one, of all it would be too much."""
+def _with_days(
+    stub: PlanningServiceStub, request: pb.GetForecastRequest, answer: pb.GetForecastResponse
+) -> list[pb.LocationForecast]:
+    """Those that run dry first, with what is left on each day: the service sends that of some, not of all."""
     from cli import plots
 
-    drawn = []
-    for each in plots.soonest(answer.forecasts):
-        of_place = pb.GetForecastRequest(
-            location=each.location, horizon_days=request.horizon_days, with_path=True
+    wanted = [each.location for each in plots.soonest(answer.forecasts)]
+    asked = [request.location] if len(answer.forecasts) <= _AT_ONCE else wanted
+    found: dict[str, pb.LocationForecast] = {}
+    for location in asked if wanted else ():
+        with_path = pb.GetForecastRequest(
+            location=location, horizon_days=request.horizon_days, with_path=True
         )
-        found = stub.GetForecast(of_place, timeout=60)
-        drawn += [one for one in found.forecasts if one.location == each.location]
-    plots.forecast(drawn, len(answer.forecasts), date.fromisoformat(answer.start), file)
+        each = stub.GetForecast(with_path, timeout=60)
+        found |= {one.location: one for one in each.forecasts}
+    return [found[location] for location in wanted if location in found]
 
 
 def _many(forecasts: Sequence[pb.LocationForecast], start: date, width: int) -> Table:
@@ -137,11 +143,12 @@ def _one(console: Console, found: pb.LocationForecast, start: date, horizon: int
     table.add_row(
         "Use", f"{found.per_working_day:,.1f} on a working day, by {source}; {found.spoilage:.1%} spoiled"
     )
-    early, late = found.run_dry_early or "later", found.run_dry_late or "later"
+    early, late = found.run_dry_early, found.run_dry_late or "later than that"
     beyond = Text(f"not within {horizon} days", "green")
     runs_dry = _when(found.run_dry, start) if found.run_dry else beyond
     table.add_row("Runs dry", runs_dry)
-    table.add_row("80 % interval", f"{early} to {late}")
+    if early:
+        table.add_row("80 % interval", f"{early} to {late}")
     table.add_row(
         "Reorder point", f"{found.reorder_point:,} blanks, for {_days(found.lead_days)} of delivery"
     )

@@ -59,6 +59,17 @@ def not_delivering(contract: Contract, what: str) -> FailedPrecondition:
     )
 
 
+def not_owing(contract: Contract) -> FailedPrecondition:
+    """The refusal to let a supplier owe again what came, under a contract that has ended."""
+    return FailedPrecondition(
+        "CONTRACT_ENDED",
+        f"Contract {contract.contract_id} is {contract.state}: its supplier owes nothing any more.",
+        field="transfer_id",
+        remedy="Correct the stock itself: count it, or book it as used or spoiled.",
+        metadata={"contract_id": contract.contract_id, "state": contract.state},
+    )
+
+
 def exceeded(contract_id: str, owed: int, delivered: int, field: str = "serials") -> FailedPrecondition:
     """The refusal of a delivery that is larger than what the supplier still owes."""
     return FailedPrecondition(

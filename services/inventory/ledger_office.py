@@ -9,8 +9,10 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from services.common.errors import FailedPrecondition, InvalidArgument
-from services.inventory import items, tables
+from services.inventory import delivery, items, tables
 from services.inventory import pending as pendings
+from services.inventory.contract import ContractState
+from services.inventory.contract_store import ContractStore
 from services.inventory.desk import Desk, Event
 from services.inventory.items import Item
 from services.inventory.ledger import Account, Condition, Kind, Line, Transfer
@@ -193,11 +195,19 @@ class LedgerOffice:
         source, target = found.lines[0].target, found.lines[0].source
         if target.condition is Condition.ON_HAND:
             self._require_open(target)
+        if target.condition is Condition.OUTSTANDING:
+            self._require_owing(target)
         event = Event(Kind.STOCK_REVERSED, found.subject, reason, reverses=transfer_id)
         if not found.serials:
             self._desk.shift(source, target, quantity, "transfer_id")
             return self._desk.record(event, [Line(source, target, quantity)])
         return self._desk.move_ranges(event, source, target, found.serials, field="transfer_id")
+
+    def _require_owing(self, owed: Account) -> None:
+        """Nobody owes anything any more under a contract that has ended."""
+        contract = ContractStore(self._desk.store.connection).locked(owed.place, "transfer_id")
+        if contract.state is not ContractState.ACTIVE:
+            raise delivery.not_owing(contract)
 
     def _require_open(self, account: Account) -> None:
         MovementStore(self._desk.store.connection).require_open(Location(account.place), "transfer_id")

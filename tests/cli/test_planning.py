@@ -123,6 +123,8 @@ def test_a_code_that_no_place_has_is_not_taken_for_an_empty_place(
     unknown = tunggal(command, code, *options)
     assert unknown.exit_code == 1
     assert unknown.stderr.startswith("error: LOCATION_UNKNOWN")
+    assert tunggal("books", code, *options).stderr.startswith("error: LOCATION_UNKNOWN")
+    assert "nothing there" in done("books", "33.74", *options)
     empty = done(command, "33.74", *options)
     assert "Kota Semarang" in empty or "nothing to forecast" in empty
 
@@ -163,6 +165,7 @@ def test_a_forecast_of_the_country_is_drawn_however_many_places_there_are(
 ) -> None:
     """The service sends the days of a few places at once; those that run dry first are asked one by one."""
     monkeypatch.setattr(planning_service, "_MOST_PATHS", 1)
+    monkeypatch.setattr("cli.forecast._AT_ONCE", 1)
     monkeypatch.setattr(plots, "_MOST_PANELS", 1)
     picture = tmp_path / "country.svg"
     done("forecast", *options, "--plot", str(picture))
@@ -269,6 +272,21 @@ def test_a_statement_tells_who_was_sent_away_and_what_was_there(options: tuple[s
     assert nothing.stderr.startswith("error: NO_STATEMENT")
 
 
+def test_who_was_sent_away_is_recorded_and_listed_beside_what_the_books_had(options: tuple[str, ...]) -> None:
+    reason = "habis [red]sampai[/] Senin"
+    said = done(
+        "refusal", "record", BEKASI, "--people", "3", "--reason", reason, "--operator", "siti", *options
+    )
+    assert "3 sent away at 32.16. The books had" in said
+    listed = done("refusal", "list", BEKASI, "--contradicted", *options)
+    assert reason in listed
+    assert "WIB" in listed
+    assert "Nobody was sent away." in done("refusal", "list", "33.74", *options)
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%S")
+    early = tunggal("refusal", "record", BEKASI, "--reason", "none", "--at", tomorrow, *options)
+    assert early.stderr.startswith("error: EVENT_IN_FUTURE")
+
+
 def test_published_statements_are_verified_without_asking_anybody(
     options: tuple[str, ...], tmp_path: Path
 ) -> None:
@@ -282,6 +300,20 @@ def test_published_statements_are_verified_without_asking_anybody(
     assert "32.76" in (published / "index.html").read_text()
     verify = ("statement", "verify", str(published), "--key", str(published / "key.pem"))
     assert "genuine, unbroken and consistent" in done(*verify)
+    soon = (datetime.now(UTC) + timedelta(days=2)).date().isoformat()
+    early = tunggal(*verify, "--through", soon)
+    assert early.exit_code == 2
+    assert f"days up to {soon} are missing" in early.stdout
+
+    newest = max((published / "32.76").glob("*.json"))
+    text = newest.read_text()
+    newest.unlink()
+    short = json.loads(done(*verify, "--json"))
+    assert [note for note in short["notes"] if note.startswith("32.76: ends on")]
+    newest.write_text("{" + text)
+    broken = tunggal(*verify)
+    assert broken.stderr.startswith("error: NO_STATEMENT")
+    newest.write_text(text)
 
     file = sorted((published / BEKASI).glob("*.json"))[2]
     content = json.loads(file.read_text())
@@ -322,11 +354,12 @@ def test_movements_and_balances_are_written_as_csv_and_parquet(
 
 def test_delivery_notes_are_mended_line_by_line(options: tuple[str, ...], tmp_path: Path) -> None:
     file = tmp_path / "notes.csv"
-    file.write_text(f"contract_id,delivery_note,first_serial,last_serial\n{CONTRACT}/1,SJ-9,5,x\n")
+    file.write_text(f"contract_id,delivery_note,first_serial,last_serial\n{CONTRACT}/1,SJ-9,5,[/x]\n")
     wrong = tunggal("import", "delivery-notes", str(file), *options)
     assert wrong.exit_code == 1
     assert "nothing was booked" in " ".join(wrong.stdout.split()), "the path may be of any length"
     assert "last_serial" in wrong.stdout
+    assert "'[/x]' is no serial number" in wrong.stdout
     file.write_text(f"contract_id,delivery_note,first_serial,last_serial\n{CONTRACT}/1,SJ-9,20001,20010\n")
     full = tunggal("import", "delivery-notes", str(file), "--dry-run", *options)
     assert full.exit_code == 1

@@ -7,10 +7,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from tunggal.inventory.v1 import contracts_pb2 as pb
+from tunggal.inventory.v1 import ledger_pb2
 
 from services.common.clock import FixedClock
 from services.common.errors import FailedPrecondition, InvalidArgument, TunggalError
+from services.inventory import tables
 from tests.inventory.inventory_office import CONTRACT, Office
 
 LICENCE = "ABIS-2014-01"
@@ -273,3 +276,26 @@ def test_one_thing_of_the_exit_register_is_one_however_it_is_written(office: Off
     with pytest.raises(InvalidArgument) as error:
         say("   ", "ATTESTED")
     assert error.value.field == "name"
+
+
+@pytest.mark.parametrize("end", ["TERMINATE", "CLOSE"])
+def test_what_came_under_a_contract_that_has_ended_is_not_owed_again(office: Office, end: str) -> None:
+    in_force(office, "RIB-2020", terms("CONSUMABLES", item="ribbon", quantity=40))
+    received = {"contract_id": "RIB-2020", "delivery_note": "SJ-9", "location": "32.16"}
+    for _ in range(2):
+        office.do(pb.ReceiveSupplyRequest, **received, quantity=20)
+    with office.database.read() as connection:
+        came = tables.transfer.c
+        query = sa.select(came.transfer_id).where(came.kind == "supply.received").order_by(came.entry)
+        first, second = connection.scalars(query)
+    reverse = ledger_pb2.ReverseTransferRequest
+    office.do(reverse, transfer_id=second, reason="counted twice")
+    assert read(office, "RIB-2020").outstanding == 20
+    if end == "CLOSE":
+        office.do(pb.ReceiveSupplyRequest, **received, quantity=20)
+    office.step("RIB-2020", end)
+    with pytest.raises(FailedPrecondition) as error:
+        office.do(reverse, transfer_id=first, reason="counted twice")
+    assert (error.value.reason, error.value.field) == ("CONTRACT_ENDED", "transfer_id")
+    assert read(office, "RIB-2020").outstanding == 0
+    office.check_books()
