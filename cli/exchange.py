@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from tunggal.inventory.v1 import exchange_pb2 as pb
 from tunggal.inventory.v1.exchange_pb2_grpc import ExchangeServiceStub
@@ -133,12 +134,15 @@ def delivery_notes(
         answer = ExchangeServiceStub(channel).ImportDeliveryNotes(request, timeout=120)
     console = Console()
     if answer.faults:
-        table = Table(header_style="bold", title=f"{file}: nothing was booked", title_justify="left")
+        table = Table(
+            header_style="bold", title=f"{escape(str(file))}: nothing was booked", title_justify="left"
+        )
         table.add_column("Line", justify="right")
         for column in ("Column", "Problem", "What to do"):
             table.add_column(column)
         for fault in answer.faults:
-            table.add_row(str(fault.line), fault.column or "–", fault.problem, fault.remedy)
+            # What the file has is no markup.
+            table.add_row(str(fault.line), fault.column or "–", escape(fault.problem), escape(fault.remedy))
         console.print(table)
         raise typer.Exit(1)
     done = "can be taken into stock" if dry_run else "taken into stock"

@@ -11,6 +11,7 @@ import typer
 from google.protobuf.message import Message
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from tunggal.inventory.v1.stock_pb2 import SerialRange
 
@@ -109,5 +110,6 @@ def tabulate(
     for number, column in enumerate(columns):
         table.add_column(column, no_wrap=number == 0, overflow="fold")
     for one in found:
-        table.add_row(*row(one))
+        # People's own words are no markup.
+        table.add_row(*map(escape, row(one)))
     Console().print(table)

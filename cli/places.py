@@ -1,8 +1,11 @@
-"""Names of locations for people: "Kabupaten Bekasi" beside 32.16."""
+"""Locations for people: "Kabupaten Bekasi" beside 32.16, and the time that it is there."""
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from services.common.errors import NotFound
+from services.common.zones import zone_of
 from services.enroll.regions import bundled
 
 CENTRE = "ID"
@@ -34,6 +37,12 @@ def require_known(location: str) -> None:
         if province
         else "Codes are those of the civil registry: 32 is Jawa Barat, 32.16 Kabupaten Bekasi.",
     )
+
+
+def local_time(moment: datetime, location: str) -> str:
+    """An aware moment as "2026-03-02 08:30 WIB", in the location's own time."""
+    zone = zone_of(location)
+    return f"{moment.astimezone(zone.offset):%Y-%m-%d %H:%M} {zone.short}"
 
 
 def parent_of(location: str) -> str | None:

@@ -115,6 +115,7 @@ def _show_put_aside(found: Sequence[PutAside], console: Console) -> None:
             console.print(
                 f"  blank {each.serial} of {each.location}, job {each.job_id} {each.untold}".rstrip(),
                 soft_wrap=True,
+                markup=False,
                 highlight=False,
             )
 

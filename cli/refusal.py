@@ -12,7 +12,7 @@ from tunggal.inventory.v1.movements_pb2_grpc import MovementServiceStub
 from cli.errors import readable
 from cli.movements import Item, Where, every, new_id, tabulate, tell
 from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, Operator, TlsDir, connect
-from cli.statement_words import clock
+from cli.places import local_time
 
 app = typer.Typer(help="Record who was sent away for want of stock, and look at it.", no_args_is_help=True)
 
@@ -61,14 +61,16 @@ def show(
     tabulate(
         found,
         ("Location", "When", "People", "Told", "Books"),
-        lambda each: (each.location, _when(each), f"{each.people:,}", each.reason, _books(each)),
+        lambda each: (
+            each.location,
+            local_time(each.event_time.ToDatetime(UTC), each.location),
+            f"{each.people:,}",
+            each.reason,
+            _books(each),
+        ),
         as_json=as_json,
         nothing="Nobody was sent away.",
     )
-
-
-def _when(refusal: pb.Refusal) -> str:
-    return clock(refusal.event_time.ToDatetime(UTC).isoformat(), refusal.location)
 
 
 def _books(refusal: pb.Refusal) -> str:

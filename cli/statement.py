@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -20,9 +20,8 @@ from tunggal.inventory.v1.statements_pb2_grpc import StatementServiceStub
 
 from cli.errors import missing_extra, readable
 from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, TlsDir, connect
-from cli.places import name_of
+from cli.places import local_time, name_of
 from cli.statement_check import Findings, check, trusted_keys
-from cli.statement_words import clock
 from services.common.errors import InvalidArgument, NotFound
 from services.inventory.statement.verify import Published
 
@@ -67,10 +66,8 @@ def show(
     console.print(
         f"[bold]{location} {name_of(location)}[/], {content['day']}, statement no. {content['sequence']}"
     )
-    console.print(
-        f"from {clock(content['from'], location)} to {clock(content['until'], location)}, {content['zone']}",
-        style="dim",
-    )
+    first, after = (_local(content[name], location) for name in ("from", "until"))
+    console.print(f"from {first} to {after}, {content['zone']}", style="dim", highlight=False)
     table = Table("Item", "Condition", header_style="bold")
     for column in ("Opening", "Added", "Removed", "Closing"):
         table.add_column(column, justify="right")
@@ -80,7 +77,7 @@ def show(
     console.print(table)
     for refused in content["refusals"]:
         console.print(
-            f"{refused['people']} people were sent away at {clock(refused['time'], location)}:",
+            f"{refused['people']} people were sent away at {_local(refused['time'], location)}:",
             style="red",
             end=" ",
             highlight=False,
@@ -174,6 +171,10 @@ def _show_findings(found: Findings) -> None:
         console.print(f"note: {note}", style="yellow", markup=False)
     verdict = "[red]not genuine[/]" if found.faults else "[green]genuine, unbroken and consistent[/]"
     console.print(f"{found.statements:,} statements of {len(found.chains):,} locations: {verdict}.")
+
+
+def _local(moment: str, location: str) -> str:
+    return local_time(datetime.fromisoformat(moment), location)
 
 
 def _day(text: str, field: str) -> str:

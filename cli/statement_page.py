@@ -119,7 +119,7 @@ def _template(name: str) -> Any:
     environment = Environment(
         loader=PackageLoader("cli", "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    for each in (words.thousands, words.long_day, words.clock, words.time_of_day, words.kind, words.item):
+    for each in (words.thousands, words.long_day, words.clock, words.kind, words.item):
         environment.filters[each.__name__] = each
     return environment.get_template(name)
 

@@ -132,9 +132,3 @@ def clock(moment: str, location: str) -> str:
     zone = zone_of(location)
     local = datetime.fromisoformat(moment).astimezone(zone.offset)
     return f"{short_day(local.date())} pukul {local:%H.%M} {zone.short}"
-
-
-def time_of_day(moment: str, location: str) -> str:
-    """A moment in UTC as "08.30 WIB" of the location."""
-    zone = zone_of(location)
-    return f"{datetime.fromisoformat(moment).astimezone(zone.offset):%H.%M} {zone.short}"
