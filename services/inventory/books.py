@@ -8,7 +8,7 @@ picked after ``shift`` are still there when they are taken. SQLite has one write
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from types import ModuleType
 from typing import Any
 
@@ -18,7 +18,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from services.inventory import days, tables
 from services.inventory.custody import CustodyStep
 from services.inventory.holdings import Holdings
-from services.inventory.ledger import NEGATIVE, Account, Kind, Line, OverdrawnError, Transfer
+from services.inventory.ledger import NEGATIVE, Account, Kind, Line, OverdrawnError, OvertakenError, Transfer
 from services.inventory.serials import SerialRange
 
 _account, _line, _transfer = tables.account, tables.line, tables.transfer
@@ -27,20 +27,27 @@ _given = sa.bindparam
 #: The longest range is a lot of a whole contract, at most 10⁹ blanks: 30 bits.
 _WIDTHS = range(31)
 
+# The time of an account never goes back, whatever the clocks of replicas say.
+_MOMENT = _given("moment", type_=_account.c.last_time.type)
+_LATER = sa.case(
+    (sa.or_(_account.c.last_time.is_(None), _account.c.last_time < _MOMENT), _MOMENT),
+    else_=_account.c.last_time,
+)
+
 # The statements of every posting are built once: building one costs more than SQLite takes to run it.
 # Parameters of updates must not have names of columns, which SQLAlchemy keeps for the new values.
 _SUBTRACT = (
     sa.update(_account)
     .where(_account.c.code == _given("of_code"), _account.c.balance >= _given("less"))
-    .values(balance=_account.c.balance - _given("less"))
-    .returning(_account.c.closed_through)
+    .values(balance=_account.c.balance - _given("less"), last_time=_LATER)
+    .returning(_account.c.closed_through, _account.c.last_time)
 )
 # What an account below zero gets back: never more than it is below.
 _REPAY = (
     sa.update(_account)
     .where(_account.c.code == _given("of_code"), _account.c.balance <= -_given("less"))
-    .values(balance=_account.c.balance + _given("less"))
-    .returning(_account.c.closed_through)
+    .values(balance=_account.c.balance + _given("less"), last_time=_LATER)
+    .returning(_account.c.closed_through, _account.c.last_time)
 )
 _BALANCE = sa.select(_account.c.balance).where(_account.c.code == _given("of_code"))
 _RECORD, _RECORD_LINE, _LATE = sa.insert(_transfer), sa.insert(_line), sa.insert(tables.late_event)
@@ -72,11 +79,12 @@ def _add_statement(dialect: ModuleType) -> sa.Insert:
         condition=_given("condition"),
         balance=_given("balance"),
         closed_through=last_closed,
+        last_time=_MOMENT,
     )
     added: sa.Insert = insert.on_conflict_do_update(
         index_elements=[_account.c.code],
-        set_={"balance": _account.c.balance + insert.excluded.balance},
-    ).returning(_account.c.closed_through)
+        set_={"balance": _account.c.balance + insert.excluded.balance, "last_time": _LATER},
+    ).returning(_account.c.closed_through, _account.c.last_time)
     return added
 
 
@@ -86,8 +94,10 @@ _ADD = {"postgresql": _add_statement(postgresql), "sqlite": _add_statement(sqlit
 class Books(Holdings):
     """Ledger and custody over one open transaction."""
 
-    def __init__(self, connection: sa.Connection) -> None:
+    def __init__(self, connection: sa.Connection, moment: datetime | None = None) -> None:
         super().__init__(connection)
+        #: When everything in this transaction is booked.
+        self.moment = moment
         #: Kinds of the transfers recorded so far, for the metrics.
         self.recorded: list[Kind] = []
         #: Given to every transfer of a batch that is booked as one.
@@ -98,7 +108,8 @@ class Books(Holdings):
     def shift(self, source: Account, target: Account, quantity: int) -> None:
         """Move ``quantity`` from one balance to the other and lock both accounts.
 
-        Raises :class:`OverdrawnError` when ``source`` has less and may not go below zero.
+        Raises :class:`OverdrawnError` when ``source`` has less and may not go below zero, and
+        :class:`OvertakenError` when one of them was booked on later than :attr:`moment`.
         """
         for account, change in sorted(
             ((source, -quantity), (target, quantity)), key=lambda side: side[0].code
@@ -241,30 +252,38 @@ class Books(Holdings):
         ]
 
     def _add(self, account: Account, change: int) -> None:
-        closed = self.connection.scalar(
+        row = self.connection.execute(
             _ADD[self.connection.dialect.name],
             {
+                "moment": self.moment,
                 "code": account.code,
                 "place": account.place,
                 "item": account.item,
                 "condition": account.condition,
                 "balance": change,
             },
-        )
-        self._note(closed)
+        ).one()
+        self._note(account, row)
 
     def _take_from(self, account: Account, quantity: int) -> None:
         """Bring the balance nearer to zero, never beyond."""
         statement = _REPAY if account.condition in NEGATIVE else _SUBTRACT
-        enough = self.connection.execute(statement, {"of_code": account.code, "less": quantity}).first()
+        asked = {"of_code": account.code, "less": quantity, "moment": self.moment}
+        enough = self.connection.execute(statement, asked).first()
         if enough is None:
             balance = self.connection.scalar(_BALANCE, {"of_code": account.code})
             raise OverdrawnError(account, abs(balance or 0), quantity)
-        self._note(enough.closed_through)
+        self._note(account, enough)
 
-    def _note(self, closed: date | None) -> None:
+    def _note(self, account: Account, row: sa.Row[Any]) -> None:
+        closed = row.closed_through
         if closed is not None and (self._closed is None or closed > self._closed):
             self._closed = closed
+        if self.moment is None or row.last_time is None or row.last_time <= self.moment:
+            return
+        # A clock that is days behind is set, not helped: `record` says so.
+        if self._closed is None or days.day_of(self.moment) > self._closed:
+            raise OvertakenError(account, row.last_time)
 
 
 def _to_line(row: sa.Row[Any]) -> Line:

@@ -48,6 +48,7 @@ class Desk:
     def __init__(self, store: Store, clerk: Clerk) -> None:
         self.store = store
         self.books = store.books
+        self.books.moment = clerk.now
         self.clerk = clerk
 
     def person(self, operator: str) -> Person:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -15,10 +16,11 @@ from services.common.clock import Clock
 from services.common.db import Database
 from services.common.grouping import GroupCommit
 from services.inventory.desk import Clerk, Desk
-from services.inventory.ledger import Kind
+from services.inventory.ledger import Kind, OvertakenError
 from services.inventory.metrics import Transfers
 from services.inventory.store import Store
 
+A = TypeVar("A")
 R = TypeVar("R", bound=Message)
 
 #: Who acts when nobody asked.
@@ -46,9 +48,9 @@ class Journal:
         """
         booked: list[Kind] = []
 
-        def transaction(connection: Connection) -> list[str]:
+        def transaction(connection: Connection, now: datetime) -> list[str]:
             booked.clear()
-            store, now = Store(connection), self._clock.now()
+            store = Store(connection)
             changed = work(Desk(store, Clerk(ITSELF, now, new_id)))
             for resource in changed:
                 audit.append(
@@ -63,7 +65,7 @@ class Journal:
             booked.extend(store.books.recorded)
             return changed
 
-        changed = self._database.run(transaction)
+        changed = self._run(transaction)
         self._transfers.count(booked)
         return changed
 
@@ -82,11 +84,11 @@ class Journal:
         digest = requests.digest_of(request)
         booked: list[Kind] = []
 
-        def transaction(connection: Connection) -> R:
+        def transaction(connection: Connection, now: datetime) -> R:
             booked.clear()  # an earlier attempt was rolled back
 
             def first_time() -> R:
-                store, now = Store(connection), self._clock.now()
+                store = Store(connection)
                 answer, resource = work(Desk(store, Clerk(actor, now, new_id)))
                 audit.append(
                     connection,
@@ -104,6 +106,20 @@ class Journal:
                 connection, method, request, response_type, first_time, digest=digest, clock=self._clock
             )
 
-        answer = self._database.run(transaction)
+        answer = self._run(transaction)
         self._transfers.count(booked)
         return answer
+
+    def _run(self, transaction: Callable[[Connection, datetime], A]) -> A:
+        """Run it as of now; where others were later on its accounts, once more as of then."""
+        earliest: datetime | None = None
+
+        def attempt(connection: Connection) -> A:
+            now = self._clock.now()
+            return transaction(connection, now if earliest is None else max(earliest, now))
+
+        while True:
+            try:
+                return self._database.run(attempt)
+            except OvertakenError as overtaken:
+                earliest = overtaken.until

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from services.common.errors import Aborted
 from services.inventory.serials import SerialRange
 
 _ITEM = re.compile(r"[a-z][a-z0-9-]{0,31}")
@@ -188,6 +189,20 @@ class Transfer:
     def serials(self) -> tuple[SerialRange, ...]:
         """The serials that it moved."""
         return tuple(line.serials for line in self.lines if line.serials is not None)
+
+
+class OvertakenError(Aborted):
+    """Somebody booked on an account at :attr:`until`, later than this transaction wants to: its clock is
+    behind, or it has waited for the other. It begins again, and books no earlier than that.
+    """
+
+    def __init__(self, account: Account, until: datetime) -> None:
+        super().__init__(
+            "OVERTAKEN",
+            f"{account.code} was booked on at {until:%Y-%m-%d %H:%M:%S} UTC, after this began.",
+            remedy="Send the same request again.",
+        )
+        self.until = until
 
 
 class OverdrawnError(Exception):

@@ -35,7 +35,8 @@ item = sa.Table(
 )
 
 # Balance of each account. The row is the lock of the account and of all its holdings. No day up to
-# `closed_through` can be booked on any more; `closed_balance` is the balance at its end.
+# `closed_through` can be booked on any more; `closed_balance` is the balance at its end. `last_time` is when
+# it was last booked on: nothing is booked on it before that.
 account = sa.Table(
     "account",
     METADATA,
@@ -46,6 +47,7 @@ account = sa.Table(
     sa.Column("balance", sa.BigInteger, nullable=False),
     sa.Column("closed_through", sa.Date),
     sa.Column("closed_balance", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("last_time", UtcDateTime),
     sa.CheckConstraint(
         "(condition IN ('contracted', 'found', 'borrowed') AND balance <= 0) "
         "OR (condition NOT IN ('contracted', 'found', 'borrowed') AND balance >= 0)",
