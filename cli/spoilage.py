@@ -117,7 +117,7 @@ def listed(
             one.reason,
             person(one.booked_by),
             word(pb.SpoilageState, one.state),
-            person(one.reviewed_by),
+            ", ".join(person(each.reviewed_by) for each in one.reviews),
         ),
         as_json=as_json,
         nothing="No spoilage.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,7 +19,7 @@ from services.inventory.requisition import Requisition, RequisitionState
 from services.inventory.reversal import Reversal, ReversalState
 from services.inventory.serials import SerialRange
 from services.inventory.site import Site, SiteState
-from services.inventory.spoilage import Destruction, DestructionState, SpoilageState
+from services.inventory.spoilage import Destruction, DestructionState, Review, SpoilageState
 from services.inventory.stock_count import CountState, Sheet, StockCount
 from services.inventory.withdrawal import Cause, Withdrawal
 
@@ -47,6 +48,9 @@ class MovementStore:
         )
         self.withdrawals: Records[Withdrawal] = Records(
             connection, tables.withdrawal, Withdrawal, "withdrawal_id", {"cause": Cause}
+        )
+        self.reviews: Records[Review] = Records(
+            connection, tables.spoilage_review, Review, "spoilage_id", {"state": SpoilageState}
         )
         self.conveyances: Records[Conveyance] = Records(
             connection,
@@ -85,6 +89,13 @@ class MovementStore:
     def sheets_of(self, count_id: str) -> list[Sheet]:
         """The sheets of a count, in the order of their rounds."""
         return self.sheets.where(tables.count_sheet.c.count_id == count_id)
+
+    def reviews_of(self, spoilage_ids: Sequence[str]) -> dict[str, list[Review]]:
+        """Every word said of each of these spoilages, oldest first."""
+        found: dict[str, list[Review]] = {spoilage_id: [] for spoilage_id in spoilage_ids}
+        for review in self.reviews.where(tables.spoilage_review.c.spoilage_id.in_(spoilage_ids)):
+            found[review.spoilage_id].append(review)
+        return found
 
     def unaccepted(self, location: Location, item: str) -> int:
         """Spoiled units of a location that no reviewer has accepted."""

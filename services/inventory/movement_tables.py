@@ -125,6 +125,18 @@ spoilage = sa.Table(
     sa.Index("spoilage_subject", "subject"),
 )
 
+# What reviewers said, each word written once; `spoilage` has the last one.
+spoilage_review = sa.Table(
+    "spoilage_review",
+    METADATA,
+    entry(),
+    sa.Column("spoilage_id", sa.ForeignKey("spoilage.spoilage_id"), nullable=False, index=True),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("person", _PERSON, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("review", _REASON, nullable=False),
+)
+
 # A card that came back from its holder and is held at `location`. Written once: what became of it is custody.
 withdrawal = sa.Table(
     "withdrawal",

@@ -45,6 +45,17 @@ class Spoilage:
     subject: str = ""
 
 
+@dataclass(frozen=True)
+class Review:
+    """What ``person`` said of a spoilage. Written once: who changes their word leaves the one before."""
+
+    spoilage_id: str
+    state: SpoilageState
+    person: str
+    at: datetime
+    review: str
+
+
 class DestructionState(StrEnum):
     """PREPARED → WITNESSED."""
 

@@ -13,7 +13,7 @@ from services.inventory.movement_store import MovementStore
 from services.inventory.people import require_other
 from services.inventory.refusal import in_future
 from services.inventory.scrap import Scrap
-from services.inventory.spoilage import Destruction, DestructionState, Spoilage, SpoilageState
+from services.inventory.spoilage import Destruction, DestructionState, Review, Spoilage, SpoilageState
 from services.inventory.statement.signing import Signer
 
 
@@ -53,6 +53,7 @@ class SpoilageOffice:
             review=review,
         )
         self._desk.store.spoilages.save(after)
+        self._store.reviews.add(Review(spoilage_id, after.state, person.signature, self._now, review))
         return after
 
     def prepare(self, goods: Goods, method: str, operator: str) -> Destruction:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import grpc
 from tunggal.inventory.v1 import spoilage_pb2 as pb
 from tunggal.inventory.v1 import spoilage_pb2_grpc
@@ -25,7 +27,7 @@ from services.inventory.goods import Goods
 from services.inventory.journal import Journal
 from services.inventory.location import parse
 from services.inventory.movement_store import MovementStore
-from services.inventory.spoilage import Destruction, DestructionState, Spoilage, SpoilageState
+from services.inventory.spoilage import Destruction, DestructionState, Review, Spoilage, SpoilageState
 from services.inventory.spoilage_office import SpoilageOffice
 from services.inventory.statement.signing import Signer
 
@@ -65,7 +67,7 @@ class SpoilageService(Adapter, spoilage_pb2_grpc.SpoilageServiceServicer):
             booked = SpoilageOffice(desk, self._signer).spoil(
                 _goods(request), request.reason, moment(request, "event_time"), request.operator
             )
-            return pb.SpoilStockResponse(spoilage=_spoilage(booked)), f"spoilage/{booked.spoilage_id}"
+            return pb.SpoilStockResponse(spoilage=_spoilage(booked, {})), f"spoilage/{booked.spoilage_id}"
 
         return self._book(context, request, pb.SpoilStockResponse, work)
 
@@ -78,7 +80,9 @@ class SpoilageService(Adapter, spoilage_pb2_grpc.SpoilageServiceServicer):
             reviewed = SpoilageOffice(desk, self._signer).review(
                 request.spoilage_id, request.accepted, request.review, request.operator
             )
-            return pb.ReviewSpoilageResponse(spoilage=_spoilage(reviewed)), f"spoilage/{reviewed.spoilage_id}"
+            known = MovementStore(desk.store.connection).reviews_of([reviewed.spoilage_id])
+            answer = pb.ReviewSpoilageResponse(spoilage=_spoilage(reviewed, known))
+            return answer, f"spoilage/{reviewed.spoilage_id}"
 
         return self._book(context, request, pb.ReviewSpoilageResponse, work)
 
@@ -93,7 +97,10 @@ class SpoilageService(Adapter, spoilage_pb2_grpc.SpoilageServiceServicer):
             page = store.spoilages.page(
                 after(request.page_token), paging.page_size(request.page_size), *wanted
             )
-        return pb.ListSpoilageResponse(spoilage=map(_spoilage, page.items), next_page_token=token(page))
+            known = MovementStore(store.connection).reviews_of([each.spoilage_id for each in page.items])
+        return pb.ListSpoilageResponse(
+            spoilage=[_spoilage(each, known) for each in page.items], next_page_token=token(page)
+        )
 
     def PrepareDestruction(
         self, request: pb.PrepareDestructionRequest, context: grpc.ServicerContext
@@ -173,7 +180,7 @@ def _goods(request: pb.SpoilStockRequest | pb.PrepareDestructionRequest) -> Good
     return Goods(parse(request.location, "location"), request.item, request.quantity, ranges(request.serials))
 
 
-def _spoilage(value: Spoilage) -> pb.Spoilage:
+def _spoilage(value: Spoilage, reviews: Mapping[str, Sequence[Review]]) -> pb.Spoilage:
     return pb.Spoilage(
         spoilage_id=value.spoilage_id,
         location=value.location,
@@ -185,5 +192,15 @@ def _spoilage(value: Spoilage) -> pb.Spoilage:
         time=messages.timestamp(value.at),
         reviewed_by=value.reviewed_by or "",
         review_time=messages.timestamp(value.review_time),
+        review=value.review,
+        reviews=map(_review, reviews.get(value.spoilage_id, ())),
+    )
+
+
+def _review(value: Review) -> pb.SpoilageReview:
+    return pb.SpoilageReview(
+        state=_STATES[value.state],
+        reviewed_by=value.person,
+        time=messages.timestamp(value.at),
         review=value.review,
     )

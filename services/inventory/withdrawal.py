@@ -72,6 +72,17 @@ def disagrees(chip_uid: str, serial: int, bound: str) -> FailedPrecondition:
     )
 
 
+def before_it_was_out(serial: int, since: datetime) -> InvalidArgument:
+    """The refusal of a card that is said to have come back before anybody had it."""
+    return InvalidArgument(
+        "EVENT_BEFORE_CARD",
+        f"The card of blank {serial} is out since {since:%Y-%m-%d %H:%M} UTC; it did not come back before.",
+        field="event_time",
+        remedy="Send the moment at which it came back, or none for now.",
+        metadata={"serial": str(serial), "out_since": since.isoformat()},
+    )
+
+
 def not_out(serial: int, account: Account) -> FailedPrecondition:
     """The refusal to take back a card that nobody has."""
     there = account.condition is Condition.WITHDRAWN

@@ -54,6 +54,9 @@ class WithdrawalOffice:
         card, _ = held
         if card.condition is not Condition.CONSUMED:
             raise withdrawals.not_out(serial, card)
+        out_since = self._desk.books.custody(serial)[-1].book_time
+        if event_time is not None and event_time < out_since:
+            raise withdrawals.before_it_was_out(serial, out_since)
         event = Event(
             Kind.CARD_WITHDRAWN,
             self._desk.clerk.new_id(),

@@ -87,6 +87,12 @@ def test_stock_spoils_with_a_reason_and_a_reviewer(stocked: Office) -> None:
     assert error.value.reason == "SECOND_PERSON_NEEDED"
     said = review(stocked, booked.spoilage_id)
     assert (said.state, said.reviewed_by) == (pb.SPOILAGE_STATE_ACCEPTED, "operator/cli:budi")
+    review(stocked, booked.spoilage_id, accepted=False, operator="citra")
+    (listed,) = stocked.send(pb.ListSpoilageRequest()).spoilage
+    assert [(word.reviewed_by, word.state) for word in listed.reviews] == [
+        ("operator/cli:budi", pb.SPOILAGE_STATE_ACCEPTED),
+        ("operator/cli:citra", pb.SPOILAGE_STATE_QUESTIONED),
+    ]
     stocked.check_books()
 
 

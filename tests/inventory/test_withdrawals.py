@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from google.protobuf.timestamp_pb2 import Timestamp
 from tunggal.inventory.v1 import exchange_pb2, ledger_pb2, spoilage_pb2, stock_pb2
 from tunggal.inventory.v1 import withdrawals_pb2 as pb
 
+from services.common.clock import FixedClock
 from services.common.errors import FailedPrecondition, NotFound, PermissionDenied, TunggalError
 from services.inventory.exchange.service import ExchangeService
 from tests.inventory.inventory_office import BEKASI, CENTRE, DKI, Office
@@ -158,3 +161,16 @@ def test_a_card_that_came_back_was_used_and_says_so(office: Office, card: stock_
     withdraw(office, cause=pb.WITHDRAWAL_CAUSE_DECEASED)
     (used,) = service.ListUsedBlanks(request, None).blanks
     assert (used.serial, used.spoiled, used.withdrawn) == (card.serial, False, "DECEASED")
+
+
+def test_a_card_does_not_come_back_before_anybody_had_it(
+    office: Office, card: stock_pb2.Blank, clock: FixedClock
+) -> None:
+    out_since = clock.now()
+    clock.advance(timedelta(hours=2))
+    early = Timestamp()
+    early.FromDatetime(out_since - timedelta(minutes=1))
+    error = refusal(TunggalError, office, event_time=early)
+    assert (error.reason, error.field) == ("EVENT_BEFORE_CARD", "event_time")
+    early.FromDatetime(out_since + timedelta(minutes=1))
+    assert withdraw(office, event_time=early).event_time == early

@@ -70,6 +70,7 @@ class Spoilage(_message.Message):
     REVIEWED_BY_FIELD_NUMBER: _builtins.int
     REVIEW_TIME_FIELD_NUMBER: _builtins.int
     REVIEW_FIELD_NUMBER: _builtins.int
+    REVIEWS_FIELD_NUMBER: _builtins.int
     spoilage_id: _builtins.str
     """Identifier made by the service (UUID)."""
     location: _builtins.str
@@ -96,6 +97,10 @@ class Spoilage(_message.Message):
     def review_time(self) -> _timestamp_pb2.Timestamp:
         """When; absent before."""
 
+    @_builtins.property
+    def reviews(self) -> _containers.RepeatedCompositeFieldContainer[Global___SpoilageReview]:
+        """Every word that reviewers have said of it, oldest first; the last one counts."""
+
     def __init__(
         self,
         *,
@@ -110,14 +115,51 @@ class Spoilage(_message.Message):
         reviewed_by: _builtins.str = ...,
         review_time: _timestamp_pb2.Timestamp | None = ...,
         review: _builtins.str = ...,
+        reviews: _abc.Iterable[Global___SpoilageReview] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["review_time", b"review_time", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["booked_by", b"booked_by", "item", b"item", "location", b"location", "quantity", b"quantity", "reason", b"reason", "review", b"review", "review_time", b"review_time", "reviewed_by", b"reviewed_by", "spoilage_id", b"spoilage_id", "state", b"state", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booked_by", b"booked_by", "item", b"item", "location", b"location", "quantity", b"quantity", "reason", b"reason", "review", b"review", "review_time", b"review_time", "reviewed_by", b"reviewed_by", "reviews", b"reviews", "spoilage_id", b"spoilage_id", "state", b"state", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Spoilage: _TypeAlias = Spoilage  # noqa: Y015
+
+@_typing.final
+class SpoilageReview(_message.Message):
+    """What a reviewer said of a spoilage at some time."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    REVIEWED_BY_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    REVIEW_FIELD_NUMBER: _builtins.int
+    state: Global___SpoilageState.ValueType
+    """Whether the reason holds."""
+    reviewed_by: _builtins.str
+    """Who said so: certificate and operator."""
+    review: _builtins.str
+    """What they had seen."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        state: Global___SpoilageState.ValueType = ...,
+        reviewed_by: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        review: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["review", b"review", "reviewed_by", b"reviewed_by", "state", b"state", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SpoilageReview: _TypeAlias = SpoilageReview  # noqa: Y015
 
 @_typing.final
 class Destruction(_message.Message):
