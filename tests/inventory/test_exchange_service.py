@@ -80,7 +80,8 @@ def test_a_dry_run_finds_the_faults_and_books_nothing(books: Books) -> None:
     assert not load(books, HEADER + "KTP-2017-03,SJ-1,1,1000\n", dry_run=True).faults
     assert on_hand(books) == 0
     answer = load(books, HEADER + "KTP-2017-03,SJ-1,1,1000\nKTP-2017-03,SJ-2,900,2000\n", dry_run=True)
-    assert "are in line 2 already" in answer.faults[0].problem
+    (fault,) = answer.faults
+    assert "are in line 2 already" in fault.problem
     with books.database.read() as connection:
         assert connection.execute(tables.lot.select()).first() is None
 

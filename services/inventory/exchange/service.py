@@ -49,7 +49,9 @@ class ExchangeService(Adapter, exchange_pb2_grpc.ExchangeServiceServicer):
         )
 
         def work(desk: Desk) -> tuple[pb.ImportDeliveryNotesResponse, str]:
-            lots, refused = importing.book(desk, lines)
+            # A line that contradicts another one is told so once, and not of what the other would have booked.
+            known = {fault.line for fault in faults}
+            lots, refused = importing.book(desk, [line for line in lines if line.line not in known])
             answer.ClearField("faults")
             answer.faults.extend(
                 _fault(each) for each in sorted([*faults, *refused], key=lambda each: each.line)
