@@ -43,7 +43,6 @@ def entitlement(contracts: Sequence[Contract], day: date) -> Entitlement:
     licences = [contract for contract in contracts if contract.kind is ContractKind.ABIS_LICENCE]
     maintenance = [contract for contract in contracts if contract.kind is ContractKind.MAINTENANCE]
     licence_until, maintenance_until = _covered(licences, day), _covered(maintenance, day)
-    in_force = [contract for contract in licences if contract.valid_on(day)]
     gaps = [
         _gap(name, found, day)
         for name, found, until in (
@@ -54,8 +53,7 @@ def entitlement(contracts: Sequence[Contract], day: date) -> Entitlement:
     ]
     allowed = not gaps
     until = min(licence_until, maintenance_until) if licence_until and maintenance_until else None
-    people = _ceiling([contract.max_people for contract in in_force])
-    searches = _ceiling([contract.max_searches_per_day for contract in in_force])
+    people, searches = _ceilings(licences, day)
     return Entitlement(
         day=day,
         allowed=allowed,
@@ -64,7 +62,7 @@ def entitlement(contracts: Sequence[Contract], day: date) -> Entitlement:
         until=until,
         licence_until=licence_until,
         maintenance_until=maintenance_until,
-        reason=_granted(people, searches, until) if allowed else " ".join(gaps),
+        reason=_granted(licences, day, until) if until else " ".join(gaps),
         contracts=tuple(
             contract.contract_id for contract in (*licences, *maintenance) if contract.valid_on(day)
         ),
@@ -84,8 +82,12 @@ def _covered(contracts: Sequence[Contract], day: date) -> date | None:
             return covered
 
 
-def _ceiling(ceilings: Sequence[int]) -> int:
-    return 0 if 0 in ceilings else sum(ceilings)
+def _ceilings(licences: Sequence[Contract], day: date) -> tuple[int, int]:
+    """People, and searches a day, by all licences in force on that day."""
+    in_force = [contract for contract in licences if contract.valid_on(day)]
+    people = [contract.max_people for contract in in_force]
+    searches = [contract.max_searches_per_day for contract in in_force]
+    return (0 if 0 in people else sum(people)), (0 if 0 in searches else sum(searches))
 
 
 def _gap(name: str, contracts: Sequence[Contract], day: date) -> str:
@@ -95,9 +97,26 @@ def _gap(name: str, contracts: Sequence[Contract], day: date) -> str:
     return text + (f"; the next begins on {min(begins)}." if begins else ", and none follows.")
 
 
-def _granted(people: int, searches: int, until: date | None) -> str:
+def _granted(licences: Sequence[Contract], day: date, until: date) -> str:
+    ceilings = _ceilings(licences, day)
+    text = f"Licensed and maintained until {until}{_within(ceilings)}"
+    for later in _steps(licences, day, until):
+        if _ceilings(licences, later) != ceilings:
+            return f"{text}, from {later} on{_within(_ceilings(licences, later)) or ' without a ceiling'}."
+    return f"{text}."
+
+
+def _steps(licences: Sequence[Contract], day: date, until: date) -> list[date]:
+    """Days after ``day`` and up to ``until`` on which a licence begins, or is in force no more."""
+    begins = {c.valid_from for c in licences if c.valid_from is not None}
+    ends = {c.valid_until + timedelta(days=1) for c in licences if c.valid_until and c.valid_until < date.max}
+    return sorted(each for each in begins | ends if day < each <= until)
+
+
+def _within(ceilings: tuple[int, int]) -> str:
     limits = [
-        f"{number:,} {what}" for number, what in ((people, "people"), (searches, "searches a day")) if number
+        f"{number:,} {what}"
+        for number, what in zip(ceilings, ("people", "searches a day"), strict=True)
+        if number
     ]
-    within = f" for at most {' and '.join(limits)}" if limits else ""
-    return f"Licensed and maintained until {until}{within}."
+    return f" for at most {' and '.join(limits)}" if limits else ""
