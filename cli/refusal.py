@@ -12,7 +12,8 @@ from tunggal.inventory.v1.movements_pb2_grpc import MovementServiceStub
 from cli.errors import readable
 from cli.movements import Item, Where, every, new_id, tabulate, tell
 from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, Operator, TlsDir, connect
-from cli.places import local_time
+from cli.places import local_time, name_of
+from services.common.errors import NotFound
 
 app = typer.Typer(help="Record who was sent away for want of stock, and look at it.", no_args_is_help=True)
 
@@ -33,6 +34,13 @@ def record(
     as_json: AsJson = False,
 ) -> None:
     """Record that people were sent away. It will be published with the day's statement."""
+    if not name_of(location):
+        raise NotFound(
+            "LOCATION_UNKNOWN",
+            f"there is no region {location}",
+            field="LOCATION",
+            remedy="Write the regency's code, such as 32.16, or its site, 32.16:mall-01.",
+        )
     request = pb.RecordRefusalRequest(
         request_id=new_id(), location=location, item=item, people=people, reason=reason, operator=operator
     )

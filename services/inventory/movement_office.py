@@ -213,6 +213,7 @@ class MovementOffice:
         if moment > self._now:
             raise refusal.in_future("event_time", moment)
         Closing(self._store.connection).require_open(self._now)
+        self._require_known(location)
         balances = Balances(self._store.connection).at(moment, location, item)
         made = Refusal(
             refusal_id=self._desk.clerk.new_id(),
@@ -227,6 +228,15 @@ class MovementOffice:
         )
         self._store.refusals.add(made)
         return made
+
+    def _require_known(self, location: Location) -> None:
+        """Raise :class:`NotFound` for a site that nobody opened and that never had stock: a code mistyped would
+        have a statement every day, for ever. A regency may refuse people before its first blank comes.
+        """
+        if ":" not in location or self._store.sites.get(location) is not None:
+            return
+        if not Balances(self._store.connection).now(location, ""):
+            raise sites.unknown(location)
 
     def _requisition(self, requisition_id: str) -> Requisition:
         found = self._store.requisitions.get(requisition_id, lock=True)

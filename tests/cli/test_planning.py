@@ -285,6 +285,9 @@ def test_who_was_sent_away_is_recorded_and_listed_beside_what_the_books_had(opti
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%S")
     early = tunggal("refusal", "record", BEKASI, "--reason", "none", "--at", tomorrow, *options)
     assert early.stderr.startswith("error: EVENT_IN_FUTURE")
+    for mistyped, problem in (("32.98", "LOCATION_UNKNOWN"), (f"{BEKASI}:mal-01", "SITE_UNKNOWN")):
+        nowhere = tunggal("refusal", "record", mistyped, "--reason", "none", *options)
+        assert nowhere.stderr.startswith(f"error: {problem}")
 
 
 def test_published_statements_are_verified_without_asking_anybody(
