@@ -230,8 +230,8 @@ class MovementOffice:
         return made
 
     def _require_known(self, location: Location) -> None:
-        """Raise :class:`NotFound` for a site that nobody opened and that never had stock: a code mistyped would
-        have a statement every day, for ever. A regency may refuse people before its first blank comes.
+        """Raise :class:`NotFound` for a site that nobody opened and that never had stock: a code mistyped
+        would have a statement every day, for ever. A regency may refuse people before its first blank comes.
         """
         if ":" not in location or self._store.sites.get(location) is not None:
             return
