@@ -334,6 +334,33 @@ def test_a_site_whose_event_is_over_has_no_demand_and_gets_nothing(desk: Books) 
     assert carry_out(desk, plan.plan_id).state == pb.PLAN_STATE_CARRIED_OUT
 
 
+def test_a_store_where_a_box_got_wet_prints_no_cards(desk: Books) -> None:
+    desk.stock_up(10_000)
+    desk.ship("32", 5_000)
+    desk.ship(BEKASI, 1_000)
+    for card in range(5):
+        desk.print_card(BEKASI, f"04AA00000{card}")
+    desk.wet("32", 500)
+    desk.close_day()
+    assert set(forecast(desk)) == {BEKASI}
+    assert [share.location for share in propose(desk, scope="ID").shares] == [BEKASI]
+
+
+def test_a_wet_box_is_no_way_to_handle_cards(desk: Books) -> None:
+    desk.stock_up(10_000)
+    desk.ship(BEKASI, 2_000)
+    for day in range(4):
+        for card in range(10):
+            desk.print_card(BEKASI, f"04AA{day:03}{card:03}")
+        if day == 2:
+            desk.wet(BEKASI, 500)
+        desk.close_day()
+    bekasi = forecast(desk, BEKASI)[BEKASI]
+    # 500 of 540 blanks were lost, but in one day.
+    assert bekasi.spoilage < 0.21
+    assert bekasi.per_working_day < 30
+
+
 @pytest.mark.parametrize(("a_year", "short"), [(3_000_000, 500_000), (5_000_000, 2_500_000)])
 def test_seven_million_blanks_are_short_by_half_a_million_with_the_date(
     desk: Books, a_year: int, short: int

@@ -83,7 +83,7 @@ def read(store: Store, region: Location, now: datetime, default_lead_days: int) 
 
 
 def forecast(books: Books, horizon: int) -> Ahead:
-    """The outlook of each location but closed sites, ordered by code, and of the gate."""
+    """The outlook of each location that prints, ordered by code, and of the gate."""
     locations = books.locations
     if not locations:
         return Ahead([])
@@ -93,8 +93,7 @@ def forecast(books: Books, horizon: int) -> Ahead:
     sites = outlook.with_spoilage(
         [_site(books, location, supply) for location, supply in zip(locations, supplies, strict=True)], rates
     )
-    # A closed site tells how the others' days differ, but has none ahead.
-    ahead = [row for row, location in enumerate(locations) if location not in books.closed]
+    ahead = [row for row, location in enumerate(locations) if _prints(books, row, location)]
     if not ahead:
         return Ahead([])
     return outlook.look_ahead(
@@ -107,6 +106,15 @@ def forecast(books: Books, horizon: int) -> Ahead:
         horizon,
         books.elsewhere,
     )
+
+
+def _prints(books: Books, row: int, location: str) -> bool:
+    """Whether cards are made there: not at a site that has closed, nor in a store where a box got wet. Their
+    history tells how days differ, but they have no days ahead.
+    """
+    if location in books.closed:
+        return False
+    return location in books.reports or books.used is None or bool(books.used.consumed[row].any())
 
 
 def _demand(books: Books, calendar: WorkCalendar) -> tuple[Demand, outlook.Array]:

@@ -29,6 +29,8 @@ from services.inventory.shipping import Shipping
 
 #: Working days in which those who wait are served where nothing else is known of the use.
 _MONTH: Final = 20
+#: Blanks on a working day, of a place that needs no share: it stopped years ago.
+_HARDLY_USED: Final = 0.01
 #: Days of use by which stock may differ from what a plan reckoned with, and more for each day since.
 _DRIFT: Final = 2.0
 _DRIFT_A_DAY: Final = 1.0
@@ -61,7 +63,11 @@ def propose(
             field="available",
             remedy="Plan with a smaller lot, from another source, or once the next delivery is in.",
         )
-    looks = [look for look in forecast(books, 30).outlooks if look.location != source and _per_day(look) > 0]
+    looks = [
+        look
+        for look in forecast(books, 30).outlooks
+        if look.location != source and _per_day(look) >= _HARDLY_USED
+    ]
     calendar = country.calendar_around(books.today, 3650)
     needs = [
         runout.Need(
