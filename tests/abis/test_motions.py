@@ -73,6 +73,14 @@ def test_smoothed_votes_are_those_of_the_twin() -> None:
     assert (motions.smooth(padded)[1:-1, 1:-1, 1:-1] == oracle.smoothed(raw.astype(np.float64))).all()
 
 
+def test_above_and_below_smoothed_votes_lies_nothing_whatever_lay_there_before() -> None:
+    votes = np.zeros((motions.TURNS + 2, 6, 8), np.uint16)
+    before = [np.full(votes.shape, 257, np.uint16) for _ in range(200)]
+    del before
+    smoothed = [motions.smooth(votes.copy()) for _ in range(50)]
+    assert not any(each[1:-1, [0, -1]].any() for each in smoothed)
+
+
 def test_peaks_are_the_highest_bins_of_which_no_two_are_neighbours() -> None:
     votes = np.zeros((34, 14, 16), np.uint16)
     votes[1:-1, 1:-1, 1:-1] = np.random.default_rng(6).integers(1, 60_000, (32, 12, 14))

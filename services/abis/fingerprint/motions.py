@@ -48,7 +48,8 @@ def one_two_one(values: U16, at: int, step: int, out: U16, to: int, size: int) -
 def smooth(votes: U16) -> U16:
     """Votes (turns + 2, rows, columns) blurred by 1 2 1 in each direction; the turn is a circle.
 
-    Planes 1 to turns count. The outermost rows and columns must be empty, and are none of the result.
+    Planes 1 to turns count. The outermost rows and columns must be empty. Those rows are empty in the result
+    too; the columns are none of it.
     """
     planes, rows, columns = votes.shape
     size = rows * columns
@@ -63,6 +64,9 @@ def smooth(votes: U16) -> U16:
         one_two_one(flat, t * size, size, first, 0, size)
         one_two_one(first, columns, columns, second, columns, inner)
         one_two_one(second, columns, 1, line, t * size + columns, inner)
+        # A peak in the next row looks there for its neighbour.
+        out[t, 0] = 0
+        out[t, rows - 1] = 0
     return out
 
 
