@@ -10,6 +10,8 @@ UV := 0.13.9
 PEOPLE ?= 20
 FINGERPRINTS ?=
 SEED ?=
+# Test processes. Each has databases and card readers of its own, and waits about as much as it computes.
+WORKERS ?= 2
 
 ##@ Start here
 
@@ -27,15 +29,17 @@ setup: ## Install what is missing (apt, .venv, buf); seconds when nothing is
 demo: setup ## Live one day of a regency: PEOPLE=20, FINGERPRINTS=DIR, SEED=N
 	@$(BIN)/tunggal demo --people $(PEOPLE) $(if $(FINGERPRINTS),--fingerprints "$(FINGERPRINTS)") $(if $(SEED),--seed $(SEED))
 
+# In a new checkout the kernels take a minute to compile: beside lint, which uses one core.
 .PHONY: test
-test: setup lint ## Set-up, lint and every test
-	@$(BIN)/pytest
+test: setup ## Set-up, lint and every test: WORKERS=2
+	@$(BIN)/python -c "import bench.population, services.abis.app, sim.fingerprints" & $(MAKE) --no-print-directory lint && wait
+	@$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 ##@ While working
 
 .PHONY: test-fast
 test-fast: ## Tests without those that start the whole suite
-	@$(BIN)/pytest -m "not slow" --ignore=tests/integration --ignore=tests/faults
+	@$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile -m "not slow" --ignore=tests/integration --ignore=tests/faults
 
 .PHONY: lint
 lint: ## ruff, mypy, import-linter, buf
