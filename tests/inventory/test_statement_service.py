@@ -16,8 +16,11 @@ from tunggal.inventory.v1 import statements_pb2 as pb
 from services.common import audit
 from services.common.clock import FixedClock
 from services.common.errors import FailedPrecondition
+from services.inventory import days
+from services.inventory.closing import Closing
 from services.inventory.refusal_metrics import Refusals
 from services.inventory.statement.content import GENESIS
+from services.inventory.statement.issuing import issue
 from services.inventory.statement.verify import Published, faults
 from tests.inventory.inventory_office import BEKASI, new_id
 from tests.inventory.planning_books import Books
@@ -274,6 +277,22 @@ def test_days_of_a_downtime_are_made_up_for_at_once(books: Books) -> None:
     books.night()
     published = listed(books)
     assert len(published) == 6
+    assert faults(published, keys(books)) == []
+
+
+def test_days_of_a_long_downtime_are_made_in_steps_that_others_can_wait_for(books: Books) -> None:
+    books.clock.advance(timedelta(days=20))
+    now = books.clock.now()
+    with books.database.transaction() as connection:
+        Closing(connection).close(days.closable(now), now)
+    for first in (MONDAY, MONDAY + timedelta(days=3)):
+        with books.database.transaction() as connection:
+            made = issue(connection, books.signer, now, most_days=3)
+        assert sorted({day for _, day in made}) == [first + timedelta(days=k) for k in range(3)]
+    assert len(books.clerk.catch_up()) == 14
+    assert books.clerk.catch_up() == []
+    published = listed(books)
+    assert len(published) == 20
     assert faults(published, keys(books)) == []
 
 

@@ -17,6 +17,8 @@ from services.inventory.statement.store import StatementStore
 
 #: Seconds between two looks for a day that was closed.
 _PAUSE: Final = 5.0
+#: Days of one transaction, after a long downtime: on SQLite everybody else waits for it to end.
+_DAYS_AT_ONCE: Final = 14
 
 _log = get_logger()
 
@@ -37,7 +39,10 @@ class StatementClerk:
             store = StatementStore(connection)
             if store.last_closed() == store.last_day():
                 return []
-        return self._journal.keep("IssueStatements", self._issue)
+        made: list[str] = []
+        while step := self._journal.keep("IssueStatements", self._issue):
+            made += step
+        return made
 
     def run(self, stop: threading.Event) -> None:
         """Catch up again and again until ``stop`` is set; a database that is away is tried again."""
@@ -51,5 +56,5 @@ class StatementClerk:
                 return
 
     def _issue(self, desk: Desk) -> list[str]:
-        made = issue(desk.store.connection, self._signer, desk.clerk.now)
+        made = issue(desk.store.connection, self._signer, desk.clerk.now, most_days=_DAYS_AT_ONCE)
         return sorted({f"statements/{day}" for _, day in made})

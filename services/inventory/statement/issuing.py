@@ -13,9 +13,11 @@ from services.inventory.statement.store import Issued, StatementStore
 from services.inventory.statement.verify import Published
 
 
-def issue(connection: sa.Connection, signer: Signer, now: datetime) -> list[tuple[str, date]]:
-    """Make the statements of every closed day that has none, oldest first; location and day of each that was
-    made.
+def issue(
+    connection: sa.Connection, signer: Signer, now: datetime, *, most_days: int | None = None
+) -> list[tuple[str, date]]:
+    """Make the statements of every closed day that has none, oldest first, of at most ``most_days``; location
+    and day of each that was made.
 
     Several replicas may try at once: one makes them, the others find them made.
     """
@@ -26,6 +28,8 @@ def issue(connection: sa.Connection, signer: Signer, now: datetime) -> list[tupl
     heads = store.heads()
     opening = {} if day is None else store.opening(day)
     made: list[tuple[str, date]] = []
+    if last is not None and day is not None and most_days is not None:
+        last = min(last, day + timedelta(days=most_days - 1))
     if last is not None and day is not None and day <= last:
         store.remember(signer, now)
     while last is not None and day is not None and day <= last:
