@@ -8,7 +8,7 @@ from itertools import pairwise
 import sqlalchemy as sa
 
 from services.common import audit
-from services.inventory import tables
+from services.inventory import set_aside, tables
 from services.inventory.ledger import BLANK, NEGATIVE, STOCK, Account, Condition
 
 _account, _line, _holding, _lot = tables.account, tables.line, tables.holding, tables.lot
@@ -19,9 +19,10 @@ def findings(connection: sa.Connection) -> list[str]:
 
     The trial balance of each item is zero, no balance has the wrong sign, every balance is the sum of its
     lines, closed balances and what came after them add up, the serials in custody are each delivered serial
-    once and agree with the balances, and the audit chain is whole.
+    once and agree with the balances, what is set aside belongs to something open, and the audit chain is
+    whole.
     """
-    found = [*_balances(connection), *_custody(connection)]
+    found = [*_balances(connection), *_custody(connection), *set_aside.findings(connection)]
     broken = audit.verify(connection)
     if broken is not None:
         found.append(f"The audit log is broken at entry {broken}.")

@@ -193,6 +193,9 @@ class LedgerOffice:
         self._desk.unspoil(found.subject, "transfer_id", agreed=agreed)
         quantity = sum(line.quantity for line in found.lines)
         source, target = found.lines[0].target, found.lines[0].source
+        if target.condition is Condition.PENDING:
+            # Its two phases have ended: nobody could post or void it any more.
+            target = target.to(Condition.ON_HAND)
         if target.condition is Condition.ON_HAND:
             self._require_open(target)
         if target.condition is Condition.OUTSTANDING:

@@ -7,12 +7,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from tunggal.inventory.v1 import ledger_pb2, movements_pb2, spoilage_pb2, stock_pb2
 from tunggal.inventory.v1 import reversals_pb2 as pb
 
 from services.common.clock import FixedClock
 from services.common.errors import TunggalError
-from services.inventory import adapter
+from services.inventory import adapter, tables
 from tests.inventory.inventory_office import BEKASI, CENTRE, DKI, Office
 
 A_DAY = timedelta(days=1)
@@ -195,3 +196,48 @@ def test_what_a_reviewer_has_seen_spoiled_takes_two_to_be_whole_again(stocked: O
     assert alone.reason == "REVERSAL_NEEDS_TWO"
     approve(stocked, propose(stocked, transfer_id=transfer_id).reversal_id)
     assert stocked.level(CENTRE) == {"on_hand": 1000}
+
+
+@pytest.mark.parametrize("item", ["blank", "ribbon"])
+def test_what_two_phases_moved_comes_back_to_free_stock(
+    stocked: Office, clock: FixedClock, item: str
+) -> None:
+    """Their first phase has ended for good: what went back to it could be neither posted nor voided."""
+    stocked.supply("ribbon", 10)
+    before = stocked.balances()
+    order = ledger_pb2.NewTransfer(
+        item=item, quantity=4, from_location=CENTRE, to_location=DKI, reason="perhaps"
+    )
+    order.pending_until.FromDatetime(clock.now() + A_DAY)
+    (opened,) = stocked.do(ledger_pb2.PostTransfersRequest, transfers=[order]).transfers
+    stocked.do(ledger_pb2.PostPendingRequest, transfer_id=opened.transfer_id)
+    posted_id = last_transfer(stocked)
+    back = stocked.do(ledger_pb2.ReverseTransferRequest, transfer_id=posted_id, reason="not needed").transfer
+    assert {line.to_account for line in back.lines} == {
+        "ID/on-hand" if item == "blank" else "ID/ribbon/on-hand"
+    }
+    assert stocked.balances() == before
+    assert stocked.reserve(CENTRE).serial == 1
+    stocked.check_books()
+
+
+def last_transfer(office: Office) -> str:
+    with office.database.read() as connection:
+        newest = sa.select(tables.transfer.c.transfer_id).order_by(tables.transfer.c.entry.desc()).limit(1)
+        return str(connection.scalar(newest))
+
+
+def test_the_check_of_the_books_names_stock_that_is_set_aside_for_nothing(stocked: Office) -> None:
+    reserved = stocked.reserve(CENTRE)
+    allocated = stocked.allocate(CENTRE, DKI, 5)
+    stocked.check_books()
+    with stocked.database.transaction() as connection:
+        for key, made, ended in (
+            (tables.reservation.c.reservation_id, reserved.reservation_id, "released"),
+            (tables.allocation.c.allocation_id, allocated.allocation_id, "received"),
+        ):
+            connection.execute(sa.update(key.table).where(key == made).values(state=ended))
+    assert list(stocked.send(ledger_pb2.CheckBooksRequest()).findings) == [
+        "ID/allocated has 5 set aside, 0 of it for something that is open.",
+        "ID/reserved has 1 set aside, 0 of it for something that is open.",
+    ]
