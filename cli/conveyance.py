@@ -15,7 +15,6 @@ from cli.movements import (
     Reason,
     Serials,
     Where,
-    every,
     new_id,
     person,
     ranges,
@@ -26,6 +25,7 @@ from cli.movements import (
     written,
 )
 from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, Operator, TlsDir, connect
+from cli.pages import every
 
 app = typer.Typer(help="Send what is to be destroyed to where it is destroyed.", no_args_is_help=True)
 

@@ -17,7 +17,6 @@ from cli.movements import (
     Reason,
     Serials,
     Where,
-    every,
     new_id,
     person,
     ranges,
@@ -27,6 +26,7 @@ from cli.movements import (
     written,
 )
 from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, Operator, TlsDir, connect
+from cli.pages import every
 
 app = typer.Typer(
     help="Count free stock: two people who see neither books nor each other, a third who approves.",

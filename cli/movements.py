@@ -74,18 +74,6 @@ def person(signature: str) -> str:
     return operator or caller
 
 
-def every(call: Callable[[Any], Any], request: Any, field: str) -> list[Any]:
-    """All pages of a list."""
-    request.page_size = 1000
-    found: list[Any] = []
-    while True:
-        answer = call(request)
-        found += getattr(answer, field)
-        if not answer.next_page_token:
-            return found
-        request.page_token = answer.next_page_token
-
-
 def tell(answer: Message, sentence: str, *, as_json: bool) -> None:
     """Print what was done, and what somebody does next."""
     typer.echo(to_json(answer) if as_json else sentence)

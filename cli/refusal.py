@@ -10,8 +10,9 @@ from tunggal.inventory.v1 import movements_pb2 as pb
 from tunggal.inventory.v1.movements_pb2_grpc import MovementServiceStub
 
 from cli.errors import readable
-from cli.movements import Item, Where, every, new_id, tabulate, tell
+from cli.movements import Item, Where, new_id, tabulate, tell
 from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, Operator, TlsDir, connect
+from cli.pages import every
 from cli.places import local_time, name_of
 from services.common.errors import NotFound
 

@@ -9,8 +9,9 @@ from tunggal.inventory.v1 import movements_pb2 as pb
 from tunggal.inventory.v1.movements_pb2_grpc import MovementServiceStub
 
 from cli.errors import readable
-from cli.movements import Item, Reason, Where, every, new_id, person, tabulate, tell, units, word
+from cli.movements import Item, Reason, Where, new_id, person, tabulate, tell, units, word
 from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, Operator, TlsDir, connect
+from cli.pages import every
 
 app = typer.Typer(help="Ask for stock, and grant it as a second person.", no_args_is_help=True)
 

@@ -11,8 +11,9 @@ from tunggal.inventory.v1.ledger_pb2_grpc import LedgerServiceStub
 from tunggal.inventory.v1.reversals_pb2_grpc import ReversalServiceStub
 
 from cli.errors import readable
-from cli.movements import Reason, every, new_id, person, tabulate, tell, word
+from cli.movements import Reason, new_id, person, tabulate, tell, word
 from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, Operator, TlsDir, connect
+from cli.pages import every
 from services.common.errors import InvalidArgument
 
 app = typer.Typer(

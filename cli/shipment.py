@@ -12,8 +12,9 @@ from tunggal.inventory.v1.inventory_pb2_grpc import InventoryServiceStub
 from tunggal.inventory.v1.movements_pb2_grpc import MovementServiceStub
 
 from cli.errors import readable
-from cli.movements import Item, Reason, Where, every, new_id, ranges, tabulate, tell, units, word, written
+from cli.movements import Item, Reason, Where, new_id, ranges, tabulate, tell, units, word, written
 from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, Operator, TlsDir, connect
+from cli.pages import every
 
 app = typer.Typer(
     help="Send stock from one location to another and confirm what arrived.", no_args_is_help=True

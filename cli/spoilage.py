@@ -18,7 +18,6 @@ from cli.movements import (
     Reason,
     Serials,
     Where,
-    every,
     new_id,
     person,
     ranges,
@@ -29,6 +28,7 @@ from cli.movements import (
     written,
 )
 from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, Operator, TlsDir, connect
+from cli.pages import every
 
 app = typer.Typer(help="Book stock as spoiled, and review it as a second person.", no_args_is_help=True)
 destruction = typer.Typer(

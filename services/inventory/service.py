@@ -247,6 +247,7 @@ class InventoryService(Adapter, inventory_pb2_grpc.InventoryServiceServicer):
         """Counts blanks by location and condition."""
         region, item = parse(request.location or CENTRE, "location"), request.item or BLANK
         with self._read() as store:
+            store.item(item)
             balances = Balances(store.connection).stock(region, item)
             contracted, outstanding = Balances(store.connection).promised(item)
         return pb.GetStockResponse(

@@ -129,6 +129,13 @@ def test_a_code_that_no_place_has_is_not_taken_for_an_empty_place(
     assert "Kota Semarang" in empty or "nothing to forecast" in empty
 
 
+def test_an_item_that_no_catalogue_has_is_not_taken_for_an_empty_shelf(options: tuple[str, ...]) -> None:
+    unknown = tunggal("stock", "--item", "paper", *options)
+    assert unknown.exit_code == 1
+    assert unknown.stderr.startswith("error: ITEM_UNKNOWN")
+    assert "no ribbon in the whole country" in done("stock", "--item", "ribbon", *options)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
