@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 
-def every(call: Callable[[Any], Any], request: Any, field: str) -> list[Any]:
-    """All of a list: what is in ``field`` of each page that ``call`` answers to ``request``."""
+def paged(call: Callable[[Any], Any], request: Any, field: str) -> Iterator[Any]:
+    """One after the other what is in ``field`` of all the pages that ``call`` answers to ``request``."""
     request.page_size = 1000
-    found: list[Any] = []
     while True:
         page = call(request)
-        found += getattr(page, field)
+        yield from getattr(page, field)
         if not page.next_page_token:
-            return found
+            return
         request.page_token = page.next_page_token
+
+
+def every(call: Callable[[Any], Any], request: Any, field: str) -> list[Any]:
+    """All of such a list."""
+    return list(paged(call, request, field))

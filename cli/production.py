@@ -17,6 +17,7 @@ from tunggal.cardperso.v1.production_pb2_grpc import ProductionServiceStub
 
 from cli.errors import readable
 from cli.options import CARDPERSO, DEFAULT_TLS_DIR, AsJson, CardPersoEndpoint, Operator, TlsDir, connect
+from cli.pages import every
 
 station = typer.Typer(help="Stations that make cards: readers with their printers.", no_args_is_help=True)
 batch = typer.Typer(help="Orders for a number of cards of a regency's queue.", no_args_is_help=True)
@@ -148,15 +149,9 @@ def batches(
     cardperso: CardPersoEndpoint = CARDPERSO, tls_dir: TlsDir = DEFAULT_TLS_DIR, as_json: AsJson = False
 ) -> None:
     """List all batches and count their cards."""
-    found: list[pb.Batch] = []
-    token = ""
     with connect("cardperso", cardperso, tls_dir) as channel:
-        while True:
-            page = ProductionServiceStub(channel).ListBatches(pb.ListBatchesRequest(page_token=token))
-            found += page.batches
-            token = page.next_page_token
-            if not token:
-                break
+        list_batches = ProductionServiceStub(channel).ListBatches
+        found: list[pb.Batch] = every(list_batches, pb.ListBatchesRequest(), "batches")
     _show_batches(found, as_json=as_json)
 
 

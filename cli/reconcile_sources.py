@@ -7,10 +7,9 @@ inventory tells that it belongs to another day or another place.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, timedelta
-from typing import Any
 
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -22,6 +21,7 @@ from tunggal.inventory.v1 import exchange_pb2, inventory_pb2, stock_pb2
 from tunggal.inventory.v1.exchange_pb2_grpc import ExchangeServiceStub
 from tunggal.inventory.v1.inventory_pb2_grpc import InventoryServiceStub
 
+from cli.pages import paged
 from cli.reconciliation import Consumed, Issued, Personalized, PutAside
 from services.inventory import days
 
@@ -137,7 +137,7 @@ def _consumed(channel: grpc.Channel, scope: Scope) -> Iterator[Consumed]:
     request = exchange_pb2.ListUsedBlanksRequest(
         location=scope.region, first_day=eve.isoformat() if eve else ""
     )
-    for each in _pages(ExchangeServiceStub(channel).ListUsedBlanks, request, "blanks"):
+    for each in paged(ExchangeServiceStub(channel).ListUsedBlanks, request, "blanks"):
         if not each.spoiled:
             yield Consumed(each.serial, each.location, each.chip_uid, each.day, each.withdrawn)
 
@@ -147,7 +147,7 @@ def _jobs(channel: grpc.Channel) -> list[Personalized]:
     found: dict[str, Personalized] = {}
     for state in _MADE:
         request = cardperso_pb2.ListCardJobsRequest(state=state)
-        for job in _pages(CardPersoServiceStub(channel).ListCardJobs, request, "jobs"):
+        for job in paged(CardPersoServiceStub(channel).ListCardJobs, request, "jobs"):
             found[job.job_id] = Personalized(
                 job.job_id,
                 job.blank_serial,
@@ -164,7 +164,7 @@ def _jobs(channel: grpc.Channel) -> list[Personalized]:
 def _records(channel: grpc.Channel) -> Iterator[Issued]:
     for status in _WITH_CARD:
         request = enroll_pb2.ListRecordsRequest(status=status)
-        for record in _pages(EnrollServiceStub(channel).ListRecords, request, "records"):
+        for record in paged(EnrollServiceStub(channel).ListRecords, request, "records"):
             yield Issued(
                 record.record_id,
                 record.region,
@@ -178,7 +178,7 @@ def _put_aside(station: grpc.Channel, stock: grpc.Channel, scope: Scope) -> Iter
     """Blanks that jobs have spoiled, and what has become of them in the inventory."""
     for state in _LOST:
         request = cardperso_pb2.ListCardJobsRequest(state=state)
-        for job in _pages(CardPersoServiceStub(station).ListCardJobs, request, "jobs"):
+        for job in paged(CardPersoServiceStub(station).ListCardJobs, request, "jobs"):
             created, changed = _day(job.create_time), _day(job.update_time)
             if not job.blank_serial or not scope.has_place(job.location):
                 continue
@@ -205,16 +205,6 @@ def _blank(channel: grpc.Channel, serial: int) -> stock_pb2.Blank | None:
         if error.code() is grpc.StatusCode.NOT_FOUND:
             return None
         raise
-
-
-def _pages(call: Callable[[Any], Any], request: Any, field: str) -> Iterator[Any]:
-    request.page_size = 1000
-    while True:
-        answer = call(request)
-        yield from getattr(answer, field)
-        if not answer.next_page_token:
-            return
-        request.page_token = answer.next_page_token
 
 
 def _day(stamp: Timestamp) -> str:

@@ -20,6 +20,7 @@ from tunggal.inventory.v1.statements_pb2_grpc import StatementServiceStub
 
 from cli.errors import missing_extra, readable
 from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, TlsDir, connect
+from cli.pages import paged
 from cli.places import local_time, name_of
 from cli.statement_check import Findings, check, trusted_keys
 from services.common.errors import InvalidArgument, NotFound
@@ -190,13 +191,6 @@ def _listed(
     channel: grpc.Channel, location: str, *, below: bool = False, first: str = "", last: str = ""
 ) -> Iterator[Published]:
     stub = StatementServiceStub(channel)
-    request = pb.ListStatementsRequest(
-        location=location, with_below=below, first_day=first, last_day=last, page_size=1000
-    )
-    while True:
-        answer = stub.ListStatements(request)
-        for each in answer.statements:
-            yield Published(each.content, each.signature, each.key_id)
-        if not answer.next_page_token:
-            return
-        request.page_token = answer.next_page_token
+    request = pb.ListStatementsRequest(location=location, with_below=below, first_day=first, last_day=last)
+    for found in paged(stub.ListStatements, request, "statements"):
+        yield Published(found.content, found.signature, found.key_id)

@@ -30,6 +30,7 @@ from cli.options import (
     TlsDir,
     connect,
 )
+from cli.pages import paged
 from services.common.errors import InvalidArgument, NotFound, TunggalError, remote_error
 
 
@@ -83,14 +84,8 @@ def _is_nik(who: str) -> bool:
 
 
 def _under_nik(stub: EnrollServiceStub, nik: str) -> list[str]:
-    records: list[str] = []
-    token = ""
-    while True:
-        page = stub.ListRecords(enroll_pb2.ListRecordsRequest(nik=nik, page_token=token))
-        records += [record.record_id for record in page.records]
-        token = page.next_page_token
-        if not token:
-            break
+    request = enroll_pb2.ListRecordsRequest(nik=nik)
+    records = [record.record_id for record in paged(stub.ListRecords, request, "records")]
     if not records:
         raise NotFound(
             "NIK_NOT_FOUND",
