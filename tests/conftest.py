@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 TRUST_DOMAIN = "tunggal.local"
 _MEMORY = "/dev/shm"
+_HEIR = 'read _; kill -QUIT "$1"; while kill -0 "$1"; do sleep 0.1; done; rm -rf "$2"'
+"""Waits for the end of its input, which comes when we die in whatever way, and then ends PostgreSQL."""
 
 # How fast an example runs depends on what else the machine does.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -76,6 +78,11 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
         fcntl.flock(lock, fcntl.LOCK_EX)
         server = get_server(directory / "data", cleanup_mode="delete", start=False)
     _start(server)
+    heir = subprocess.Popen(
+        ["/bin/sh", "-c", _HEIR, "sh", str(server.get_postmaster_info().pid), str(directory)],
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+    )
     try:
         with psycopg.connect(server.get_uri(), autocommit=True) as connection:
             connection.execute("ALTER SYSTEM SET fsync = off")
@@ -83,6 +90,8 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
             connection.execute("SELECT pg_reload_conf()")
         yield server
     finally:
+        heir.kill()
+        heir.communicate()
         server.cleanup()
         shutil.rmtree(directory, ignore_errors=True)
 
