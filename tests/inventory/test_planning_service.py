@@ -708,6 +708,15 @@ def test_a_restated_denominator_never_rewrites_history(books: Books) -> None:
     assert round(before.needed_per_working_day) == 14_703
 
 
+def test_nobody_has_counted_on_a_day_to_come(desk: Books, clock: FixedClock) -> None:
+    """Such a figure would be the latest one until that day, and nothing entered is taken back."""
+    tomorrow = (clock.now() + timedelta(days=1)).date().isoformat()
+    coverage = pb.Coverage(location="32", day=tomorrow, recorded=9, obliged=10, source="typo")
+    with pytest.raises(InvalidArgument) as error:
+        desk.send(pb.ReportCoverageRequest(request_id=new_id(), coverage=coverage))
+    assert (error.value.reason, error.value.field) == ("DAY_TO_COME", "coverage.day")
+
+
 def test_coverage_above_all_is_refused_and_of_nowhere_unknown(desk: Books) -> None:
     coverage = pb.Coverage(location="32", day="2017-03-29", recorded=11, obliged=10, source="typo")
     with pytest.raises(InvalidArgument) as refused:

@@ -12,6 +12,7 @@ from services.common import paging, requests
 from services.common.clock import Clock
 from services.common.db import Database
 from services.common.errors import InvalidArgument
+from services.inventory import days
 from services.inventory.adapter import OPERATORS, READERS, Adapter, after, day, day_or_none, moment, token
 from services.inventory.desk import Desk
 from services.inventory.journal import Journal, new_id
@@ -235,9 +236,18 @@ class PlanningService(Adapter, planning_pb2_grpc.PlanningServiceServicer):
                     field="coverage.recorded",
                     remedy="Send the denominator of the same day, from the same source.",
                 )
+            of = day(given.day, "coverage.day")
+            if of > days.day_of(desk.clerk.now):
+                # It could never be taken back, and would be the latest figure until then.
+                raise InvalidArgument(
+                    "DAY_TO_COME",
+                    f"{of} has not come yet: nobody can have counted on it.",
+                    field="coverage.day",
+                    remedy="Send the day that the figures are of.",
+                )
             new = Coverage(
                 location=parse(given.location, "coverage.location"),
-                day=day(given.day, "coverage.day"),
+                day=of,
                 recorded=given.recorded,
                 obliged=given.obliged,
                 source=given.source,
