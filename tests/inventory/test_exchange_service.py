@@ -221,6 +221,16 @@ def test_balances_are_exported_by_closed_day(books: Books) -> None:
     assert exported(books, pb.ExportBalancesRequest(first_day="2026-03-04")) == []
 
 
+def test_balances_of_a_day_come_by_location_whatever_follows_its_code(books: Books) -> None:
+    load(books, HEADER + "KTP-2017-03,SJ-1,1,1000\n")
+    books.ship("32", 5)
+    books.ship(BEKASI, 5)
+    books.ship("32.17", 5)
+    books.night()
+    rows = exported(books, pb.ExportBalancesRequest(location="32"))
+    assert [row.location for row in rows] == ["32"] * 2 + [BEKASI] * 2 + ["32.17"] * 2
+
+
 def test_used_blanks_are_listed_with_chip_job_and_day(books: Books) -> None:
     load(books, HEADER + "KTP-2017-03,SJ-1,1,1000\n")
     books.ship(BEKASI, 100)

@@ -124,11 +124,11 @@ class ExchangeStore:
             ]
 
     def balances(self, span: Span) -> Iterator[list[BalanceRow]]:
-        """Balances of closed days by day, in batches."""
+        """Balances of closed days by day and location, in batches."""
         query = (
             sa.select(_snapshot)
             .join(_account, _account.c.code == _snapshot.c.code)
-            .order_by(_snapshot.c.day, _snapshot.c.code)
+            .order_by(_snapshot.c.day, _account.c.place, _snapshot.c.code)
         )
         if span.item:
             query = query.where(_account.c.item == span.item)
