@@ -49,7 +49,7 @@ class ExchangeService(Adapter, exchange_pb2_grpc.ExchangeServiceServicer):
         )
 
         def work(desk: Desk) -> tuple[pb.ImportDeliveryNotesResponse, str]:
-            # A line that contradicts another one is told so once, and not of what the other would have booked.
+            # A line that contradicts another is told so once, and not of what the other would have booked.
             known = {fault.line for fault in faults}
             lots, refused = importing.book(desk, [line for line in lines if line.line not in known])
             answer.ClearField("faults")
