@@ -96,6 +96,13 @@ class ContractStore:
         )
         return [_to_contract(row) for row in self.connection.execute(query.order_by(_contract.c.entry))]
 
+    def ever_signed(self, kinds: Iterable[ContractKind]) -> bool:
+        """Whether any contract of these kinds came further than a draft, whatever became of it."""
+        query = sa.select(_contract.c.entry).where(
+            _contract.c.state != ContractState.DRAFT, _contract.c.kind.in_(list(kinds))
+        )
+        return self.connection.scalar(query.limit(1)) is not None
+
     def successors(self, contract_id: str) -> list[str]:
         """Numbers of the contracts that follow this one."""
         query = sa.select(_contract.c.contract_id).where(_contract.c.succeeds == contract_id)

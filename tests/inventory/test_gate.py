@@ -40,14 +40,16 @@ def books(database_url: str, clock: FixedClock, tmp_path: Path, as_operator: Non
     made.database.dispose()
 
 
-def put_on_file(books: Books, kind: ContractKind, until: date, **terms: Any) -> None:
+def put_on_file(
+    books: Books, kind: ContractKind, until: date, state: ContractState = ContractState.ACTIVE, **terms: Any
+) -> None:
     contract = Contract(
         contract_id=f"{kind.upper()}-{until}",
         supplier="PT Biometrik",
         quantity=0,
         create_time=books.clock.now(),
         kind=kind,
-        state=ContractState.ACTIVE,
+        state=state,
         item=None,
         valid_until=until,
         **terms,
@@ -95,6 +97,7 @@ def test_the_licence_is_full_when_its_room_is_used_up_by_those_who_come(books: B
 
 
 def test_a_licence_that_is_full_lets_nobody_through_with_2_7_million_blanks_in_stock(books: Books) -> None:
+    put_on_file(books, ContractKind.MAINTENANCE, FAR)
     put_on_file(books, ContractKind.ABIS_LICENCE, FAR, max_people=172_046_898)
     use(books, 172_046_898)
     report(books, pb.Demand(location=BEKASI, undeduplicated=4_500_000))
@@ -106,6 +109,7 @@ def test_a_licence_that_is_full_lets_nobody_through_with_2_7_million_blanks_in_s
 
 
 def test_a_ceiling_counts_for_nothing_before_the_abis_said_how_many_it_has(books: Books) -> None:
+    put_on_file(books, ContractKind.MAINTENANCE, FAR)
     put_on_file(books, ContractKind.ABIS_LICENCE, FAR, max_people=1)
     report(books, pb.Demand(location=BEKASI, undeduplicated=100))
     answer = forecast(books)
@@ -113,7 +117,22 @@ def test_a_ceiling_counts_for_nothing_before_the_abis_said_how_many_it_has(books
     assert not answer.forecasts[0].spans
 
 
+@pytest.mark.parametrize("state", [ContractState.SIGNED, ContractState.ACTIVE, ContractState.TERMINATED])
+def test_one_contract_of_two_keeps_the_gate_shut_in_the_forecast_as_in_the_entitlement(
+    books: Books, state: ContractState
+) -> None:
+    report(books, pb.Demand(location=BEKASI, undeduplicated=100))
+    (open_to_all,) = forecast(books).forecasts
+    assert not open_to_all.spans
+    put_on_file(books, ContractKind.ABIS_LICENCE, FAR, state=state)
+    assert not use(books, 1).allowed
+    (bekasi,) = forecast(books).forecasts
+    assert bekasi.spans[0].constraint == pb.CONSTRAINT_MAINTENANCE
+    assert bekasi.spans[0].first_day == TODAY.isoformat()
+
+
 def test_a_regency_gets_its_share_of_the_room_and_not_all_of_it(books: Books) -> None:
+    put_on_file(books, ContractKind.MAINTENANCE, FAR)
     put_on_file(books, ContractKind.ABIS_LICENCE, FAR, max_people=1_000_000)
     use(books, 900_000)
     report(books, arrivals(BEKASI, 100), arrivals(DEPOK, 900))

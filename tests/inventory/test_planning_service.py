@@ -216,6 +216,7 @@ def test_a_licence_that_ends_binds_from_the_day_after(desk: Books) -> None:
     desk.stock_up(100_000)
     desk.ship(BEKASI, 50_000)
     put_on_file(desk, ContractKind.ABIS_LICENCE, "ABIS-1", date(2026, 4, 30))
+    put_on_file(desk, ContractKind.MAINTENANCE, "ATS-1", date(2030, 12, 31))
     (span,) = forecast(desk)[BEKASI].spans
     # 1 May is a holiday, and a Friday.
     assert (span.constraint, span.first_day) == (pb.CONSTRAINT_LICENCE, "2026-05-04")
@@ -227,6 +228,7 @@ def test_searches_a_day_are_a_ceiling_of_the_licence(desk: Books) -> None:
     waiting = pb.Demand(location=BEKASI, undeduplicated=10_000)
     desk.send(pb.ReportDemandRequest(request_id=new_id(), demands=[waiting]))
     put_on_file(desk, ContractKind.ABIS_LICENCE, "ABIS-1", date(2030, 12, 31), max_searches_per_day=500)
+    put_on_file(desk, ContractKind.MAINTENANCE, "ATS-1", date(2030, 12, 31))
     bekasi = forecast(desk)[BEKASI]
     assert bekasi.spans[0].constraint == pb.CONSTRAINT_SEARCHES
     # Twenty days of 500 end on 21 March, in the holidays of Lebaran; the last cards are printed after them.

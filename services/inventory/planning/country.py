@@ -23,24 +23,26 @@ ARRIVAL_DAYS: Final = 28
 
 
 def gate_of(store: Store, today: date, use: Use | None, reports: Mapping[str, DemandReport]) -> Gate:
-    """What the ABIS may do by its contracts. Of a kind without any, nothing is known that would shut the
-    gate; a ceiling counts from the day on which the ABIS says how many people it has.
+    """What the ABIS may do by its contracts, as :func:`entitlement` says. Where none was ever signed, nobody
+    keeps them here and nothing is known that would shut the gate; a ceiling counts from the day on which the
+    ABIS says how many people it has.
     """
     kinds = ContractKind.ABIS_LICENCE, ContractKind.MAINTENANCE
-    contracts = ContractStore(store.connection).in_force(kinds)
-    granted, on_file = entitlement(contracts, today), {contract.kind for contract in contracts}
+    papers = ContractStore(store.connection)
+    contracts, kept_here = papers.in_force(kinds), papers.ever_signed(kinds)
+    granted = entitlement(contracts, today)
     yesterday = today - timedelta(days=1)
     licence, maintenance = (granted.licence_until or yesterday, granted.maintenance_until or yesterday)
     ceiling = granted.max_people or None
     came = sum(report.arrivals for report in reports.values())
     twice = sum(report.duplicates for report in reports.values())
     return Gate(
-        maintenance_until=maintenance if ContractKind.MAINTENANCE in on_file else None,
-        licence_until=licence if ContractKind.ABIS_LICENCE in on_file else None,
+        maintenance_until=maintenance if kept_here else None,
+        licence_until=licence if kept_here else None,
         max_people=ceiling,
         people_left=max(ceiling - use.people, 0) if ceiling is not None and use is not None else None,
         searches_per_day=granted.max_searches_per_day or None,
-        opens=_opens(contracts, granted, today) if len(on_file) == len(kinds) else None,
+        opens=_opens(contracts, granted, today),
         duplicates=twice / (came + twice) if twice else 0.0,
     )
 
