@@ -1,4 +1,4 @@
-"""Field rules of the contracts (protovalidate), checked on each message before a handler sees it."""
+"""Field rules of the contracts (protovalidate) and readable texts, checked before a handler sees them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from services.common import texts
 from services.common.errors import ConfigurationError, FieldViolation, InvalidArgument
 from services.common.interceptors import Layer, Look, Method
 
@@ -28,10 +29,11 @@ def _check_message(message: Any) -> None:
 
 def check(message: Message) -> None:
     """Raise :class:`InvalidArgument` (``INVALID_FIELD``) with each broken rule of ``message`` and its dotted
-    path.
+    path; where none is broken, as :func:`texts.check` does.
     """
     violations = protovalidate.collect_violations(message)
     if not violations:
+        texts.check(message)
         return
     found = [
         FieldViolation(

@@ -16,7 +16,6 @@ from services.common import paging
 from services.common.db import Database
 from services.common.errors import InvalidArgument
 from services.common.identity import caller
-from services.inventory import texts
 from services.inventory.desk import Desk
 from services.inventory.journal import Journal
 from services.inventory.records import Page
@@ -46,7 +45,6 @@ class Adapter:
         work: Callable[[Desk], tuple[R, str]],
     ) -> R:
         """The answer of ``work`` or, to a repeated request, the first one."""
-        texts.check(request)
         return self._journal.book(self._caller(context), request, response_type, work)
 
     def _caller(self, context: grpc.ServicerContext) -> str:

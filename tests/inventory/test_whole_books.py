@@ -6,13 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from tunggal.inventory.v1 import contracts_pb2, ledger_pb2, movements_pb2, planning_pb2, stock_pb2
 from tunggal.inventory.v1 import inventory_pb2 as pb
+from tunggal.inventory.v1 import movements_pb2, planning_pb2, stock_pb2
 
 from services.common import validation
 from services.common.clock import FixedClock
 from services.common.errors import FailedPrecondition, InvalidArgument
-from services.inventory import texts
 from services.inventory.planning import targets
 from tests.inventory.inventory_office import BEKASI, CENTRE, DKI, Office, new_id
 from tests.inventory.signed_elsewhere import entering
@@ -86,55 +85,6 @@ def test_no_contract_has_the_number_of_a_regency(office: Office) -> None:
         office.send(entering(BEKASI, 5))
     assert (error.value.reason, error.value.field) == ("CONTRACT_NUMBER_IS_A_LOCATION", "contract_id")
     assert office.balances() == {}
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("no\x00end", "TEXT_UNREADABLE"),
-        ("\x1b[31mred", "TEXT_UNREADABLE"),
-        ("sent \u202eback", "TEXT_UNREADABLE"),
-        (" ", "TEXT_BLANK"),
-        ("\u200b\u00a0\n", "TEXT_BLANK"),
-    ],
-)
-def test_a_reason_that_nobody_can_read_is_refused_and_nothing_is_written(
-    office: Office, text: str, reason: str
-) -> None:
-    office.sign(100)
-    office.deliver(1, 40)
-    before = office.balances()
-    with pytest.raises(InvalidArgument) as error:
-        office.allocate(CENTRE, DKI, 1, text)
-    assert (error.value.reason, error.value.field, bool(error.value.remedy)) == (reason, "reason", True)
-    assert office.balances() == before
-
-
-def test_texts_are_found_wherever_they_are_in_a_request() -> None:
-    def refused(request: Any) -> str | None:
-        with pytest.raises(InvalidArgument) as error:
-            texts.check(request)
-        return error.value.field
-
-    post = ledger_pb2.PostTransfersRequest(
-        transfers=[
-            ledger_pb2.NewTransfer(reason="plain\r\n\tand simple"),
-            ledger_pb2.NewTransfer(reason="\x07"),
-        ]
-    )
-    assert refused(post) == "transfers[1].reason"
-    terms = contracts_pb2.ContractTerms(supplier="\t")
-    assert refused(contracts_pb2.DraftContractRequest(terms=terms)) == "terms.supplier"
-    change = contracts_pb2.ProposeChangeRequest(terms={"quantity": "5\x00"})
-    assert refused(change) == 'terms["quantity"]'
-    assert refused(contracts_pb2.ProposeChangeRequest(terms={"\x00": "5"})) == "terms (a key)"
-    texts.check(
-        pb.ReceiveLotRequest(
-            request_id=new_id(),
-            delivery_note="наклáдная 納品書 😀 é",
-            serials=stock_pb2.SerialRange(first=1, last=2),
-        )
-    )
 
 
 def test_moments_at_both_ends_of_the_calendar_have_balances(office: Office) -> None:
