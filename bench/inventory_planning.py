@@ -26,7 +26,7 @@ from services.common import logs
 from services.common.client import channel
 from services.common.db import Database
 from services.inventory import app, tables
-from services.inventory import days as ledger_days
+from services.inventory.ledger import days as ledger_days
 from services.inventory.settings import Settings
 
 _ROWS_AT_ONCE = 50_000

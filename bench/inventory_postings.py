@@ -28,7 +28,7 @@ from tunggal.inventory.v1.contracts_pb2 import ApproveChangeRequest
 from services.common import client
 from services.common.clock import SystemClock
 from services.common.db import Database
-from services.inventory.contract_service import ContractService
+from services.inventory.contracts.service import ContractService
 from services.inventory.journal import Journal
 from services.inventory.metrics import Transfers
 from services.inventory.service import InventoryService

@@ -17,11 +17,13 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from services.common.db import Database
-from services.inventory import contract_tables, days, tables
-from services.inventory.balances import Balances
-from services.inventory.books import Books
+from services.inventory import tables
+from services.inventory.contracts import tables as contract_tables
 from services.inventory.inspection import findings
-from services.inventory.ledger import Account, Condition, Kind
+from services.inventory.ledger import days
+from services.inventory.ledger.balances import Balances
+from services.inventory.ledger.books import Books
+from services.inventory.ledger.entries import Account, Condition, Kind
 from services.inventory.location import CENTRE, Location
 from services.inventory.store import Store
 

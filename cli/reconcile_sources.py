@@ -23,7 +23,7 @@ from tunggal.inventory.v1.inventory_pb2_grpc import InventoryServiceStub
 
 from cli.pages import paged
 from cli.reconciliation import Consumed, Issued, Personalized, PutAside
-from services.inventory import days
+from services.inventory.ledger import days
 
 #: In the order in which a job passes through them: one that moves on meanwhile is seen in the later one.
 _MADE = (

@@ -18,7 +18,7 @@ from cli import statement_words as words
 from services.common.errors import AlreadyExists
 from services.common.files import write_new
 from services.common.zones import zone_of
-from services.inventory.ledger import Account
+from services.inventory.ledger.entries import Account
 from services.inventory.statement.content import GENESIS
 from services.inventory.statement.verify import Published
 

@@ -18,8 +18,8 @@ from services.common.errors import InvalidArgument
 from services.common.identity import caller
 from services.inventory.desk import Desk
 from services.inventory.journal import Journal
+from services.inventory.ledger.serials import SerialRange
 from services.inventory.records import Page
-from services.inventory.serials import SerialRange
 from services.inventory.store import Store
 
 R = TypeVar("R", bound=Message)

@@ -36,24 +36,20 @@ from tunggal.inventory.v1 import (
 from services.common.clock import Clock, SystemClock
 from services.common.db import Database
 from services.common.server import ServerBuilder
-from services.inventory import (
-    card_service,
-    chip_service,
-    contract_service,
-    conveyance_service,
-    count_service,
-    ledger_service,
-    movement_service,
-    reversal_service,
-    service,
-    spoilage_service,
-    withdrawal_service,
-)
+from services.inventory import service
+from services.inventory.blanks import card_service, chip_service
+from services.inventory.contracts import service as contract_service
+from services.inventory.counts import service as count_service
+from services.inventory.disposal import conveyance_service, withdrawal_service
+from services.inventory.disposal import service as spoilage_service
 from services.inventory.exchange import service as exchange_service
 from services.inventory.journal import Journal
+from services.inventory.ledger import service as ledger_service
 from services.inventory.metrics import Stock, Transfers
+from services.inventory.movements import service as movement_service
 from services.inventory.planning import service as planning_service
 from services.inventory.refusal_metrics import Refusals
+from services.inventory.reversals import service as reversal_service
 from services.inventory.settings import Settings
 from services.inventory.statement import service as statement_service
 from services.inventory.statement.clerk import StatementClerk

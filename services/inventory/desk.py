@@ -10,15 +10,24 @@ from datetime import datetime
 from typing import NamedTuple
 
 from services.common.errors import FailedPrecondition
-from services.inventory import blank as blanks
-from services.inventory import items, movement_tables
-from services.inventory import spoilage as spoilages
+from services.inventory import items
+from services.inventory.blanks import blank as blanks
+from services.inventory.disposal import spoilage as spoilages
+from services.inventory.disposal.spoilage import Spoilage, SpoilageState
 from services.inventory.items import Item
-from services.inventory.ledger import BLANK, Account, Kind, Line, NotThereError, OverdrawnError, Transfer
+from services.inventory.ledger.entries import (
+    BLANK,
+    Account,
+    Kind,
+    Line,
+    NotThereError,
+    OverdrawnError,
+    Transfer,
+)
+from services.inventory.ledger.serials import SerialRange, count, ordered
 from services.inventory.location import Location
+from services.inventory.movements import tables as movement_tables
 from services.inventory.people import Person, require_own
-from services.inventory.serials import SerialRange, count, ordered
-from services.inventory.spoilage import Spoilage, SpoilageState
 from services.inventory.store import Store
 
 

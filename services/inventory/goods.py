@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from services.common.errors import InvalidArgument
 from services.inventory import items
 from services.inventory.desk import Desk
+from services.inventory.ledger.serials import SerialRange
 from services.inventory.location import Location
-from services.inventory.serials import SerialRange
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from services.common import audit
 from services.inventory import set_aside, tables
-from services.inventory.ledger import BLANK, NEGATIVE, STOCK, Account, Condition
+from services.inventory.ledger.entries import BLANK, NEGATIVE, STOCK, Account, Condition
 
 _account, _line, _holding, _lot = tables.account, tables.line, tables.holding, tables.lot
 

@@ -16,7 +16,7 @@ from services.common.clock import Clock
 from services.common.db import Database
 from services.common.grouping import GroupCommit
 from services.inventory.desk import Clerk, Desk
-from services.inventory.ledger import Kind, OvertakenError
+from services.inventory.ledger.entries import Kind, OvertakenError
 from services.inventory.metrics import Transfers
 from services.inventory.store import Store
 

@@ -8,13 +8,13 @@ from datetime import datetime
 from google.protobuf.timestamp_pb2 import Timestamp
 from tunggal.inventory.v1 import stock_pb2
 
-from services.inventory.allocation import Allocation, AllocationState
-from services.inventory.blank import Blank
-from services.inventory.contract import Contract
-from services.inventory.custody import CustodyStep
-from services.inventory.delivery import Lot
-from services.inventory.ledger import Account, Condition
-from services.inventory.serials import SerialRange
+from services.inventory.blanks.blank import Blank
+from services.inventory.contracts.contract import Contract
+from services.inventory.contracts.delivery import Lot
+from services.inventory.ledger.custody import CustodyStep
+from services.inventory.ledger.entries import Account, Condition
+from services.inventory.ledger.serials import SerialRange
+from services.inventory.movements.allocation import Allocation, AllocationState
 
 _BLANK_STATES = {
     Condition.ON_HAND: stock_pb2.BLANK_STATE_ON_HAND,

@@ -10,8 +10,8 @@ from prometheus_client.registry import Collector
 
 from services.common.db import Database
 from services.common.errors import TunggalError
-from services.inventory.balances import Balances
-from services.inventory.ledger import Kind
+from services.inventory.ledger.balances import Balances
+from services.inventory.ledger.entries import Kind
 
 
 class Transfers:

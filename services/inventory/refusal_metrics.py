@@ -11,8 +11,8 @@ from prometheus_client.registry import Collector
 from services.common.clock import Clock
 from services.common.db import Database
 from services.common.errors import TunggalError
-from services.inventory import days
-from services.inventory.movement_tables import refusal
+from services.inventory.ledger import days
+from services.inventory.movements.tables import refusal
 
 
 class Refusals(Collector):

@@ -7,17 +7,20 @@ from tunggal.inventory.v1 import inventory_pb2 as pb
 from tunggal.inventory.v1 import inventory_pb2_grpc
 
 from services.common import paging
-from services.inventory import allocation, blank, contract, messages
+from services.inventory import messages
 from services.inventory.adapter import CARD_STATIONS, OPERATORS, READERS, Adapter, after, token
-from services.inventory.balances import Balances
-from services.inventory.bookkeeper import Bookkeeper
-from services.inventory.contract_office import ContractOffice
-from services.inventory.contract_store import ContractStore
+from services.inventory.blanks import blank
+from services.inventory.blanks.bookkeeper import Bookkeeper
+from services.inventory.contracts import contract
+from services.inventory.contracts.office import ContractOffice
+from services.inventory.contracts.store import ContractStore
 from services.inventory.desk import Desk
-from services.inventory.ledger import BLANK, Condition, Kind
+from services.inventory.ledger.balances import Balances
+from services.inventory.ledger.entries import BLANK, Condition, Kind
+from services.inventory.ledger.serials import SerialRange
 from services.inventory.location import CENTRE, parse
-from services.inventory.serials import SerialRange
-from services.inventory.shipping import Shipping
+from services.inventory.movements import allocation
+from services.inventory.movements.shipping import Shipping
 
 #: Who may call what: SPIFFE paths by method.
 ALLOW = {

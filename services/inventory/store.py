@@ -8,17 +8,18 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.inventory import items, movement_tables, tables
-from services.inventory.allocation import Allocation, AllocationState
-from services.inventory.blank import Blank
-from services.inventory.books import Books
-from services.inventory.delivery import Lot
+from services.inventory import items, tables
+from services.inventory.blanks.blank import Blank
+from services.inventory.blanks.reservation import Reservation, ReservationState
+from services.inventory.contracts.delivery import Lot
+from services.inventory.disposal.spoilage import Spoilage, SpoilageState
 from services.inventory.items import Item
+from services.inventory.ledger.books import Books
+from services.inventory.ledger.serials import SerialRange
 from services.inventory.location import Location
+from services.inventory.movements import tables as movement_tables
+from services.inventory.movements.allocation import Allocation, AllocationState
 from services.inventory.records import Page, Records, insert_new, one_more, paged
-from services.inventory.reservation import Reservation, ReservationState
-from services.inventory.serials import SerialRange
-from services.inventory.spoilage import Spoilage, SpoilageState
 
 _allocation, _chip, _item = tables.allocation, tables.chip, tables.item
 _lot, _reservation = tables.lot, tables.reservation

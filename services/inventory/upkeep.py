@@ -9,11 +9,11 @@ from services.common.clock import Clock
 from services.common.db import Database
 from services.common.errors import Aborted, Unavailable
 from services.common.logs import get_logger
-from services.inventory import days
-from services.inventory.closing import Closing
 from services.inventory.desk import Desk
 from services.inventory.journal import Journal
-from services.inventory.ledger_office import LedgerOffice
+from services.inventory.ledger import days
+from services.inventory.ledger.closing import Closing
+from services.inventory.ledger.office import LedgerOffice
 
 #: How long after its time a two-phase transfer may still be shown as pending; nobody can post it meanwhile.
 _PAUSE = timedelta(seconds=1)

@@ -32,8 +32,8 @@ from services.common.crypto import KeyRing
 from services.common.db import Database
 from services.common.errors import ResourceExhausted
 from services.inventory.app import build as build_inventory
-from services.inventory.contract import Contract, ContractKind
-from services.inventory.contract_store import ContractStore
+from services.inventory.contracts.contract import Contract, ContractKind
+from services.inventory.contracts.store import ContractStore
 from services.inventory.settings import Settings as InventorySettings
 from tests.abis.abis_office import new_id, refused, sample
 

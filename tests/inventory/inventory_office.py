@@ -17,22 +17,22 @@ from services.common import audit
 from services.common.clock import Clock
 from services.common.db import Database
 from services.inventory import tables
-from services.inventory.card_service import CardService
-from services.inventory.chip_service import ChipService
-from services.inventory.contract_service import ContractService
-from services.inventory.conveyance_service import ConveyanceService
-from services.inventory.count_service import CountService
+from services.inventory.blanks.card_service import CardService
+from services.inventory.blanks.chip_service import ChipService
+from services.inventory.contracts.service import ContractService
+from services.inventory.counts.service import CountService
+from services.inventory.disposal.conveyance_service import ConveyanceService
+from services.inventory.disposal.service import SpoilageService
+from services.inventory.disposal.withdrawal_service import WithdrawalService
 from services.inventory.inspection import findings
 from services.inventory.journal import Journal
-from services.inventory.ledger_service import LedgerService
+from services.inventory.ledger.service import LedgerService
 from services.inventory.metrics import Transfers
-from services.inventory.movement_service import MovementService
-from services.inventory.reversal_service import ReversalService
+from services.inventory.movements.service import MovementService
+from services.inventory.reversals.service import ReversalService
 from services.inventory.service import InventoryService
-from services.inventory.spoilage_service import SpoilageService
 from services.inventory.statement.signing import Signer
 from services.inventory.upkeep import Upkeep
-from services.inventory.withdrawal_service import WithdrawalService
 from tests.inventory.signed_elsewhere import approving, entering
 
 CENTRE = "ID"

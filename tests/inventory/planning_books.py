@@ -26,24 +26,25 @@ from tunggal.inventory.v1 import inventory_pb2 as pb
 
 from services.common.clock import FixedClock
 from services.common.db import Database
-from services.inventory import days, tables
-from services.inventory.card_service import CardService
-from services.inventory.closing import Closing
-from services.inventory.contract_service import ContractService
+from services.inventory import tables
+from services.inventory.blanks.card_service import CardService
+from services.inventory.contracts.service import ContractService
+from services.inventory.disposal.service import SpoilageService
+from services.inventory.disposal.withdrawal_service import WithdrawalService
 from services.inventory.exchange.service import ExchangeService
-from services.inventory.holdings import Holdings
 from services.inventory.journal import Journal
-from services.inventory.ledger import Account, Condition
-from services.inventory.ledger_service import LedgerService
+from services.inventory.ledger import days
+from services.inventory.ledger.closing import Closing
+from services.inventory.ledger.entries import Account, Condition
+from services.inventory.ledger.holdings import Holdings
+from services.inventory.ledger.service import LedgerService
 from services.inventory.metrics import Transfers
-from services.inventory.movement_service import MovementService
+from services.inventory.movements.service import MovementService
 from services.inventory.planning.service import PlanningService
 from services.inventory.service import InventoryService
-from services.inventory.spoilage_service import SpoilageService
 from services.inventory.statement.clerk import StatementClerk
 from services.inventory.statement.service import StatementService
 from services.inventory.statement.signing import Signer
-from services.inventory.withdrawal_service import WithdrawalService
 from tests.inventory.inventory_office import CONTRACT, new_id
 from tests.inventory.signed_elsewhere import approving, entering
 

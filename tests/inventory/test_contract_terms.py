@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from services.common.errors import InvalidArgument
-from services.inventory.amendment import amended
-from services.inventory.contract import Contract, ContractKind, Due
-from services.inventory.contract_terms import check_terms
+from services.inventory.contracts.amendment import amended
+from services.inventory.contracts.contract import Contract, ContractKind, Due
+from services.inventory.contracts.terms import check_terms
 
 TODAY = date(2026, 3, 2)
 END = date(2026, 12, 31)

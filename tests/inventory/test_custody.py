@@ -10,9 +10,9 @@ from tunggal.inventory.v1 import stock_pb2
 
 from services.common.clock import FixedClock
 from services.common.errors import NotFound
-from services.inventory.books import Books
-from services.inventory.ledger import Account, Condition, Kind, Line, Transfer
-from services.inventory.serials import SerialRange
+from services.inventory.ledger.books import Books
+from services.inventory.ledger.entries import Account, Condition, Kind, Line, Transfer
+from services.inventory.ledger.serials import SerialRange
 from tests.inventory.inventory_office import BEKASI, CENTRE, CONTRACT, Office
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.inventory import days
+from services.inventory.ledger import days
 
 
 def test_a_day_begins_at_midnight_in_jakarta() -> None:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.inventory.contract import Contract, ContractKind, ContractState
-from services.inventory.entitlement import entitlement
+from services.inventory.contracts.contract import Contract, ContractKind, ContractState
+from services.inventory.contracts.entitlement import entitlement
 
 DAY = date(2026, 3, 2)
 FAR = date(2030, 12, 31)

@@ -17,8 +17,8 @@ from services.common.client import channel
 from services.common.clock import FixedClock
 from services.common.errors import remote_error
 from services.inventory.app import build
-from services.inventory.contract import Contract, ContractKind, ContractState
-from services.inventory.contract_store import ContractStore
+from services.inventory.contracts.contract import Contract, ContractKind, ContractState
+from services.inventory.contracts.store import ContractStore
 from services.inventory.planning.calendar import DayKind, indonesia
 from services.inventory.settings import Settings
 from tests.inventory.inventory_office import BEKASI, new_id

@@ -17,7 +17,10 @@ from services import inventory
 from services.common import audit, migrations, requests
 from services.common.clock import FixedClock
 from services.common.db import Database
-from services.inventory import chips, contract_tables, movement_tables, tables
+from services.inventory import tables
+from services.inventory.blanks import chips
+from services.inventory.contracts import tables as contract_tables
+from services.inventory.movements import tables as movement_tables
 from services.inventory.planning import tables as planning_tables
 from services.inventory.statement import tables as statement_tables
 from tests.inventory.inventory_office import Office

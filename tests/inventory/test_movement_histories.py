@@ -19,8 +19,8 @@ from tunggal.inventory.v1 import counts_pb2, ledger_pb2, movements_pb2, reversal
 
 from services.common.clock import FixedClock
 from services.common.errors import TunggalError
-from services.inventory import days
-from services.inventory.serials import SerialRange, ordered
+from services.inventory.ledger import days
+from services.inventory.ledger.serials import SerialRange, ordered
 from tests.inventory.inventory_office import BEKASI, CENTRE, DKI, Office, new_id
 
 PLACES = st.sampled_from([CENTRE, DKI, BEKASI, f"{BEKASI}:mall-01"])

@@ -229,7 +229,7 @@ def test_a_regency_lends_to_another_and_gets_as_many_back(stocked: Office) -> No
 
 
 def everything(office: Office) -> dict[str, int]:
-    from services.inventory.balances import Balances
+    from services.inventory.ledger.balances import Balances
 
     with office.database.read() as connection:
         return {

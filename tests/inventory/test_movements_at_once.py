@@ -22,8 +22,8 @@ from tunggal.inventory.v1 import (
 from tunggal.inventory.v1 import inventory_pb2 as pb
 
 from services.common.clock import FixedClock
-from services.inventory.books import Books
-from services.inventory.ledger import Account, Condition
+from services.inventory.ledger.books import Books
+from services.inventory.ledger.entries import Account, Condition
 from tests.inventory.at_once import THREADS, all_at_once, outcome
 from tests.inventory.inventory_office import BEKASI, CENTRE, DKI, Office
 

@@ -22,8 +22,8 @@ from services.common.errors import (
     NotFound,
     PermissionDenied,
 )
-from services.inventory.contract import Contract, ContractKind, ContractState
-from services.inventory.contract_store import ContractStore
+from services.inventory.contracts.contract import Contract, ContractKind, ContractState
+from services.inventory.contracts.store import ContractStore
 from services.inventory.planning.calendar import DayKind, indonesia
 from tests.inventory.inventory_office import BEKASI, new_id
 from tests.inventory.planning_books import Books

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.common.errors import InvalidArgument
-from services.inventory.ledger import Account, Condition, Line
+from services.inventory.ledger.entries import Account, Condition, Line
+from services.inventory.ledger.serials import SerialRange, lowest
 from services.inventory.location import parse
-from services.inventory.serials import SerialRange, lowest
 
 ON_HAND = Account("ID", Condition.ON_HAND)
 RESERVED = Account("ID", Condition.RESERVED)

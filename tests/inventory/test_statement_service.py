@@ -16,8 +16,8 @@ from tunggal.inventory.v1 import statements_pb2 as pb
 from services.common import audit
 from services.common.clock import FixedClock
 from services.common.errors import FailedPrecondition
-from services.inventory import days
-from services.inventory.closing import Closing
+from services.inventory.ledger import days
+from services.inventory.ledger.closing import Closing
 from services.inventory.refusal_metrics import Refusals
 from services.inventory.statement.content import GENESIS
 from services.inventory.statement.issuing import issue

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.common.clock import FixedClock
-from services.inventory import days
+from services.inventory.ledger import days
 from services.inventory.location import Location
 from services.inventory.planning import history
 from tests.inventory.inventory_office import BEKASI

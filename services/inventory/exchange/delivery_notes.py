@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from services.inventory.serials import SerialRange
+from services.inventory.ledger.serials import SerialRange
 
 COLUMNS: Final = ("contract_id", "delivery_note", "first_serial", "last_serial")
 #: Lines of one file; a contract of 7,000,000 blanks comes in some hundred lots. All are booked in one

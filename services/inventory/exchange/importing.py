@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from services.common.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, TunggalError
-from services.inventory.bookkeeper import Bookkeeper
-from services.inventory.delivery import Lot
+from services.inventory.blanks.bookkeeper import Bookkeeper
+from services.inventory.contracts.delivery import Lot
 from services.inventory.desk import Desk
 from services.inventory.exchange.delivery_notes import DeliveryLine, LineFault
 

@@ -11,12 +11,13 @@ from tunggal.inventory.v1 import exchange_pb2 as pb
 from tunggal.inventory.v1 import exchange_pb2_grpc
 
 from services.common import paging
-from services.inventory import days, messages
+from services.inventory import messages
 from services.inventory.adapter import OPERATORS, READERS, Adapter, after, day_or_none, token
 from services.inventory.desk import Desk
 from services.inventory.exchange import delivery_notes, importing
 from services.inventory.exchange.delivery_notes import LineFault
 from services.inventory.exchange.store import BalanceRow, ExchangeStore, MovementRow, Span, UsedBlank
+from services.inventory.ledger import days
 from services.inventory.location import CENTRE, parse
 
 #: Who may call what.

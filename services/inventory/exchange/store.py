@@ -9,11 +9,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.inventory import days, movement_tables, tables
-from services.inventory.ledger import Account
+from services.inventory import tables
+from services.inventory.blanks.reservation import ReservationState
+from services.inventory.ledger import days
+from services.inventory.ledger.entries import Account
 from services.inventory.location import CENTRE, Location
+from services.inventory.movements import tables as movement_tables
 from services.inventory.records import Page, one_more, paged
-from services.inventory.reservation import ReservationState
 
 _account, _line, _transfer = tables.account, tables.line, tables.transfer
 _snapshot, _reservation, _chip = tables.account_day, tables.reservation, tables.chip

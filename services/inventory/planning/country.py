@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Final
 
-from services.inventory import days
-from services.inventory.contract import Contract, ContractKind
-from services.inventory.contract_store import ContractStore
-from services.inventory.entitlement import Entitlement, Use, entitlement
+from services.inventory.contracts.contract import Contract, ContractKind
+from services.inventory.contracts.entitlement import Entitlement, Use, entitlement
+from services.inventory.contracts.store import ContractStore
+from services.inventory.ledger import days
 from services.inventory.location import Location
 from services.inventory.planning import history
 from services.inventory.planning.calendar import WorkCalendar, indonesia

@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
-from services.inventory import days as ledger_days
 from services.inventory import tables
-from services.inventory.ledger import BLANK, Account, Condition
+from services.inventory.ledger import days as ledger_days
+from services.inventory.ledger.entries import BLANK, Account, Condition
 from services.inventory.location import CENTRE, Location
 
 _account, _snapshot, _day = tables.account, tables.account_day, tables.ledger_day

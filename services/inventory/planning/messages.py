@@ -7,7 +7,7 @@ from datetime import date, datetime
 from google.protobuf.timestamp_pb2 import Timestamp
 from tunggal.inventory.v1 import planning_pb2 as pb
 
-from services.inventory.entitlement import Use
+from services.inventory.contracts.entitlement import Use
 from services.inventory.planning.feasibility import Bottleneck, Verdict
 from services.inventory.planning.funnel import Gate, Span
 from services.inventory.planning.outlook import Ahead, Outlook

@@ -8,10 +8,10 @@ from typing import Final
 
 import numpy as np
 
-from services.inventory import days
-from services.inventory.contract_store import ContractStore
-from services.inventory.entitlement import Use
-from services.inventory.ledger import BLANK
+from services.inventory.contracts.entitlement import Use
+from services.inventory.contracts.store import ContractStore
+from services.inventory.ledger import days
+from services.inventory.ledger.entries import BLANK
 from services.inventory.location import CENTRE, Location
 from services.inventory.planning import country, demand, history, outlook
 from services.inventory.planning.calendar import WorkCalendar

@@ -8,9 +8,10 @@ from math import ceil
 from typing import Final
 
 from services.common.errors import FailedPrecondition
-from services.inventory import days
 from services.inventory.desk import Desk
+from services.inventory.ledger import days
 from services.inventory.location import CENTRE, Location
+from services.inventory.movements.shipping import Shipping
 from services.inventory.planning import country, runout
 from services.inventory.planning.calendar import WorkCalendar
 from services.inventory.planning.office import Books, forecast
@@ -25,7 +26,6 @@ from services.inventory.planning.proposal import (
     unknown,
 )
 from services.inventory.planning.store import PlanningStore
-from services.inventory.shipping import Shipping
 
 #: Working days in which those who wait are served where nothing else is known of the use.
 _MONTH: Final = 20

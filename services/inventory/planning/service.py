@@ -12,11 +12,11 @@ from services.common import paging, requests
 from services.common.clock import Clock
 from services.common.db import Database
 from services.common.errors import InvalidArgument
-from services.inventory import days
 from services.inventory.adapter import OPERATORS, READERS, Adapter, after, day, day_or_none, moment, token
 from services.inventory.desk import Desk
 from services.inventory.journal import Journal, new_id
-from services.inventory.ledger import BLANK
+from services.inventory.ledger import days
+from services.inventory.ledger.entries import BLANK
 from services.inventory.location import CENTRE, parse
 from services.inventory.planning import messages, office, plans, targets
 from services.inventory.planning.feasibility import assess

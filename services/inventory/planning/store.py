@@ -10,14 +10,16 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from services.inventory import days, movement_tables, tables
-from services.inventory.allocation import AllocationState
-from services.inventory.ledger import BLANK, Condition
+from services.inventory import tables
+from services.inventory.ledger import days
+from services.inventory.ledger.entries import BLANK, Condition
 from services.inventory.location import CENTRE, Location
+from services.inventory.movements import tables as movement_tables
+from services.inventory.movements.allocation import AllocationState
+from services.inventory.movements.site import SiteState
 from services.inventory.planning.proposal import Move, PlanState, Proposal, ProposedShare
 from services.inventory.planning.tables import capacity, coverage, demand_report, plan
 from services.inventory.records import Column, Records
-from services.inventory.site import SiteState
 
 _account, _allocation, _item = tables.account, tables.allocation, tables.item
 

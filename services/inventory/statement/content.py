@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime
 from typing import Any, Final
 
 from services.common.zones import zone_of
-from services.inventory import days
+from services.inventory.ledger import days
 
 FORMAT: Final = "tunggal.stock-statement/1"
 #: What the first statement of a location has in place of the hash before it.

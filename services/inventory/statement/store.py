@@ -9,9 +9,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.inventory import days, movement_tables, tables
-from services.inventory.ledger import Account, Condition
+from services.inventory import tables
+from services.inventory.ledger import days
+from services.inventory.ledger.entries import Account, Condition
 from services.inventory.location import CENTRE, Location
+from services.inventory.movements import tables as movement_tables
 from services.inventory.records import Page, insert_new, one_more, paged
 from services.inventory.statement.content import Day, Movement, Refused, levels
 from services.inventory.statement.signing import Signer

@@ -1,0 +1,1 @@
+"""One blank and one chip: reservations, and what becomes of them."""

@@ -1,0 +1,64 @@
+"""One blank card: where it is, what became of it, and the chip that is bound to it for ever."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from services.common.errors import AlreadyExists, FailedPrecondition, NotFound
+from services.inventory.blanks.reservation import Reservation
+from services.inventory.ledger.entries import BLANK, Account, Condition
+
+
+@dataclass(frozen=True)
+class Blank:
+    """One blank as it is now; ``reservation`` is its latest one."""
+
+    serial: int
+    lot_id: str
+    account: Account
+    reservation: Reservation | None
+    chip_uid: str
+
+    @property
+    def spoil_reason(self) -> str:
+        """Why it was spoiled; empty otherwise."""
+        spoiled = self.account.condition is Condition.SPOILED
+        return self.reservation.end_reason if spoiled and self.reservation is not None else ""
+
+
+def unknown(serial: int, taken_back: date | None = None) -> NotFound:
+    """The refusal of a serial that no lot contains; ``taken_back`` is when the receipt of one that did was
+    reversed.
+    """
+    gone = f" The receipt of the one that did was taken back on {taken_back}." if taken_back else ""
+    return NotFound(
+        "BLANK_UNKNOWN",
+        f"No delivered lot contains serial {serial}.{gone}",
+        field="serial",
+        remedy="Check the number on the blank; ListLots has the delivered ranges.",
+    )
+
+
+def insufficient(account: Account, has: int, asked: int, field: str) -> FailedPrecondition:
+    """The refusal to take more than an account has; ``field`` is the request's field at fault."""
+    free = "free" if account.condition is Condition.ON_HAND else account.condition
+    things = "blanks" if account.item == BLANK else account.item
+    return FailedPrecondition(
+        "INSUFFICIENT_STOCK",
+        f"{account.place} has {has} {free} {things}, asked for {asked}.",
+        field=field,
+        remedy="Ask for no more than there is, or allocate stock to this location and confirm receipt.",
+        metadata={"location": account.place, "has": str(has), "asked": str(asked)},
+    )
+
+
+def uid_bound(chip_uid: str, serial: int) -> AlreadyExists:
+    """The refusal of a chip UID that belongs to a blank already: a UID is unique for ever."""
+    return AlreadyExists(
+        "CHIP_UID_BOUND",
+        f"Chip UID {chip_uid} is bound to blank {serial}.",
+        field="chip_uid",
+        remedy="Read the UID from the card again; two cards with one UID point at a cloned or foreign chip.",
+        metadata={"chip_uid": chip_uid, "serial": str(serial)},
+    )

@@ -1,0 +1,1 @@
+"""Contracts of every kind, what they entitle to, what vendors leave behind, and what was delivered."""

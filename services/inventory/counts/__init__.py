@@ -1,0 +1,1 @@
+"""Stock counts: two who count blind, a third who approves."""

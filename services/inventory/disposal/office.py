@@ -1,0 +1,134 @@
+"""Spoiling stock without a card job, reviewing spoilage, destroying before a witness."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from services.inventory.desk import Desk, Event
+from services.inventory.disposal import spoilage as spoilages
+from services.inventory.disposal.scrap import Scrap
+from services.inventory.disposal.spoilage import (
+    Destruction,
+    DestructionState,
+    Review,
+    Spoilage,
+    SpoilageState,
+)
+from services.inventory.goods import Goods
+from services.inventory.ledger.entries import Account, Condition, Kind
+from services.inventory.movements.refusal import in_future
+from services.inventory.movements.store import MovementStore
+from services.inventory.people import require_other
+from services.inventory.statement.signing import Signer
+
+
+class SpoilageOffice:
+    """Books what cannot be used any more. After an error the caller rolls the transaction back."""
+
+    def __init__(self, desk: Desk, signer: Signer) -> None:
+        self._desk = desk
+        self._now = desk.clerk.now
+        self._signer = signer
+        self._store = MovementStore(desk.store.connection)
+
+    def spoil(self, goods: Goods, reason: str, event_time: datetime | None, operator: str) -> Spoilage:
+        """Book free units as spoiled: a box that got wet, a roll that tore."""
+        if event_time is not None and event_time > self._now:
+            raise in_future("event_time", event_time)
+        event = Event(Kind.STOCK_SPOILED, self._desk.clerk.new_id(), reason, event_time)
+        free = Account(goods.location, Condition.ON_HAND, goods.item)
+        quantity = self._move(event, goods, free, free.to(Condition.SPOILED))
+        person = self._desk.person(operator).signature
+        return self._desk.note_spoilage(event, free, quantity, person)
+
+    def review(self, spoilage_id: str, accepted: bool, review: str, operator: str) -> Spoilage:
+        """Say as a second person whether the reason holds."""
+        before = self._desk.store.spoilages.get(spoilage_id, lock=True)
+        if before is None:
+            raise spoilages.unknown(spoilage_id)
+        if before.state is SpoilageState.REVERSED:
+            raise spoilages.taken_back(spoilage_id)
+        person = self._desk.person(operator)
+        require_other(person, before.person)
+        after = replace(
+            before,
+            state=SpoilageState.ACCEPTED if accepted else SpoilageState.QUESTIONED,
+            reviewed_by=person.signature,
+            review_time=self._now,
+            review=review,
+        )
+        self._desk.store.spoilages.save(after)
+        self._store.reviews.add(Review(spoilage_id, after.state, person.signature, self._now, review))
+        return after
+
+    def prepare(self, goods: Goods, method: str, operator: str) -> Destruction:
+        """Write down what is to be destroyed, of what is spoiled or withdrawn there; nothing moves before it
+        was witnessed.
+
+        Raises :class:`FailedPrecondition` for what is not there, and for spoilage that no reviewer accepted.
+        """
+        serials, quantity = goods.counted(self._desk)
+        scrap = Scrap(self._desk, goods.location, goods.item)
+        parts = scrap.parts(quantity, serials)
+        evidence = scrap.evidence(parts)
+        made = Destruction(
+            destruction_id=self._desk.clerk.new_id(),
+            location=goods.location,
+            item=goods.item,
+            quantity=quantity,
+            ranges=serials,
+            method=method,
+            state=DestructionState.PREPARED,
+            prepared_by=self._desk.person(operator).signature,
+            prepare_time=self._now,
+        )
+        made = replace(made, prepared=made.preparation(scrap.cards(parts), evidence))
+        self._store.destructions.add(made)
+        return made
+
+    def witness(self, destruction_id: str, seen_sha256: str, operator: str) -> Destruction:
+        """Book as destroyed what the witness saw destroyed, and sign the protocol.
+
+        Raises :class:`FailedPrecondition` unless ``seen_sha256`` is of what was prepared and all that was
+        prepared is still so: the serials, which of them are cards, and the word of every reviewer.
+        """
+        before = self._store.destructions.get(destruction_id, lock=True)
+        if before is None:
+            raise spoilages.unknown_destruction(destruction_id)
+        if before.state is not DestructionState.PREPARED:
+            raise spoilages.done(destruction_id)
+        person = self._desk.person(operator)
+        require_other(person, before.prepared_by)
+        if seen_sha256 != before.prepared_sha256:
+            raise spoilages.not_prepared(before)
+        scrap = Scrap(self._desk, before.location, before.item)
+        parts = scrap.parts(before.quantity, before.ranges)
+        if before.preparation(scrap.cards(parts), scrap.evidence(parts)) != before.prepared:
+            raise spoilages.changed(before)
+        event = Event(Kind.STOCK_DESTROYED, destruction_id, before.method)
+        destroyed = Account(before.location, Condition.DESTROYED, before.item)
+        scrap.move(event, parts, destroyed, "destruction_id")
+        after = replace(
+            before,
+            state=DestructionState.WITNESSED,
+            witnessed_by=person.signature,
+            witness_time=self._now,
+        )
+        protocol = after.written()
+        after = replace(
+            after,
+            protocol=protocol,
+            signature=self._signer.sign(protocol),
+            key_id=self._signer.key_id,
+        )
+        self._store.destructions.save(after)
+        return after
+
+    def _move(self, event: Event, goods: Goods, source: Account, target: Account) -> int:
+        serials, quantity = goods.counted(self._desk)
+        if serials:
+            self._desk.move_ranges(event, source, target, serials, field="serials")
+        else:
+            self._desk.move(event, source, target, quantity, field="quantity")
+        return quantity

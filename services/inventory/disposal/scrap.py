@@ -1,0 +1,142 @@
+"""What cannot be used any more: spoiled stock and withdrawn cards, and the reviews that let it go.
+
+Evidence leaves a place, or ends in the fire, only once somebody else has accepted why it was spoiled. Blanks
+have serial numbers, so it is the spoilage of these very blanks that must be accepted; of rolls, which are all
+alike, no more may go than what was accepted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from services.inventory import tables
+from services.inventory.blanks.blank import insufficient
+from services.inventory.desk import Desk, Event
+from services.inventory.disposal import spoilage as spoilages
+from services.inventory.disposal.spoilage import Spoilage, SpoilageState
+from services.inventory.ledger.entries import Account, Condition, Kind
+from services.inventory.ledger.serials import SerialRange, common
+from services.inventory.location import Location
+from services.inventory.movements import tables as movement_tables
+from services.inventory.movements.store import MovementStore
+
+_line, _transfer, _spoilage = tables.line, tables.transfer, movement_tables.spoilage
+#: So many ids at once are no burden for a statement.
+_FEW = 500
+
+
+@dataclass(frozen=True)
+class Part:
+    """Units that one account has; their serials where they have some."""
+
+    account: Account
+    quantity: int
+    serials: tuple[SerialRange, ...] = ()
+
+
+class Scrap:
+    """What may go, of one place, over one open transaction."""
+
+    def __init__(self, desk: Desk, location: Location, item: str) -> None:
+        self._desk = desk
+        self._store = MovementStore(desk.store.connection)
+        self._spoiled = Account(location, Condition.SPOILED, item)
+        self._withdrawn = self._spoiled.to(Condition.WITHDRAWN)
+
+    def parts(self, quantity: int, ranges: Sequence[SerialRange]) -> list[Part]:
+        """What is to go, by the account that has it: spoiled, or withdrawn cards.
+
+        Raises :class:`FailedPrecondition` for what is in neither.
+        """
+        if not ranges:
+            has = self._desk.books.lock(self._spoiled)
+            if has < quantity:
+                raise insufficient(self._spoiled, has, quantity, "quantity")
+            return [Part(self._spoiled, quantity)]
+        found: dict[Account, list[SerialRange]] = {}
+        for account, serials in self._desk.whereabouts(ranges):
+            if account not in (self._spoiled, self._withdrawn):
+                raise spoilages.not_to_destroy(serials, account.code, self._spoiled.place)
+            found.setdefault(account, []).append(serials)
+        return [Part(account, sum(map(len, serials)), tuple(serials)) for account, serials in found.items()]
+
+    def evidence(self, parts: Sequence[Part]) -> list[Spoilage]:
+        """The spoilages of what is to go, each accepted; of rolls none, for they cannot be told apart.
+
+        Raises :class:`FailedPrecondition` for what no reviewer has accepted.
+        """
+        spoiled = [part for part in parts if part.account == self._spoiled]
+        known = [each for part in spoiled if part.serials for each in self._explain(part)]
+        waiting = sum(each.quantity for each in known if each.state is not SpoilageState.ACCEPTED)
+        for part in spoiled:
+            if not part.serials:
+                unaccepted = self._store.unaccepted(Location(part.account.place), part.account.item)
+                accepted = self._desk.books.lock(part.account) - unaccepted
+                waiting += max(part.quantity - accepted, 0)
+        if waiting:
+            raise spoilages.unreviewed(Location(self._spoiled.place), self._spoiled.item, waiting)
+        return known
+
+    def move(self, event: Event, parts: Sequence[Part], target: Account, field: str) -> None:
+        """Book all parts to ``target``."""
+        for part in parts:
+            if part.serials:
+                self._desk.move_ranges(event, part.account, target, part.serials, field=field)
+            else:
+                self._desk.move(event, part.account, target, part.quantity, field=field)
+
+    def cards(self, parts: Sequence[Part]) -> tuple[SerialRange, ...]:
+        """The serials among them that are cards which came back."""
+        return tuple(serials for part in parts if part.account == self._withdrawn for serials in part.serials)
+
+    def _explain(self, part: Part) -> list[Spoilage]:
+        """What spoiled these serials, here or where they were sent from, in order of entry."""
+        found: set[str] = set()
+        places, seen = [part.account], {part.account}
+        while places:
+            account = places.pop()
+            for subject, kind in self._subjects(account, part.serials):
+                if kind != Kind.CONVEYANCE_RECEIVED:
+                    found.add(subject)
+                elif (origin := self._origin(subject)) not in seen:
+                    seen.add(origin)
+                    places.append(origin)
+        subjects = sorted(found)
+        known = [
+            spoilage
+            for start in range(0, len(subjects), _FEW)
+            for spoilage in self._desk.store.spoilages.where(
+                _spoilage.c.subject.in_(subjects[start : start + _FEW]),
+                _spoilage.c.state != SpoilageState.REVERSED,
+            )
+        ]
+        # What was booked before spoilages knew what they belong to may be any of the place.
+        known += self._desk.store.spoilages.where(
+            _spoilage.c.location == part.account.place,
+            _spoilage.c.item == part.account.item,
+            _spoilage.c.subject == "",
+            _spoilage.c.state.not_in((SpoilageState.ACCEPTED, SpoilageState.REVERSED)),
+        )
+        return sorted(known, key=lambda spoilage: (spoilage.at, spoilage.spoilage_id))
+
+    def _origin(self, conveyance_id: str) -> Account:
+        sent = self._store.conveyances.get(conveyance_id)
+        assert sent is not None
+        return Account(sent.source, Condition.SPOILED, sent.item)
+
+    def _subjects(self, account: Account, ranges: Sequence[SerialRange]) -> set[tuple[str, str]]:
+        """What the transfers were about that brought some of ``ranges`` into the account, and their kinds."""
+        query = (
+            sa.select(_transfer.c.subject, _transfer.c.kind, _line.c.first, _line.c.last)
+            .join_from(_line, _transfer, _line.c.entry == _transfer.c.entry)
+            .where(
+                _line.c.target == account.code,
+                _line.c.first <= ranges[-1].last,
+                _line.c.last >= ranges[0].first,
+            )
+        )
+        rows = self._desk.store.connection.execute(query)
+        return {(row.subject, row.kind) for row in rows if common([SerialRange(row.first, row.last)], ranges)}

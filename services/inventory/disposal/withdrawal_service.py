@@ -1,0 +1,89 @@
+"""The RPCs of cards that come back: message → withdrawal office → message."""
+
+from __future__ import annotations
+
+import grpc
+from tunggal.inventory.v1 import withdrawals_pb2 as pb
+from tunggal.inventory.v1 import withdrawals_pb2_grpc
+
+from services.common import paging
+from services.inventory import messages
+from services.inventory.adapter import OPERATORS, READERS, Adapter, after, moment, token
+from services.inventory.desk import Desk
+from services.inventory.disposal.withdrawal import Cause, Withdrawal
+from services.inventory.disposal.withdrawal_office import WithdrawalOffice, whereabouts
+from services.inventory.ledger.books import Books
+from services.inventory.location import CENTRE, parse
+from services.inventory.movements import tables as movement_tables
+from services.inventory.movements.store import MovementStore
+
+#: Who may call what: SPIFFE paths by method.
+ALLOW = {"WithdrawCard": OPERATORS, "ListWithdrawals": READERS}
+_CAUSES = {
+    Cause.VOID: pb.WITHDRAWAL_CAUSE_VOID,
+    Cause.REPLACED: pb.WITHDRAWAL_CAUSE_REPLACED,
+    Cause.DECEASED: pb.WITHDRAWAL_CAUSE_DECEASED,
+    Cause.FOUND: pb.WITHDRAWAL_CAUSE_FOUND,
+}
+_BY_NUMBER: dict[int, Cause] = {int(number): cause for cause, number in _CAUSES.items()}
+
+
+class WithdrawalService(Adapter, withdrawals_pb2_grpc.WithdrawalServiceServicer):
+    """Adapter between the contract of this service and the withdrawal office."""
+
+    def WithdrawCard(
+        self, request: pb.WithdrawCardRequest, context: grpc.ServicerContext
+    ) -> pb.WithdrawCardResponse:
+        """Takes a card that its holder had."""
+
+        def work(desk: Desk) -> tuple[pb.WithdrawCardResponse, str]:
+            taken = WithdrawalOffice(desk).withdraw(
+                request.chip_uid,
+                request.serial,
+                parse(request.location, "location"),
+                _BY_NUMBER[request.cause],
+                request.note,
+                moment(request, "event_time"),
+                request.operator,
+            )
+            return pb.WithdrawCardResponse(
+                withdrawal=_withdrawal(desk.books, taken)
+            ), f"blanks/{taken.serial}"
+
+        return self._book(context, request, pb.WithdrawCardResponse, work)
+
+    def ListWithdrawals(
+        self, request: pb.ListWithdrawalsRequest, context: grpc.ServicerContext
+    ) -> pb.ListWithdrawalsResponse:
+        """Lists withdrawals."""
+        columns = movement_tables.withdrawal.c
+        region = parse(request.location or CENTRE, "location")
+        wanted = [columns.cause == _BY_NUMBER[request.cause]] if request.cause else []
+        if region != CENTRE:
+            place = columns.location
+            wanted.append((place == region) | place.startswith(f"{region}.") | place.startswith(f"{region}:"))
+        with self._read() as store:
+            page = MovementStore(store.connection).withdrawals.page(
+                after(request.page_token), paging.page_size(request.page_size), *wanted
+            )
+            found = [_withdrawal(store.books, taken) for taken in page.items]
+        return pb.ListWithdrawalsResponse(withdrawals=found, next_page_token=token(page))
+
+
+def _withdrawal(books: Books, taken: Withdrawal) -> pb.Withdrawal:
+    place, condition = whereabouts(books, taken)
+    return pb.Withdrawal(
+        withdrawal_id=taken.withdrawal_id,
+        serial=taken.serial,
+        chip_uid=taken.chip_uid,
+        made_at=taken.made_at,
+        location=taken.location,
+        cause=_CAUSES[taken.cause],
+        note=taken.note,
+        taken_by=taken.taken_by,
+        event_time=messages.timestamp(taken.event_time),
+        book_time=messages.timestamp(taken.book_time),
+        transfer_id=taken.transfer_id,
+        state=messages.blank_state(condition),
+        held_at=place,
+    )

@@ -1,0 +1,1 @@
+"""Stock on its way: requisitions, allocations, shipments, loans, event sites, refusals at a counter."""

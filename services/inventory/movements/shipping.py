@@ -1,0 +1,236 @@
+"""Stock from one location to another: allocated, dispatched, received as it arrived."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from services.common.errors import InvalidArgument
+from services.inventory.desk import Desk, Event
+from services.inventory.ledger.entries import BLANK, Account, Condition, Kind, Line
+from services.inventory.ledger.serials import SerialRange, common, count, ordered, without
+from services.inventory.location import Location
+from services.inventory.movements import allocation as allocations
+from services.inventory.movements.allocation import Allocation, AllocationState
+from services.inventory.movements.loan import Loan, LoanState
+from services.inventory.movements.store import MovementStore
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """Part of a shipment: so many units, and which serials where the item has them."""
+
+    quantity: int = 0
+    serials: tuple[SerialRange, ...] = ()
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What the receiver found: not there, there but spoiled, and there beyond what was sent."""
+
+    missing: Parcel = Parcel()
+    damaged: Parcel = Parcel()
+    surplus: Parcel = Parcel()
+    reason: str = ""
+    #: Who opened the boxes; needed where something is damaged, which somebody else reviews.
+    operator: str = ""
+
+
+class Shipping:
+    """Books what happens to allocations. After an error the caller rolls the transaction back."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._store = desk.store
+        self._movements = MovementStore(desk.store.connection)
+
+    def allocate(
+        self,
+        source: Location,
+        target: Location,
+        quantity: int,
+        reason: str,
+        item: str = BLANK,
+        loan_id: str | None = None,
+    ) -> Allocation:
+        """Set ``quantity`` units of ``source`` aside for ``target``, those with the lowest serials.
+
+        Raises :class:`InvalidArgument` for one location twice, :class:`NotFound` for an unknown item,
+        :class:`FailedPrecondition` for too little stock or a site that is closed.
+        """
+        allocations.require_two_places(source, target)
+        if item != BLANK:
+            self._desk.item(item)
+        self._movements.require_open(target, "to_location")
+        event = Event(Kind.ALLOCATION_CREATED, self._desk.clerk.new_id(), reason)
+        free = Account(source, Condition.ON_HAND, item)
+        transfer = self._desk.move(
+            event, free, free.to(Condition.ALLOCATED), quantity, field="quantity", holder=event.subject
+        )
+        allocation = Allocation(
+            allocation_id=event.subject,
+            source=source,
+            target=target,
+            quantity=quantity,
+            reason=reason,
+            state=AllocationState.ALLOCATED,
+            serials=transfer.serials,
+            create_time=self._desk.clerk.now,
+            item=item,
+            loan_id=loan_id,
+        )
+        self._store.add_allocation(allocation, transfer.transfer_id)
+        return allocation
+
+    def cancel(self, allocation_id: str, reason: str) -> Allocation:
+        """Withdraw an allocation before its dispatch; its stock is free again."""
+        before = self._allocation(allocation_id)
+        after = before.cancelled()
+        event = Event(Kind.ALLOCATION_CANCELLED, allocation_id, reason)
+        self._hand_over(
+            event, before, before.set_aside, Account(before.source, Condition.ON_HAND, before.item)
+        )
+        self._store.save_allocation(after)
+        if before.loan_id is not None:
+            self._call_off(before.loan_id, before.target)
+        return after
+
+    def dispatch(self, allocation_id: str) -> Allocation:
+        """Send an allocation: the sender's stock goes down, nobody's goes up."""
+        before = self._allocation(allocation_id)
+        after = before.dispatched(self._desk.clerk.now)
+        self._movements.require_open(before.target, "allocation_id")
+        event = Event(Kind.ALLOCATION_DISPATCHED, allocation_id, before.reason)
+        self._hand_over(event, before, before.set_aside, before.under_way, holder=allocation_id)
+        self._store.save_allocation(after)
+        return after
+
+    def receive(self, allocation_id: str, receipt: Receipt | None = None) -> Allocation:
+        """Confirm the receipt of an allocation: the receiver's stock goes up by what arrived whole.
+
+        What is missing or damaged is booked as such at the receiver; a surplus comes out of the sender's free
+        stock, whose books still have it.
+        """
+        receipt = receipt or Receipt()
+        before = self._allocation(allocation_id)
+        missing, damaged, surplus = (
+            self._parcel(before.item, parcel, field)
+            for parcel, field in (
+                (receipt.missing, "missing"),
+                (receipt.damaged, "damaged"),
+                (receipt.surplus, "surplus"),
+            )
+        )
+        after = before.received(
+            self._desk.clerk.now,
+            missing=missing.quantity,
+            damaged=damaged.quantity,
+            surplus=surplus.quantity,
+        )
+        good = before.quantity - missing.quantity - damaged.quantity
+        cut = ordered([*missing.serials, *damaged.serials], "damaged")
+        if good < 0 or count(common(before.serials, cut)) != count(cut):
+            raise InvalidArgument(
+                "MORE_THAN_WAS_SENT",
+                f"Allocation {allocation_id} has {before.quantity} units; the receipt names others.",
+                field="missing",
+                remedy="Name as missing or damaged only what was sent; GetAllocation has the serials.",
+            )
+        finder = self._desk.person(receipt.operator).signature if receipt.operator else ""
+        if damaged.quantity and not finder:
+            raise allocations.finder_needed(damaged.quantity)
+        if before.serials:
+            self._desk.books.take(before.serials, before.under_way, allocation_id)
+        place = Account(before.target, Condition.ON_HAND, before.item)
+        whole = Parcel(good, tuple(without(before.serials, cut)))
+        self._arrive(Kind.ALLOCATION_RECEIVED, before, place, whole, before.reason)
+        self._arrive(
+            Kind.RECEIPT_SHORT, before, place.to(Condition.MISSING), missing, receipt.reason or before.reason
+        )
+        self._arrive(
+            Kind.RECEIPT_DAMAGED,
+            before,
+            place.to(Condition.SPOILED),
+            damaged,
+            receipt.reason or before.reason,
+            finder,
+        )
+        self._add_surplus(before, place, surplus, receipt.reason)
+        if before.loan_id is not None:
+            self._settle(before.loan_id, before, good + surplus.quantity)
+        self._store.save_allocation(after)
+        return after
+
+    def _arrive(
+        self, kind: Kind, sent: Allocation, target: Account, parcel: Parcel, reason: str, finder: str = ""
+    ) -> None:
+        """Book a part of a shipment, whose serials nobody has at this moment, to where it is now."""
+        if parcel.quantity == 0:
+            return
+        event = Event(kind, sent.allocation_id, reason)
+        self._desk.books.shift(sent.under_way, target, parcel.quantity)
+        self._desk.books.put(parcel.serials, target)
+        self._desk.record(event, _lines(sent.under_way, target, parcel))
+        if kind is Kind.RECEIPT_DAMAGED:
+            self._desk.note_spoilage(event, target, parcel.quantity, finder)
+
+    def _add_surplus(self, sent: Allocation, place: Account, surplus: Parcel, reason: str) -> None:
+        if surplus.quantity == 0:
+            return
+        event = Event(Kind.RECEIPT_SURPLUS, sent.allocation_id, reason or sent.reason)
+        sender = Account(sent.source, Condition.ON_HAND, sent.item)
+        if surplus.serials:
+            self._desk.move_ranges(event, sender, place, surplus.serials, field="surplus.serials")
+        else:
+            self._desk.move(event, sender, place, surplus.quantity, field="surplus.quantity")
+
+    def _settle(self, loan_id: str, sent: Allocation, quantity: int) -> None:
+        """What arrived of a loan is owed from now on; what arrived of its return no longer is."""
+        before = self._movements.loans.get(loan_id, lock=True)
+        assert before is not None
+        after, owed_more = before.after_receipt(sent.target, quantity)
+        self._movements.loans.save(after)
+        self._owe(after, owed_more)
+
+    def _call_off(self, loan_id: str, target: Location) -> None:
+        """A loan whose shipment was withdrawn before it left is over; one whose return was is not."""
+        loan = self._movements.loans.get(loan_id, lock=True)
+        assert loan is not None
+        if target == loan.borrower:
+            self._movements.loans.save(replace(loan, state=LoanState.CANCELLED))
+
+    def _owe(self, loan: Loan, more: int) -> None:
+        if more == 0:
+            return
+        sides = (
+            Account(loan.borrower, Condition.BORROWED, loan.item),
+            Account(loan.lender, Condition.LENT, loan.item),
+        )
+        source, target = sides if more > 0 else sides[::-1]
+        kind = Kind.LOAN_OWED if more > 0 else Kind.LOAN_RETURNED
+        self._desk.books.shift(source, target, abs(more))
+        self._desk.record(Event(kind, loan.loan_id, loan.reason), [Line(source, target, abs(more))])
+
+    def _hand_over(
+        self, event: Event, sent: Allocation, source: Account, target: Account, *, holder: str | None = None
+    ) -> None:
+        self._desk.move_held(
+            event, source, target, sent.quantity, sent.serials, held_for=sent.allocation_id, holder=holder
+        )
+
+    def _parcel(self, item: str, parcel: Parcel, field: str) -> Parcel:
+        """The part of a receipt with its serials in order, counted where the item has serials."""
+        serials, quantity = self._desk.counted(item, parcel.quantity, parcel.serials, f"{field}.serials")
+        return Parcel(quantity, serials)
+
+    def _allocation(self, allocation_id: str) -> Allocation:
+        found = self._store.allocation(allocation_id, lock=True)
+        if found is None:
+            raise allocations.unknown(allocation_id)
+        return found
+
+
+def _lines(source: Account, target: Account, parcel: Parcel) -> Sequence[Line]:
+    if not parcel.serials:
+        return [Line(source, target, parcel.quantity)]
+    return [Line(source, target, len(serials), serials) for serials in parcel.serials]

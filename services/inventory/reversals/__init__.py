@@ -1,0 +1,1 @@
+"""Taking back what was booked: alone while nobody relies on it, by two people afterwards."""
