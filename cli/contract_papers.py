@@ -16,6 +16,7 @@ from tunggal.inventory.v1.contracts_pb2_grpc import ContractServiceStub
 from cli.answers import to_json
 from cli.contract_steps import ContractId
 from cli.errors import readable
+from cli.money import smallest
 from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, Operator, TlsDir, connect
 from services.common.errors import InvalidArgument
 
@@ -55,8 +56,8 @@ def draft(
     ] = None,
     currency: Annotated[str, typer.Option(help="ISO 4217.")] = "IDR",
     price: Annotated[
-        int, typer.Option(min=0, help="Whole price in the currency's smallest unit: sen, cents.")
-    ] = 0,
+        str, typer.Option(metavar="AMOUNT", help="Whole price in that currency, such as 575000000000.")
+    ] = "0",
     valid_from: Day = "",
     valid_until: Day = "",
     max_people: Annotated[int, typer.Option(min=0, help="Unique people of a licence; 0 for no ceiling.")] = 0,
@@ -75,7 +76,7 @@ def draft(
         item=item or ("blank" if kind is Kind.BLANKS else ""),
         quantity=quantity,
         currency=currency,
-        price=price,
+        price=smallest(currency, price),
         valid_from=valid_from,
         valid_until=valid_until,
         max_people=max_people,

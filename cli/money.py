@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Final
+
+from services.common.errors import InvalidArgument
 
 #: Currencies whose smallest unit is not a hundredth, by the number of their decimals (ISO 4217).
 _CURRENCIES: Final = {
@@ -18,3 +20,22 @@ def written(currency: str, smallest: int) -> str:
     """An amount in the smallest unit of its currency as text: ``IDR 9,500,000.00``."""
     places = _DECIMALS.get(currency, 2)
     return f"{currency} {Decimal(smallest).scaleb(-places):,.{places}f}"
+
+
+def smallest(currency: str, amount: str) -> int:
+    """The amount in the smallest unit of its currency; raises :class:`InvalidArgument` for what is none, or is
+    finer than the currency.
+    """
+    places = decimals(currency)
+    try:
+        units = Decimal(amount.replace(",", "")).scaleb(places)
+        if units >= 0 and units == int(units):
+            return int(units)
+    except (InvalidOperation, ValueError, OverflowError):
+        pass
+    raise InvalidArgument(
+        "PRICE_MALFORMED",
+        f"{amount!r} is no price in {currency}.",
+        field="price",
+        remedy=f"Write it in {currency} with a point and at most {places} decimals, such as 9500000.",
+    )

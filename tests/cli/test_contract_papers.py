@@ -53,7 +53,8 @@ def test_the_abis_may_search_once_licence_and_maintenance_are_in_force(run: Run,
 
 def test_ribbon_is_ordered_delivered_and_owed(run: Run, tmp_path: Path) -> None:
     order = ("--item", "ribbon", "--quantity", "300", "--due", "2026-12-31:100", "--due", "2027-01-31:200")
-    assert draft(run, "RIB-1", "consumables", *order).exit_code == 0
+    assert draft(run, "RIB-1", "consumables", *order, "--price", "4,500,000.50").exit_code == 0
+    assert "IDR 4,500,000.50" in run("contract", "show", "RIB-1").output
     scan = tmp_path / "scan.pdf"
     scan.write_bytes(b"%PDF signed")
     assert hashlib.sha256(b"%PDF signed").hexdigest() in run("contract", "attach", "RIB-1", str(scan)).output
@@ -95,6 +96,10 @@ def test_no_vendor_leaves_before_everything_is_there(run: Run, clock: FixedClock
         ),
         (("contract", "draft", "RIB-1", "--kind", "consumables", "--supplier", "PT"), "TERMS_DO_NOT_FIT"),
         (("contract", "attach", "NOT-THERE", __file__), "CONTRACT_UNKNOWN"),
+        (
+            ("contract", "draft", "RIB-1", "--kind", "consumables", "--supplier", "PT", "--price", "0.001"),
+            "PRICE_MALFORMED",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(run: Run, arguments: tuple[str, ...], reason: str) -> None:
