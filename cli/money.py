@@ -23,10 +23,11 @@ def written(currency: str, smallest: int) -> str:
 
 
 def smallest(currency: str, amount: str) -> int:
-    """The amount in the smallest unit of its currency; raises :class:`InvalidArgument` for what is none, or is
-    finer than the currency.
+    """The amount in the smallest unit of its currency.
+
+    Raises :class:`InvalidArgument` for what is none, or is finer than the currency.
     """
-    places = decimals(currency)
+    places = _DECIMALS.get(currency, 2)
     try:
         units = Decimal(amount.replace(",", "")).scaleb(places)
         if units >= 0 and units == int(units):
