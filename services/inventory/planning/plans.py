@@ -61,7 +61,8 @@ def propose(
             "NOTHING_TO_SHARE",
             f"{source} has {terms.available} free units of {item}, less than one lot of {terms.lot}.",
             field="available",
-            remedy="Plan with a smaller lot, from another source, or once the next delivery is in.",
+            remedy="Plan from another source (ID, with as much of it as this scope may have), "
+            "with a smaller lot, or once the next delivery is in.",
         )
     looks = [
         look
