@@ -18,6 +18,7 @@ from tunggal.inventory.v1.inventory_pb2_grpc import InventoryServiceStub
 from cli.answers import to_json
 from cli.contract_view import word
 from cli.errors import readable
+from cli.money import smallest
 from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, Operator, TlsDir, connect
 from services.common.errors import InvalidArgument
 
@@ -32,6 +33,9 @@ class Step(StrEnum):
     TERMINATE = "terminate"
     TAKE_OVER = "take-over"
 
+
+#: The term that people write in the currency of the contract and the service keeps in its smallest unit.
+_PRICE = "price"
 
 ContractId = Annotated[str, typer.Argument(metavar="CONTRACT", help="Number of the contract.")]
 ChangeId = Annotated[str, typer.Argument(metavar="STEP", help="Id of the proposed step.")]
@@ -103,16 +107,21 @@ def propose(
     as_json: AsJson = False,
 ) -> None:
     """Propose a step: sign, activate, amend, close, terminate, or take over what was signed elsewhere."""
-    request = pb.ProposeChangeRequest(
-        request_id=str(uuid.uuid4()),
-        contract_id=contract_id,
-        kind=pb.ChangeKind.Value(f"CHANGE_KIND_{step.name}"),
-        terms=dict(map(_term, term or ())),
-        reason=reason,
-        operator=operator,
-    )
+    terms = dict(map(_term, term or ()))
     with connect("inventory", inventory, tls_dir) as channel:
-        made = ContractServiceStub(channel).ProposeChange(request).change
+        contracts = ContractServiceStub(channel)
+        if _PRICE in terms:
+            file = contracts.GetContractFile(pb.GetContractFileRequest(contract_id=contract_id)).contract
+            terms[_PRICE] = str(smallest(file.terms.currency, terms[_PRICE]))
+        request = pb.ProposeChangeRequest(
+            request_id=str(uuid.uuid4()),
+            contract_id=contract_id,
+            kind=pb.ChangeKind.Value(f"CHANGE_KIND_{step.name}"),
+            terms=terms,
+            reason=reason,
+            operator=operator,
+        )
+        made = contracts.ProposeChange(request).change
     _tell(made, as_json=as_json)
 
 

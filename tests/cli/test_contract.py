@@ -31,7 +31,7 @@ def propose(run: Run, contract: str, step: str, *more: str) -> str:
 @pytest.fixture
 def blanks(run: Run) -> Run:
     """Seven million blanks of a supplier with a long name, in force."""
-    terms = ("--supplier", LONG, "--quantity", "7000000", "--price", "921200000000")
+    terms = ("--supplier", LONG, "--quantity", "7000000", "--price", "9212000000")
     due = ("--due", "2026-03-01:3000000", "--due", "2026-12-31:4000000")
     made = run("contract", "draft", BLANKS, "--kind", "blanks", *terms, *due)
     assert made.exit_code == 0, made.output
@@ -41,7 +41,7 @@ def blanks(run: Run) -> Run:
 
 
 def test_who_approves_an_amendment_sees_what_it_changes(blanks: Run) -> None:
-    changed = ("--term", "quantity=7500000", "--term", "price=987000000000")
+    changed = ("--term", "quantity=7500000", "--term", "price=9,870,000,000")
     dues = ("--term", "deliveries=2026-11-30:3500000,2027-01-31:4000000")
     change = propose(blanks, BLANKS, "amend", *changed, *dues)
     shown = blanks("contract", "show", BLANKS).output
