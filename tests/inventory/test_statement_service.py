@@ -24,6 +24,7 @@ from services.inventory.statement.issuing import issue
 from services.inventory.statement.verify import Published, faults
 from tests.inventory.inventory_office import BEKASI, new_id
 from tests.inventory.planning_books import Books
+from tests.inventory.signed_elsewhere import approving, entering
 
 MONDAY = date(2026, 3, 2)
 
@@ -294,6 +295,39 @@ def test_days_of_a_long_downtime_are_made_in_steps_that_others_can_wait_for(book
     published = listed(books)
     assert len(published) == 20
     assert faults(published, keys(books)) == []
+
+
+def test_a_contract_that_waits_for_its_first_delivery_holds_no_statement_up(
+    database_url: str, clock: FixedClock, tmp_path: Path, as_operator: None
+) -> None:
+    books = Books(database_url, clock, tmp_path)
+    books.send(approving(books.send(entering("KTP-2017-03", 7_000_000)).change_id))
+    books.clock.advance(timedelta(days=30))
+    books.night()
+    assert listed(books, "ID") == []
+    books.stock_up(500)
+    books.night()
+    refuse(books, BEKASI)
+    books.night()
+    centre, bekasi = listed(books, "ID"), listed(books)
+    books.database.dispose()
+    assert [each.statement["day"] for each in centre] == ["2026-04-02", "2026-04-03"]
+    assert [each.statement["day"] for each in bekasi] == ["2026-04-03"]
+
+
+def test_a_refusal_is_told_before_any_location_had_a_blank(
+    database_url: str, clock: FixedClock, tmp_path: Path, as_operator: None
+) -> None:
+    books = Books(database_url, clock, tmp_path)
+    books.send(approving(books.send(entering("KTP-2017-03", 7_000_000)).change_id))
+    books.clock.advance(timedelta(days=30))
+    refuse(books, BEKASI)
+    books.night()
+    books.night()
+    published = listed(books)
+    books.database.dispose()
+    assert [each.statement["day"] for each in published] == ["2026-04-01", "2026-04-02"]
+    assert [each.statement["sequence"] for each in published] == [1, 2]
 
 
 def test_statements_are_made_once_however_many_make_them(books: Books) -> None:

@@ -36,8 +36,7 @@ class StatementClerk:
         """Make what is missing; the days whose statements were made."""
         # A look first: a transaction that writes has to wait for the others.
         with self._database.read() as connection:
-            store = StatementStore(connection)
-            if store.last_closed() == store.last_day():
+            if StatementStore(connection).next_day() is None:
                 return []
         made: list[str] = []
         while step := self._journal.keep("IssueStatements", self._issue):

@@ -23,16 +23,15 @@ def issue(
     """
     lock(connection, "statements")
     store = StatementStore(connection)
-    last, done = store.last_closed(), store.last_day()
-    day = store.first_closed() if done is None else done + timedelta(days=1)
-    heads = store.heads()
-    opening = {} if day is None else store.opening(day)
-    made: list[tuple[str, date]] = []
-    if last is not None and day is not None and most_days is not None:
+    day, last = store.next_day(), store.last_closed()
+    if day is None or last is None:
+        return []
+    if most_days is not None:
         last = min(last, day + timedelta(days=most_days - 1))
-    if last is not None and day is not None and day <= last:
-        store.remember(signer, now)
-    while last is not None and day is not None and day <= last:
+    store.remember(signer, now)
+    heads, opening = store.heads(), store.opening(day)
+    made: list[tuple[str, date]] = []
+    while day <= last:
         issued = []
         for state in store.days_of(day, opening, heads):
             # The next day begins as this one ends; to read that from the books again takes longer than all

@@ -67,10 +67,32 @@ class StatementStore:
         found: date | None = self.connection.scalar(sa.select(sa.func.max(statement.c.day)))
         return found
 
-    def first_closed(self) -> date | None:
-        """The first closed day of the ledger."""
-        found: date | None = self.connection.scalar(sa.select(sa.func.min(_closed.c.day)))
-        return found
+    def next_day(self) -> date | None:
+        """The first closed day without statements; ``None`` when there is none.
+
+        Before the first statement that is the first day on which a location moved stock or refused people: a
+        contract may be in the books for months before its first delivery.
+        """
+        done, last = self.last_day(), self.last_closed()
+        first = self._first_told() if done is None else done + timedelta(days=1)
+        return None if first is None or last is None or first > last else first
+
+    def _first_told(self) -> date | None:
+        """The first closed day that a location can tell anything of."""
+        moved = self.connection.scalar(
+            sa.select(sa.func.min(_snapshot.c.day))
+            .join_from(_snapshot, _account, _account.c.code == _snapshot.c.code)
+            .where(_account.c.condition.not_in(_NOT_OF_A_PLACE))
+        )
+        first_closed = self.connection.scalar(sa.select(sa.func.min(_closed.c.day)))
+        if first_closed is None:
+            return None
+        refused = self.connection.scalar(
+            sa.select(sa.func.min(_refusal.c.book_time)).where(
+                _refusal.c.book_time >= days.start_of(first_closed)
+            )
+        )
+        return min((day for day in (moved, refused and days.day_of(refused)) if day), default=None)
 
     def heads(self) -> dict[str, tuple[int, str]]:
         """Number and hash of the latest statement of each location."""
