@@ -22,6 +22,14 @@ from services.enroll.store import Store
 from services.enroll.vault import ChipFinger, Vault
 from tests.enroll.enroll_people import NIK, packet
 
+TO_CENTRAL = [
+    Status.BIO_CAPTURED,
+    Status.PROCESSING,
+    Status.SENT_FOR_ENROLLMENT,
+    Status.RECEIVED_AT_CENTRAL,
+]
+"""What every record goes through that reaches the search."""
+
 
 @dataclass
 class MemoryAbis:

@@ -16,6 +16,7 @@ from services.enroll.messages import timestamp
 from services.enroll.packet import Announcement, CapturedImage, ImageKind
 
 NIK = "3216010503900001"
+OTHER_NIK = "3216010503900002"
 
 
 def drawing(seed: str, size: tuple[int, int] = (64, 80)) -> bytes:
@@ -86,3 +87,7 @@ def stream(
         )
         for start in range(0, len(image.content), chunk):
             yield enroll_pb2.SubmitRecordRequest(chunk=image.content[start : start + chunk])
+
+
+GOOD = packet("Sri")
+"""What nothing is wrong with."""

@@ -15,35 +15,19 @@ from services.common.errors import (
     PermissionDenied,
     TunggalError,
 )
-from services.enroll.record import Record, Status
-from services.enroll.void_card import Rejection, void_card
+from services.enroll.record import Status
+from services.enroll.void_card import Rejection
 from tests.enroll.enroll_office import Office
-from tests.enroll.test_queue import claim, print_ready, report_issued, report_printed
-from tests.enroll.test_service import Serve, refused, serve
+from tests.enroll.enroll_server import Serve, refused
+from tests.enroll.enroll_stations import REJECTED, claim, print_ready, report_issued, report_printed, void
 
-__all__ = ["serve"]
 CHIP = "04A1B2C3D4E5F6"
-SAID = Rejection("REJECTED_PRINT: pale", "ani", "budi")
-
-
-def void(office: Office, record: Record, chip_uid: str = CHIP, rejection: Rejection = SAID) -> Record:
-    return office.db.run(
-        lambda conn: void_card(
-            conn,
-            office.store,
-            record.record_id,
-            chip_uid,
-            rejection,
-            actor="service/cardperso",
-            at=office.clock.now(),
-        )
-    )
 
 
 def test_the_record_is_the_next_one_again_and_its_history_names_both_people(office: Office) -> None:
     first, second = print_ready(office), print_ready(office)
     report_printed(office, claim(office), CHIP)
-    back = void(office, first)
+    back = void(office, first, CHIP)
     assert (back.status, back.chip_uid) == (Status.PRINT_READY_RECORD, "")
     assert back.arrival_number == first.arrival_number < second.arrival_number
     assert back.reason == "CARD_VOID: REJECTED_PRINT: pale; rejected by ani, reviewed by budi"
@@ -55,7 +39,7 @@ def test_the_record_is_the_next_one_again_and_its_history_names_both_people(offi
 def test_a_second_card_can_be_made_and_handed_over(office: Office) -> None:
     record = print_ready(office)
     report_printed(office, claim(office), CHIP)
-    void(office, record)
+    void(office, record, CHIP)
     again = report_printed(office, claim(office), "04A1B2C3D4E5F7")
     assert again.chip_uid == "04A1B2C3D4E5F7"
     with pytest.raises(FailedPrecondition) as error:
@@ -67,7 +51,7 @@ def test_a_second_card_can_be_made_and_handed_over(office: Office) -> None:
 def test_the_chip_of_a_rejected_card_stands_for_nobody_again(office: Office) -> None:
     record = print_ready(office)
     report_printed(office, claim(office), CHIP)
-    void(office, record)
+    void(office, record, CHIP)
     held = claim(office)
     with pytest.raises(AlreadyExists) as error:
         report_printed(office, held, CHIP)
@@ -79,9 +63,9 @@ def test_the_chip_of_a_rejected_card_stands_for_nobody_again(office: Office) -> 
     ("status", "chip_uid", "rejection", "kind", "reason"),
     [
         ("printed", CHIP, Rejection("pale", "ani", "ANI"), PermissionDenied, "SECOND_PERSON_NEEDED"),
-        ("printed", "04A1B2C3D4E5F7", SAID, FailedPrecondition, "CHIP_UID_DISAGREES"),
-        ("ready", CHIP, SAID, FailedPrecondition, "NO_CARD_TO_VOID"),
-        ("issued", CHIP, SAID, FailedPrecondition, "NO_CARD_TO_VOID"),
+        ("printed", "04A1B2C3D4E5F7", REJECTED, FailedPrecondition, "CHIP_UID_DISAGREES"),
+        ("ready", CHIP, REJECTED, FailedPrecondition, "NO_CARD_TO_VOID"),
+        ("issued", CHIP, REJECTED, FailedPrecondition, "NO_CARD_TO_VOID"),
     ],
 )
 def test_what_cannot_be_voided_stays_as_it_is(
