@@ -281,9 +281,9 @@ def test_one_thing_of_the_exit_register_is_one_however_it_is_written(office: Off
 @pytest.mark.parametrize("end", ["TERMINATE", "CLOSE"])
 def test_what_came_under_a_contract_that_has_ended_is_not_owed_again(office: Office, end: str) -> None:
     in_force(office, "RIB-2020", terms("CONSUMABLES", item="ribbon", quantity=40))
-    received = {"contract_id": "RIB-2020", "delivery_note": "SJ-9", "location": "32.16"}
-    for _ in range(2):
-        office.do(pb.ReceiveSupplyRequest, **received, quantity=20)
+    received = {"contract_id": "RIB-2020", "location": "32.16"}
+    for note in ("SJ-9", "SJ-10"):
+        office.do(pb.ReceiveSupplyRequest, **received, delivery_note=note, quantity=20)
     with office.database.read() as connection:
         came = tables.transfer.c
         query = sa.select(came.transfer_id).where(came.kind == "supply.received").order_by(came.entry)
@@ -292,7 +292,7 @@ def test_what_came_under_a_contract_that_has_ended_is_not_owed_again(office: Off
     office.do(reverse, transfer_id=second, reason="counted twice")
     assert read(office, "RIB-2020").outstanding == 20
     if end == "CLOSE":
-        office.do(pb.ReceiveSupplyRequest, **received, quantity=20)
+        office.do(pb.ReceiveSupplyRequest, **received, delivery_note="SJ-10", quantity=20)
     office.step("RIB-2020", end)
     with pytest.raises(FailedPrecondition) as error:
         office.do(reverse, transfer_id=first, reason="counted twice")

@@ -42,7 +42,7 @@ class Bookkeeper:
         try:
             self._books.shift(owed, stock, len(serials))
         except OverdrawnError as short:
-            raise delivery.exceeded(contract_id, short.balance, short.asked) from short
+            raise delivery.exceeded(owed, short.balance, short.asked) from short
         # Every lot goes into the centre's account, which is locked now: no other lot can come in between.
         known = self._store.lot_overlapping(serials)
         if known is not None:

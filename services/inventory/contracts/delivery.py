@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 
 from services.common.errors import AlreadyExists, FailedPrecondition
 from services.inventory.contracts.contract import Contract
+from services.inventory.ledger.entries import BLANK, Account, Transfer
 from services.inventory.ledger.serials import SerialRange
 
 
@@ -48,6 +50,17 @@ class Supply:
     receive_time: datetime
 
 
+def same_note(one: str, other: str) -> bool:
+    """Whether two numbers are of one delivery note: spaces, case and compatibility forms of characters (NFKC)
+    make no difference.
+    """
+    return _plain(one) == _plain(other)
+
+
+def _plain(note: str) -> str:
+    return "".join(unicodedata.normalize("NFKC", note).casefold().split())
+
+
 def not_delivering(contract: Contract, what: str) -> FailedPrecondition:
     """The refusal of a delivery under a contract that does not allow it."""
     return FailedPrecondition(
@@ -70,14 +83,38 @@ def not_owing(contract: Contract) -> FailedPrecondition:
     )
 
 
-def exceeded(contract_id: str, owed: int, delivered: int, field: str = "serials") -> FailedPrecondition:
+def exceeded(owed: Account, outstanding: int, delivered: int, field: str = "serials") -> FailedPrecondition:
     """The refusal of a delivery that is larger than what the supplier still owes."""
+    things = "blanks" if owed.item == BLANK else owed.item
     return FailedPrecondition(
         "MORE_THAN_OUTSTANDING",
-        f"The lot has {delivered} blanks, but contract {contract_id} has {owed} outstanding.",
+        f"{delivered} {things} came, but contract {owed.place} has {outstanding} outstanding.",
         field=field,
         remedy="Check the delivery note; a surplus needs a contract of its own first.",
-        metadata={"contract_id": contract_id, "outstanding": str(owed), "delivered": str(delivered)},
+        metadata={"contract_id": owed.place, "outstanding": str(outstanding), "delivered": str(delivered)},
+    )
+
+
+def booked_before(supply: Supply, booked: Transfer) -> AlreadyExists:
+    """The refusal of a delivery note whose units are in stock: nothing tells them from others but its
+    number.
+    """
+    place = booked.lines[0].target.place
+    return AlreadyExists(
+        "DELIVERY_NOTE_BOOKED",
+        f"Delivery note {supply.delivery_note} of contract {supply.contract_id} was booked at "
+        f"{booked.book_time:%Y-%m-%d %H:%M} UTC: {supply.quantity} {supply.item} to {place}.",
+        field="delivery_note",
+        remedy=f"Nothing is left to do if that was this delivery. If it was wrong, take transfer "
+        f"{booked.transfer_id} back (tunggal reversal), then book the note again; another delivery with the "
+        "same number gets something that tells them apart, such as its year.",
+        metadata={
+            "contract_id": supply.contract_id,
+            "supply_id": supply.supply_id,
+            "transfer_id": booked.transfer_id,
+            "location": place,
+            "quantity": str(supply.quantity),
+        },
     )
 
 

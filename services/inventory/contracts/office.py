@@ -1,4 +1,4 @@
-"""What can be done with contracts: draft, two-person steps, amendments, deliveries, exit register."""
+"""What can be done with contracts: draft, two-person steps, amendments, exit register."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from services.common.errors import FailedPrecondition, InvalidArgument, NotFound
-from services.inventory.contracts import amendment, delivery, exit_register, lot_reversal
+from services.inventory.contracts import amendment, exit_register, lot_reversal
 from services.inventory.contracts import contract as contracts
 from services.inventory.contracts.contract import (
     Change,
@@ -16,15 +16,12 @@ from services.inventory.contracts.contract import (
     ContractState,
     Due,
 )
-from services.inventory.contracts.delivery import Supply
 from services.inventory.contracts.exit_register import ExitItem, ExitKind, ExitState
 from services.inventory.contracts.store import ContractStore
 from services.inventory.contracts.terms import check_terms
 from services.inventory.desk import Desk, Event
 from services.inventory.ledger import days
-from services.inventory.ledger.entries import Account, Condition, Kind, Line, OverdrawnError
-from services.inventory.location import Location
-from services.inventory.movements.store import MovementStore
+from services.inventory.ledger.entries import Kind, Line, OverdrawnError
 from services.inventory.people import require_other
 
 
@@ -133,24 +130,6 @@ class ContractOffice:
         self._store.attach(contract_id, document.sha256, document.name, document.size, person, self._now)
         self._tell(contract_id, "attached", person, f"{document.name} {document.sha256}")
         return contract
-
-    def receive_supply(self, contract_id: str, note: str, location: Location, quantity: int) -> Supply:
-        """Take a delivery of an item without serials into stock."""
-        contract = self._store.locked(contract_id)
-        item = contract.item
-        if contract.state is not ContractState.ACTIVE or item is None or self._desk.serialised(item):
-            raise delivery.not_delivering(contract, "units without serials")
-        MovementStore(self._desk.store.connection).require_open(location, "location")
-        stock = Account(location, Condition.ON_HAND, item)
-        try:
-            self._desk.books.shift(contract.owed, stock, quantity)
-        except OverdrawnError as short:
-            raise delivery.exceeded(contract_id, short.balance, quantity, "quantity") from short
-        supply = Supply(self._desk.clerk.new_id(), contract_id, note, item, quantity, self._now)
-        self._store.supplies.add(supply)
-        event = Event(Kind.SUPPLY_RECEIVED, supply.supply_id, f"delivery note {note}")
-        self._desk.record(event, [Line(contract.owed, stock, quantity)])
-        return supply
 
     def record_exit(
         self,

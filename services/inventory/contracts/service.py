@@ -11,7 +11,7 @@ from services.common.clock import Clock
 from services.common.db import Database
 from services.inventory.adapter import OPERATORS, READERS, Adapter, after, moment, token
 from services.inventory.contracts import contract as contracts
-from services.inventory.contracts import messages
+from services.inventory.contracts import messages, supplying
 from services.inventory.contracts import tables as contract_tables
 from services.inventory.contracts.contract import ChangeKind, ContractKind
 from services.inventory.contracts.entitlement import entitlement
@@ -128,7 +128,8 @@ class ContractService(Adapter, contracts_pb2_grpc.ContractServiceServicer):
         """Takes a delivery without serials into stock."""
 
         def work(desk: Desk) -> tuple[pb.ReceiveSupplyResponse, str]:
-            supply = ContractOffice(desk).receive_supply(
+            supply = supplying.receive(
+                desk,
                 request.contract_id,
                 request.delivery_note,
                 parse(request.location, "location"),

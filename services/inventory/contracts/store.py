@@ -27,7 +27,7 @@ from services.inventory.contracts.delivery import ReversedLot, Supply
 from services.inventory.contracts.entitlement import Use
 from services.inventory.contracts.exit_register import ExitItem, ExitKind, ExitState
 from services.inventory.ledger import days
-from services.inventory.ledger.entries import Condition
+from services.inventory.ledger.entries import Account, Condition, Kind
 from services.inventory.records import Column, Page, Records, insert_new, one_more, paged
 
 _contract, _due, _event = (
@@ -113,6 +113,26 @@ class ContractStore:
     def changes_of(self, contract_id: str) -> list[Change]:
         """Steps proposed for a contract, oldest first."""
         return self.changes.where(contract_tables.contract_change.c.contract_id == contract_id)
+
+    def supplies_of(self, contract_id: str) -> list[Supply]:
+        """Deliveries without serials under a contract, oldest first, those that were taken back with them."""
+        return self.supplies.where(contract_tables.supply.c.contract_id == contract_id)
+
+    def booked(self, supply: Supply, owed: Account) -> str:
+        """The transfer that took a supply into stock from what was ``owed``; empty once it was taken back."""
+        transfer, line, opposite = tables.transfer, tables.line, tables.transfer.alias("opposite")
+        query = (
+            sa.select(transfer.c.transfer_id)
+            .join_from(line, transfer, line.c.entry == transfer.c.entry)
+            .outerjoin(opposite, opposite.c.reverses == transfer.c.transfer_id)
+            .where(
+                line.c.source == owed.code,
+                transfer.c.subject == supply.supply_id,
+                transfer.c.kind == Kind.SUPPLY_RECEIVED,
+                opposite.c.entry.is_(None),
+            )
+        )
+        return self.connection.scalar(query) or ""
 
     def reversed_lots_of(self, contract_id: str) -> list[ReversedLot]:
         """Lots of a contract whose receipt was taken back, oldest first."""

@@ -1112,7 +1112,7 @@ class ReceiveSupplyRequest(_message.Message):
     contract_id: _builtins.str
     """Contract that it fulfils in part."""
     delivery_note: _builtins.str
-    """Supplier's delivery note number."""
+    """Number of the supplier's delivery note; each is booked once under a contract (DELIVERY_NOTE_BOOKED)."""
     location: _builtins.str
     """Where it arrived."""
     quantity: _builtins.int
