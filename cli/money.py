@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import Decimal
 from typing import Final
 
 from services.common.errors import InvalidArgument
@@ -25,18 +26,18 @@ def written(currency: str, smallest: int) -> str:
 def smallest(currency: str, amount: str) -> int:
     """The amount in the smallest unit of its currency.
 
-    Raises :class:`InvalidArgument` for what is none, or is finer than the currency.
+    Raises :class:`InvalidArgument` for what is none, or is finer than the currency. A point is that of the
+    decimals and commas part thousands, as in :func:`written`: 9.500 and 9,50 are no price in rupiah, because
+    whoever wrote them meant nine thousand five hundred, and nine and a half.
     """
     places = _DECIMALS.get(currency, 2)
-    try:
-        units = Decimal(amount.replace(",", "")).scaleb(places)
-        if units >= 0 and units == int(units):
-            return int(units)
-    except (InvalidOperation, ValueError, OverflowError):
-        pass
+    decimals = rf"(\.[0-9]{{1,{places}}})?" if places else ""
+    if re.fullmatch(rf"([0-9]{{1,3}}(,[0-9]{{3}})+|[0-9]{{1,18}}){decimals}", amount.strip()):
+        return int(Decimal(amount.replace(",", "")).scaleb(places))
+    wanted = f"a point and at most {places} decimals" if places else "no decimals"
     raise InvalidArgument(
         "PRICE_MALFORMED",
         f"{amount!r} is no price in {currency}.",
         field="price",
-        remedy=f"Write it in {currency} with a point and at most {places} decimals, such as 9500000.",
+        remedy=f"Write it in {currency} with {wanted}, such as 9500000 or 9,500,000.",
     )

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import Result
 
 from cli import money
+from services.common.errors import InvalidArgument
 
 Run = Callable[..., Result]
 LONG = "Konsorsium Pengadaan Blangko [/] PT [red]Pura Barutama dan Perum Peruri"
@@ -115,3 +116,26 @@ def test_a_rejection_is_json_for_programs(blanks: Run) -> None:
 )
 def test_a_price_has_the_decimals_of_its_currency(currency: str, smallest: int, text: str) -> None:
     assert money.written(currency, smallest) == text
+    assert money.smallest(currency, text.partition(" ")[2]) == smallest
+
+
+@pytest.mark.parametrize(
+    ("currency", "amount"),
+    [
+        ("IDR", "575.000"),
+        ("IDR", "9,50"),
+        ("IDR", "1,0000"),
+        ("IDR", "9.500.000"),
+        ("IDR", "1e9"),
+        ("IDR", "-5"),
+        ("IDR", "NaN"),
+        ("IDR", ""),
+        ("IDR", "٩"),
+        ("IDR", "9" * 19),
+        ("JPY", "5.0"),
+        ("JPY", "5."),
+    ],
+)
+def test_a_price_that_two_people_might_read_differently_is_none(currency: str, amount: str) -> None:
+    with pytest.raises(InvalidArgument, match="is no price"):
+        money.smallest(currency, amount)
