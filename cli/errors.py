@@ -13,7 +13,10 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from services.common.errors import ConfigurationError, TunggalError, remote_error
+from services.common.errors import ConfigurationError, InvalidArgument, TunggalError, remote_error
+
+#: What a message says of a number that has no room in its field.
+_TOO_LARGE = "Value out of range: "
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -41,6 +44,12 @@ def readable(command: Callable[P, R]) -> Callable[P, R]:
             fault = missing_extra(error, "abis,cardperso,sim")
         except OSError as error:
             fault = _SetupError("FILE_UNUSABLE", f"{error.strerror or error}: {error.filename or '?'}")
+        except UnicodeEncodeError:
+            fault = _NOT_TEXT
+        except ValueError as error:
+            if not str(error).startswith(_TOO_LARGE):
+                raise
+            fault = _too_large(str(error).removeprefix(_TOO_LARGE))
         as_json = kwargs.get("as_json") is True
         Console(stderr=True, soft_wrap=True, highlight=False).print(
             json.dumps(as_dict(fault)) if as_json else line(fault), markup=False
@@ -83,6 +92,21 @@ def as_dict(error: TunggalError) -> dict[str, dict[str, str | None]]:
 
 class _SetupError(TunggalError):
     code = grpc.StatusCode.FAILED_PRECONDITION
+
+
+_NOT_TEXT = InvalidArgument(
+    "TEXT_UNREADABLE",
+    "an argument is no text in UTF-8",
+    remedy="Type it again in a terminal that uses UTF-8.",
+)
+
+
+def _too_large(number: str) -> InvalidArgument:
+    return InvalidArgument(
+        "NUMBER_TOO_LARGE",
+        f"{number} is more than any number here can be",
+        remedy="Check its digits; nothing was sent.",
+    )
 
 
 def _of_settings(error: ValidationError) -> TunggalError:

@@ -166,6 +166,29 @@ def test_a_wrong_request_is_one_line_with_what_to_do(
     assert " → " in line
 
 
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["blank", "show", "9" * 20], "NUMBER_TOO_LARGE"),
+        (["requisition", "ask", "32.16", "9" * 30, "--reason", "need"], "NUMBER_TOO_LARGE"),
+        (
+            ["contract", "draft", "A-1", "--kind", "blanks", "--supplier", "PT", "--quantity", "9" * 20],
+            "NUMB",
+        ),
+        (["contract", "show", "A\udcff"], "TEXT_UNREADABLE"),
+        (["stock", "\udcff\udcfe"], "TEXT_UNREADABLE"),
+    ],
+)
+def test_what_fits_no_message_is_one_line_too(
+    inventory: str, tls_dir: Path, arguments: list[str], reason: str
+) -> None:
+    result = tunggal(*arguments, "--inventory", inventory, "--tls-dir", str(tls_dir))
+    assert result.exit_code == 1
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"error: {reason}")
+    assert " → " in line
+
+
 def test_a_refusal_of_the_service_names_the_field_in_json_too(inventory: str, tls_dir: Path) -> None:
     result = tunggal("stock", "Bekasi", "--inventory", inventory, "--tls-dir", str(tls_dir), "--json")
     assert result.exit_code == 1
