@@ -15,11 +15,19 @@ from tunggal.cardperso.v1 import (
     production_pb2_grpc,
     reader_pb2,
     reader_pb2_grpc,
+    reconciliation_pb2,
+    reconciliation_pb2_grpc,
     verification_pb2,
     verification_pb2_grpc,
 )
 
-from services.cardperso import journal_service, pcsc, reader_service, verification_service
+from services.cardperso import (
+    journal_service,
+    pcsc,
+    reader_service,
+    reconciliation_service,
+    verification_service,
+)
 from services.cardperso.attempts import Attempts
 from services.cardperso.chip import profile as profiles
 from services.cardperso.chip.plan import encode
@@ -205,6 +213,12 @@ def build(
             production_pb2_grpc.add_ProductionServiceServicer_to_server,
             ProductionService(database, store, desk, floor, clock, bell, settings.card_attempts),
             production_service.ALLOW,
+        )
+        .add(
+            reconciliation_pb2.DESCRIPTOR.services_by_name["ReconciliationService"],
+            reconciliation_pb2_grpc.add_ReconciliationServiceServicer_to_server,
+            reconciliation_service.ReconciliationService(database),
+            reconciliation_service.ALLOW,
         )
         .background("readers", watcher.run)
         .background("station", station.run)

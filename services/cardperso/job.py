@@ -109,6 +109,9 @@ class Job:
     errand: Errand = Errand.NONE
     errand_note: str = ""
     sent: bool = False
+    #: When the inventory had booked the blank as a card, and when the job spoiled it or its card.
+    card_time: dt.datetime | None = None
+    loss_time: dt.datetime | None = None
 
     @property
     def is_open(self) -> bool:
@@ -144,6 +147,19 @@ class Job:
     def request_id(self, step: str) -> str:
         """Idempotency key of a step: the same one after every crash."""
         return str(uuid.uuid5(_NAMESPACE, f"{self.job_id}/{step}"))
+
+    def stored(self, now: dt.datetime) -> Job:
+        """The job as a change of `now` leaves it. What became of the blank keeps the moment it was first
+        known.
+        """
+        lost = self.state in (State.SPOILED, State.VOID)
+        return replace(
+            self,
+            version=self.version + 1,
+            update_time=now,
+            card_time=self.card_time or (now if self.consumed else None),
+            loss_time=self.loss_time or (now if lost else None),
+        )
 
     def claimed(self, claim_id: str, record_id: str) -> Job:
         """A record is on loan and fits the chip."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, fields
 from typing import Any
 
 import sqlalchemy as sa
@@ -37,7 +37,7 @@ class Store:
         Raises:
             Aborted: somebody else changed it since it was read.
         """
-        changed = replace(job, version=job.version + 1, update_time=now)
+        changed = job.stored(now)
         statement = (
             sa.update(JOBS)
             .where(JOBS.c.job_id == job.job_id, JOBS.c.version == job.version)

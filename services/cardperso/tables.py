@@ -46,11 +46,14 @@ JOBS = sa.Table(
     sa.Column("errand", sa.String(16), nullable=False, server_default=""),
     sa.Column("errand_note", sa.String(500), nullable=False, server_default=""),
     sa.Column("sent", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("card_time", UtcDateTime),
+    sa.Column("loss_time", UtcDateTime),
     sa.Index("card_job_of_batch", "batch_id", "state"),
     sa.Index("card_job_of_station", "station_name", "entry"),
     sa.Index("card_job_of_reader", "station", "state", "entry"),
     sa.Index("card_job_of_chip", "chip_uid"),
     sa.Index("card_job_of_record", "record_id"),
+    sa.Index("card_job_by_card_time", "card_time"),
 )
 
 # Nearly all jobs have nothing left to tell.
@@ -66,6 +69,10 @@ UNREVIEWED = sa.and_(
     ),
 )
 sa.Index("card_job_unreviewed", JOBS.c.entry, sqlite_where=UNREVIEWED, postgresql_where=UNREVIEWED)
+
+# Few blanks are lost.
+LOST = JOBS.c.loss_time.is_not(None)
+sa.Index("card_job_by_loss_time", JOBS.c.loss_time, sqlite_where=LOST, postgresql_where=LOST)
 
 FACES = sa.Table(
     "card_face",

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from tunggal.enroll.v1 import cards_pb2, cards_pb2_grpc, enroll_pb2, enroll_pb2_grpc
+from tunggal.enroll.v1 import (
+    cards_pb2,
+    cards_pb2_grpc,
+    enroll_pb2,
+    enroll_pb2_grpc,
+    reconciliation_pb2,
+    reconciliation_pb2_grpc,
+)
 
 from services.common.bell import Bell
 from services.common.client import channel
@@ -12,7 +19,7 @@ from services.common.clock import Clock, SystemClock
 from services.common.crypto import KeyRing
 from services.common.db import Database
 from services.common.server import ServerBuilder
-from services.enroll import card_service, regions
+from services.enroll import card_service, reconciliation_service, regions
 from services.enroll.abis_client import GrpcAbis
 from services.enroll.deduplication import Abis
 from services.enroll.demand import DemandReporter
@@ -105,6 +112,12 @@ def build(settings: Settings, clock: Clock | None = None, abis: Abis | None = No
         cards_pb2_grpc.add_CardServiceServicer_to_server,
         card_service.CardService(db, store, clock, bell),
         card_service.ALLOW,
+    )
+    builder.add(
+        reconciliation_pb2.DESCRIPTOR.services_by_name["ReconciliationService"],
+        reconciliation_pb2_grpc.add_ReconciliationServiceServicer_to_server,
+        reconciliation_service.ReconciliationService(db),
+        reconciliation_service.ALLOW,
     )
     for number in range(settings.pipeline_workers):
         builder.background(f"pipeline-{number}", pipeline.run)

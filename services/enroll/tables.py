@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from services.common.db import UtcDateTime
-from services.enroll.record import IN_PIPELINE
+from services.enroll.record import IN_PIPELINE, Status
 
 METADATA = sa.MetaData()
 
@@ -60,6 +60,8 @@ EVENTS = sa.Table(
 )
 sa.Index("record_event_by_record", EVENTS.c.record_id, EVENTS.c.sequence)
 sa.Index("record_event_by_region", EVENTS.c.region, EVENTS.c.sequence)
+PRINTED = EVENTS.c.status == sa.literal_column(str(int(Status.CARD_PRINTED)))
+sa.Index("record_event_printed", EVENTS.c.event_time, sqlite_where=PRINTED, postgresql_where=PRINTED)
 
 #: The files of a packet, encrypted.
 IMAGES = sa.Table(

@@ -23,6 +23,8 @@ from tunggal.inventory.v1 import (
     movements_pb2_grpc,
     planning_pb2,
     planning_pb2_grpc,
+    reconciliation_pb2,
+    reconciliation_pb2_grpc,
     reversals_pb2,
     reversals_pb2_grpc,
     spoilage_pb2,
@@ -42,6 +44,7 @@ from services.inventory.contracts import service as contract_service
 from services.inventory.counts import service as count_service
 from services.inventory.disposal import conveyance_service, withdrawal_service
 from services.inventory.disposal import service as spoilage_service
+from services.inventory.exchange import reconciliation_service
 from services.inventory.exchange import service as exchange_service
 from services.inventory.journal import Journal
 from services.inventory.ledger import service as ledger_service
@@ -160,6 +163,12 @@ def build(settings: Settings, clock: Clock | None = None, *, statements: bool = 
             exchange_pb2_grpc.add_ExchangeServiceServicer_to_server,
             exchange_service.ExchangeService(database, journal),
             exchange_service.ALLOW,
+        )
+        .add(
+            reconciliation_pb2.DESCRIPTOR.services_by_name["ReconciliationService"],
+            reconciliation_pb2_grpc.add_ReconciliationServiceServicer_to_server,
+            reconciliation_service.ReconciliationService(database, journal),
+            reconciliation_service.ALLOW,
         )
         .on_start(start)
         .background("upkeep", upkeep.run)

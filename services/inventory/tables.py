@@ -211,6 +211,7 @@ reservation = sa.Table(
     sa.Column("reserve_time", UtcDateTime, nullable=False),
     sa.Column("end_time", UtcDateTime),
     sa.Column("end_reason", sa.String(500), nullable=False),
+    sa.Index("reservation_by_end", "end_time", "entry"),
 )
 # Chips outlive what is done with their cards: a row is never changed.
 chip = sa.Table(

@@ -11,15 +11,18 @@ import sqlalchemy as sa
 
 from services.inventory import tables
 from services.inventory.blanks.reservation import ReservationState
+from services.inventory.exchange.card_blanks import came_back
 from services.inventory.ledger import days
 from services.inventory.ledger.entries import Account
 from services.inventory.location import CENTRE, Location
-from services.inventory.movements import tables as movement_tables
-from services.inventory.records import Page, one_more, paged
+from services.inventory.records import Page, paged
 
 _account, _line, _transfer = tables.account, tables.line, tables.transfer
 _snapshot, _reservation, _chip = tables.account_day, tables.reservation, tables.chip
-_withdrawal, _late = movement_tables.withdrawal, tables.late_event
+_late = tables.late_event
+
+#: What used blanks are listed by: an index finds those of some days.
+_order = _reservation.c.end_time
 
 #: Rows read from the database, and sent in one message, at once.
 BATCH = 1000
@@ -147,9 +150,11 @@ class ExchangeStore:
             ]
 
     def used_blanks(self, span: Span, after: int, limit: int) -> Page[UsedBlank]:
-        """Blanks that became cards or were spoiled, in order of their reservation."""
+        """Blanks that became cards or were spoiled, in the order in which they did, behind the reservation
+        ``after``.
+        """
         query = (
-            sa.select(_reservation, _chip.c.chip_uid, _came_back().label("withdrawn"))
+            sa.select(_reservation, _chip.c.chip_uid, came_back().label("withdrawn"))
             .join_from(_reservation, _chip, _chip.c.serial == _reservation.c.serial, isouter=True)
             .where(
                 _reservation.c.state.in_((ReservationState.CONSUMED, ReservationState.SPOILED)),
@@ -158,7 +163,11 @@ class ExchangeStore:
         )
         if span.region != CENTRE:
             query = query.where(_within(_reservation.c.location, span))
-        rows = one_more(self.connection, query, _reservation, after, limit)
+        if after:
+            last = self.connection.scalar(sa.select(_order).where(_reservation.c.entry == after))
+            behind = sa.tuple_(sa.literal(last, _order.type), after)
+            query = query.where(sa.tuple_(_order, _reservation.c.entry) > behind)
+        rows = list(self.connection.execute(query.order_by(_order, _reservation.c.entry).limit(limit + 1)))
         found = [
             UsedBlank(
                 serial=row.serial,
@@ -172,23 +181,6 @@ class ExchangeStore:
             for row in rows
         ]
         return paged(rows, found, limit)
-
-
-def _came_back() -> Any:
-    """Why the card of a reservation's blank came back: its last withdrawal that was not taken back."""
-    given_back = _transfer.alias("given_back")
-    return (
-        sa.select(_withdrawal.c.cause)
-        .outerjoin(given_back, given_back.c.reverses == _withdrawal.c.transfer_id)
-        .where(
-            _withdrawal.c.serial == _reservation.c.serial,
-            given_back.c.entry.is_(None),
-            _reservation.c.state == ReservationState.CONSUMED,
-        )
-        .order_by(_withdrawal.c.entry.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
 
 
 def _between(moment: sa.Column[Any], span: Span) -> list[Any]:

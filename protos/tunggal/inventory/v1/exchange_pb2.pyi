@@ -466,7 +466,7 @@ class ListUsedBlanksResponse(_message.Message):
     """Token of the next page; empty at the end."""
     @_builtins.property
     def blanks(self) -> _containers.RepeatedCompositeFieldContainer[Global___UsedBlank]:
-        """Blanks of this page, in order of their reservation."""
+        """Blanks of this page, in the order in which they were booked."""
 
     def __init__(
         self,

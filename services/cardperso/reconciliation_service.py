@@ -1,0 +1,80 @@
+"""The RPCs that tell other services' auditors of cards and lost blanks: message → store → message."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
+from tunggal.cardperso.v1 import reconciliation_pb2 as pb
+from tunggal.cardperso.v1 import reconciliation_pb2_grpc
+
+from services.cardperso import made_cards
+from services.cardperso.made_cards import LostBlank, MadeCard
+from services.common.db import Database
+from services.common.spans import Span
+
+_OPERATORS = frozenset({"operator/*"})
+
+#: Who may call what.
+ALLOW = {"ListPersonalizedChips": _OPERATORS, "ListSpoiledBlanks": _OPERATORS}
+
+
+class ReconciliationService(reconciliation_pb2_grpc.ReconciliationServiceServicer):
+    """Adapter between the contract and the store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def ListPersonalizedChips(
+        self, request: pb.ListPersonalizedChipsRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.ListPersonalizedChipsResponse]:
+        """See the contract."""
+        span = Span.of(request)
+        with self._database.read() as conn:
+            if request.chip_uids:
+                found = made_cards.of_chips(conn, request.chip_uids)
+                yield pb.ListPersonalizedChipsResponse(chips=map(_chip, found))
+                return
+            for part in made_cards.of_span(conn, span, request.after):
+                yield pb.ListPersonalizedChipsResponse(chips=map(_chip, part))
+
+    def ListSpoiledBlanks(
+        self, request: pb.ListSpoiledBlanksRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.ListSpoiledBlanksResponse]:
+        """See the contract."""
+        span = Span.of(request)
+        with self._database.read() as conn:
+            for part in made_cards.lost(conn, span):
+                yield pb.ListSpoiledBlanksResponse(blanks=map(_blank, part))
+
+
+def _chip(card: MadeCard) -> pb.PersonalizedChip:
+    return pb.PersonalizedChip(
+        chip_uid=card.chip_uid,
+        job_id=card.job_id,
+        serial=card.serial,
+        location=card.location,
+        record_id=card.record_id,
+        time=None if card.time is None else _timestamp(card.time),
+        finished=card.finished,
+        jobs=card.jobs,
+    )
+
+
+def _blank(blank: LostBlank) -> pb.SpoiledBlank:
+    return pb.SpoiledBlank(
+        job_id=blank.job_id,
+        serial=blank.serial,
+        location=blank.location,
+        time=_timestamp(blank.time),
+        accepted=blank.accepted,
+        errand=blank.errand,
+    )
+
+
+def _timestamp(moment: datetime) -> Timestamp:
+    stamp = Timestamp()
+    stamp.FromDatetime(moment)
+    return stamp

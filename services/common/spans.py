@@ -1,0 +1,72 @@
+"""A region and a span of time, as requests name them and as tables are asked for them.
+
+Services know moments only: which moments make a day of the country's accounts is known to whoever asks
+(``docs/adr/0006-one-national-day.md``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from services.common.errors import InvalidArgument
+
+_COUNTRY = frozenset({"", "ID"})
+
+
+@dataclass(frozen=True)
+class Span:
+    """A region with all below it (empty or ``ID`` for the country), from a moment on and before another one
+    (``None`` for open).
+    """
+
+    region: str = ""
+    start: datetime | None = None
+    end: datetime | None = None
+
+    @classmethod
+    def of(cls, request: Message) -> Span:
+        """What a request with ``location``, ``start_time`` and ``end_time`` asks for; raises
+        :class:`InvalidArgument` for moments that are none.
+        """
+        region: str = getattr(request, "location")  # noqa: B009
+        return cls(region, _moment(request, "start_time"), _moment(request, "end_time"))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has neither beginning nor end."""
+        return self.start is None and self.end is None
+
+    def has_moment(self, column: sa.ColumnElement[Any]) -> list[sa.ColumnElement[bool]]:
+        """Conditions: the moment is in the span; nothing where the span is open."""
+        wanted: list[sa.ColumnElement[bool]] = []
+        if self.start is not None:
+            wanted.append(column >= self.start)
+        if self.end is not None:
+            wanted.append(column < self.end)
+        return wanted
+
+    def has_place(self, column: sa.ColumnElement[Any]) -> list[sa.ColumnElement[bool]]:
+        """Conditions: the place is the region or below it; nothing for the country."""
+        region = self.region
+        if region in _COUNTRY:
+            return []
+        below = (column.startswith(f"{region}{mark}", autoescape=True) for mark in ".:")
+        return [sa.or_(column == region, *below)]
+
+
+def _moment(request: Message, field: str) -> datetime | None:
+    if not request.HasField(field):
+        return None
+    stamp: Timestamp = getattr(request, field)
+    try:
+        return stamp.ToDatetime(UTC)
+    except (ValueError, OverflowError):
+        raise InvalidArgument(
+            "TIME_MALFORMED", "The timestamp is out of range.", field=field, remedy="Send a real moment."
+        ) from None

@@ -1,0 +1,44 @@
+"""The RPC that tells other services' auditors which records have a card: message → store → message."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
+from tunggal.enroll.v1 import reconciliation_pb2 as pb
+from tunggal.enroll.v1 import reconciliation_pb2_grpc
+
+from services.common.db import Database
+from services.common.spans import Span
+from services.enroll import card_records
+from services.enroll.card_records import CardRecord
+
+#: Who may call what.
+ALLOW = {"ListCardRecords": frozenset({"operator/*"})}
+
+
+class ReconciliationService(reconciliation_pb2_grpc.ReconciliationServiceServicer):
+    """Adapter between the contract and the store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def ListCardRecords(
+        self, request: pb.ListCardRecordsRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.ListCardRecordsResponse]:
+        """See the contract."""
+        span = Span.of(request)
+        with self._database.read() as conn:
+            if request.chip_uids:
+                found = card_records.of_chips(conn, request.chip_uids)
+                yield pb.ListCardRecordsResponse(records=map(_record, found))
+                return
+            for part in card_records.of_span(conn, span, request.after):
+                yield pb.ListCardRecordsResponse(records=map(_record, part))
+
+
+def _record(card: CardRecord) -> pb.CardRecord:
+    stamp = Timestamp()
+    stamp.FromDatetime(card.time)
+    return pb.CardRecord(chip_uid=card.chip_uid, record_id=card.record_id, region=card.region, time=stamp)
