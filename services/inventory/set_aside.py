@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from services.inventory import tables
 from services.inventory.blanks.reservation import ReservationState
+from services.inventory.ledger import stranded
 from services.inventory.ledger.entries import BLANK, Account, Condition
 from services.inventory.ledger.pending import PendingState
 from services.inventory.location import Location
@@ -39,9 +40,17 @@ def findings(connection: sa.Connection) -> list[str]:
     has = {row.code: row.balance for row in connection.execute(query)}
     return [
         f"{code} has {has.get(code, 0)} set aside, {wanted[code]} of it for something that is open."
+        + _remedy(connection, Account.parse(code))
         for code in sorted(has.keys() | wanted.keys())
         if has.get(code, 0) != wanted[code]
     ]
+
+
+def _remedy(connection: sa.Connection, account: Account) -> str:
+    stranding = stranded.stranding(connection, account) if account.condition is Condition.PENDING else []
+    if not stranding:
+        return ""
+    return f" Two people free it: tunggal reversal propose --transfer {', then '.join(stranding)}."
 
 
 def _open(connection: sa.Connection) -> Iterator[tuple[Account, int]]:

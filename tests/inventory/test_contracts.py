@@ -208,7 +208,7 @@ def test_documents_are_known_by_their_hash(office: Office) -> None:
         (blanks(5, max_people=10), "terms.max_people"),
         (blanks(5, valid_from="2015-12-31", valid_until="2015-01-01"), "terms.valid_until"),
         (blanks(5, valid_until="2015-02-30"), "terms.valid_until"),
-        (terms("CONSUMABLES", item="paper", quantity=5), "item"),
+        (terms("CONSUMABLES", item="paper", quantity=5), "terms.item"),
         (blanks(5, succeeds="KTP-1999"), "terms.succeeds"),
     ],
 )

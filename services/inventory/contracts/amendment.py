@@ -11,6 +11,7 @@ from typing import Any, Final
 from services.common.errors import FailedPrecondition, InvalidArgument
 from services.inventory.contracts.contract import Contract, ContractState, Due
 from services.inventory.contracts.terms import check_terms
+from services.inventory.fields import named
 
 _MOST_UNITS: Final = 10**9
 _MOST_DELIVERIES: Final = 500
@@ -66,7 +67,8 @@ def amended(
     values = {name: _read(name, text) for name, text in terms.items()}
     new_dues: list[Due] = values.pop(_DELIVERIES, list(dues))
     after = replace(contract, **values)
-    check_terms(after, new_dues)
+    with named("terms"):
+        check_terms(after, new_dues)
     if contract.state is ContractState.ACTIVE:
         if after.quantity < contract.delivered:
             raise delivered_already(contract.delivered)

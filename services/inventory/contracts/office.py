@@ -20,6 +20,7 @@ from services.inventory.contracts.exit_register import ExitItem, ExitKind, ExitS
 from services.inventory.contracts.store import ContractStore
 from services.inventory.contracts.terms import check_terms
 from services.inventory.desk import Desk, Event
+from services.inventory.fields import named
 from services.inventory.ledger import days
 from services.inventory.ledger.entries import Kind, Line, OverdrawnError
 from services.inventory.people import require_other
@@ -59,7 +60,8 @@ class ContractOffice:
         """Enter a contract as a draft."""
         check_terms(contract, dues)
         if contract.item is not None:
-            self._desk.item(contract.item)
+            with named("terms.item"):
+                self._desk.item(contract.item)
         if contract.succeeds is not None:
             self._store.locked(contract.succeeds, "terms.succeeds")
         self._add(contract, dues, self._desk.person(operator).signature, "drafted")
@@ -121,7 +123,10 @@ class ContractOffice:
         require_other(person, change.proposed_by)
         state = ChangeState.APPROVED if approved else ChangeState.REJECTED
         change = self._end(change, state, person.signature, reason)
-        return change, self._take(contract, change) if approved else contract
+        if not approved:
+            return change, contract
+        with named("change_id"):
+            return change, self._take(contract, change)
 
     def attach(self, contract_id: str, document: Attachment, operator: str) -> Contract:
         """Attach a document by its hash."""

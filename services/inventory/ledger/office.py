@@ -14,8 +14,10 @@ from services.inventory.contracts import delivery
 from services.inventory.contracts.contract import ContractState
 from services.inventory.contracts.store import ContractStore
 from services.inventory.desk import Desk, Event
+from services.inventory.fields import named
 from services.inventory.items import Item
 from services.inventory.ledger import pending as pendings
+from services.inventory.ledger import stranded
 from services.inventory.ledger.entries import Account, Condition, Kind, Line, Transfer
 from services.inventory.ledger.pending import Pending, PendingState
 from services.inventory.location import Location
@@ -79,13 +81,14 @@ class LedgerOffice:
         return batch, [self._post(order, f"transfers[{n}]") for n, order in enumerate(orders)]
 
     def _post(self, order: Order, field: str) -> Transfer:
-        self._desk.item(order.item)
+        with named(f"{field}.item"):
+            self._desk.item(order.item)
+            if order.target is None and self._desk.serialised(order.item):
+                raise items.serials_needed(order.item)
         if order.event_time is not None and order.event_time > self._now:
             raise in_future(f"{field}.event_time", order.event_time)
         source = Account(order.source, Condition.ON_HAND, order.item)
         if order.target is None:
-            if self._desk.serialised(order.item):
-                raise items.serials_needed(order.item)
             target, kind = source.to(Condition.CONSUMED), Kind.STOCK_USED
         else:
             target, kind = Account(order.target, Condition.ON_HAND, order.item), Kind.STOCK_MOVED
@@ -171,7 +174,7 @@ class LedgerOffice:
         found = self._desk.books.transfer(transfer_id, lock=True)
         if found is None:
             raise pendings.unknown(transfer_id)
-        if found.kind not in REVERSIBLE:
+        if found.kind not in REVERSIBLE and not stranded.is_stranded(found):
             raise _irreversible(found)
         if self._desk.books.reversal_of(transfer_id) is not None:
             raise FailedPrecondition(
@@ -189,23 +192,37 @@ class LedgerOffice:
         when it takes two people who have not ``agreed``.
         """
         found = self.reversible(transfer_id)
+        if stranded.is_stranded(found):
+            return self._free(found, reason, agreed=agreed)
         if not agreed:
             require_alone(found, self._desk.clerk, "transfer_id")
         self._desk.unspoil(found.subject, "transfer_id", agreed=agreed)
-        quantity = sum(line.quantity for line in found.lines)
         source, target = found.lines[0].target, found.lines[0].source
         if target.condition is Condition.PENDING:
             # Its two phases have ended: nobody could post or void it any more.
             target = target.to(Condition.ON_HAND)
-        if target.condition is Condition.ON_HAND:
-            self._require_open(target)
         if target.condition is Condition.OUTSTANDING:
             self._require_owing(target)
-        event = Event(Kind.STOCK_REVERSED, found.subject, reason, reverses=transfer_id)
-        if not found.serials:
-            self._desk.shift(source, target, quantity, "transfer_id")
-            return self._desk.record(event, [Line(source, target, quantity)])
-        return self._desk.move_ranges(event, source, target, found.serials, field="transfer_id")
+        return self._take_back(found, source, target, reason)
+
+    def _free(self, found: Transfer, reason: str, *, agreed: bool) -> Transfer:
+        """Take what a reversal stranded on to the free stock that it once came from."""
+        if not agreed:
+            raise stranded.alone(found)
+        held = found.lines[0].target
+        freed = self._take_back(found, held, held.to(Condition.ON_HAND), reason)
+        stranded.require_left(self._desk.store.connection, held, self._desk.books.balance(held))
+        return freed
+
+    def _take_back(self, found: Transfer, source: Account, target: Account, reason: str) -> Transfer:
+        if target.condition is Condition.ON_HAND:
+            self._require_open(target)
+        event = Event(Kind.STOCK_REVERSED, found.subject, reason, reverses=found.transfer_id)
+        if found.serials:
+            return self._desk.move_ranges(event, source, target, found.serials, field="transfer_id")
+        quantity = sum(line.quantity for line in found.lines)
+        self._desk.shift(source, target, quantity, "transfer_id")
+        return self._desk.record(event, [Line(source, target, quantity)])
 
     def _require_owing(self, owed: Account) -> None:
         """Nobody owes anything any more under a contract that has ended."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from services.inventory.desk import Desk
+from services.inventory.fields import named
 from services.inventory.ledger.office import LedgerOffice
 from services.inventory.movements.shipment_reversal import ShipmentReversal
 from services.inventory.movements.store import MovementStore
@@ -50,18 +51,22 @@ class ReversalOffice:
         """
         before = self._open(reversal_id)
         after = self._decided(before, ReversalState.APPROVED, operator)
-        if before.allocation_id is None:
-            LedgerOffice(self._desk).reverse(before.transfer_id, before.reason, agreed=True)
-            return after
-        shipment = ShipmentReversal(self._desk)
-        if shipment.last_step(before.allocation_id).transfer_id != before.transfer_id:
-            raise reversals.stale(before)
-        shipment.reverse(before.allocation_id, before.reason, agreed=True)
+        with named("reversal_id"):
+            self._carry_out(before)
         return after
 
     def reject(self, reversal_id: str, operator: str) -> Reversal:
         """Let stand what was booked, as a second person."""
         return self._decided(self._open(reversal_id), ReversalState.REJECTED, operator)
+
+    def _carry_out(self, agreed: Reversal) -> None:
+        if agreed.allocation_id is None:
+            LedgerOffice(self._desk).reverse(agreed.transfer_id, agreed.reason, agreed=True)
+            return
+        shipment = ShipmentReversal(self._desk)
+        if shipment.last_step(agreed.allocation_id).transfer_id != agreed.transfer_id:
+            raise reversals.stale(agreed)
+        shipment.reverse(agreed.allocation_id, agreed.reason, agreed=True)
 
     def _decided(self, before: Reversal, state: ReversalState, operator: str) -> Reversal:
         person = self._desk.person(operator)
