@@ -52,7 +52,7 @@ def show(
     if as_json:
         typer.echo(to_json(answer))
         return
-    found, console = answer.blank, Console()
+    found, console = answer.blank, Console(emoji=False)
     why = f" ({escape(found.spoil_reason)})" if found.spoil_reason else ""
     chip = f", chip {found.chip_uid}" if found.chip_uid else ""
     console.print(f"[bold]{serial}[/] is {_state(found.state)}{why} at {found.location}{chip}.")
@@ -99,7 +99,7 @@ def withdraw(
     if as_json:
         typer.echo(to_json(taken))
         return
-    Console().print(
+    Console(emoji=False).print(
         f"The card of blank {taken.serial}, made at {taken.made_at}, is held at {taken.location}."
     )
 
@@ -132,7 +132,7 @@ def withdrawn(
             taken.taken_by.partition(":")[2],
             _state(taken.state),
         )
-    Console().print(table if found else "No card came back.")
+    Console(emoji=False).print(table if found else "No card came back.")
 
 
 def _state(state: stock_pb2.BlankState.ValueType) -> str:

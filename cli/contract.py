@@ -67,7 +67,7 @@ def show(
             return
         file = stub.GetContractFile(pb.GetContractFileRequest(contract_id=contract_id)).contract
         received = _received(channel, file)
-    console = Console()
+    console = Console(emoji=False)
     if as_json:
         typer.echo(to_json(file))
     elif history:
@@ -86,7 +86,7 @@ def _list(files: list[pb.ContractFile], as_json: bool) -> None:
     if as_json:
         typer.echo(to_json(files))
     elif files:
-        contract_view.show_list(Console(), files)
+        contract_view.show_list(Console(emoji=False), files)
     else:
         typer.echo("There is no contract yet.")
 

@@ -178,7 +178,7 @@ def _tell(made: pb.ContractChange | inventory_pb2.CreateContractResponse, *, as_
     if as_json:
         typer.echo(to_json(made))
         return
-    Console().print(
+    Console(emoji=False).print(
         f"Proposed. A second person approves it: tunggal contract approve {made.change_id}",
         style="yellow",
         soft_wrap=True,

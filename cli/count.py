@@ -101,7 +101,7 @@ def show(
     if as_json:
         typer.echo(to_json(found))
         return
-    console = Console()
+    console = Console(emoji=False)
     console.print(_said(found), highlight=False)
     if found.state == pb.COUNT_STATE_COUNTING:
         return

@@ -75,7 +75,7 @@ def show(
     if as_json:
         typer.echo(to_json(found))
         return
-    console = Console(highlight=False)
+    console = Console(emoji=False, highlight=False)
     console.print(_said(found.latest))
     if goal:
         wanted = f"For {goal:.1%} by {request.deadline}: {found.missing:,} people"

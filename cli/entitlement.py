@@ -26,7 +26,7 @@ def entitlement(
     if as_json:
         typer.echo(to_json(found))
     else:
-        _show(Console(highlight=False), found)
+        _show(Console(emoji=False, highlight=False), found)
     if not found.allowed:
         raise typer.Exit(CLOSED)
 

@@ -51,7 +51,7 @@ def readable(command: Callable[P, R]) -> Callable[P, R]:
                 raise
             fault = _too_large(str(error).removeprefix(_TOO_LARGE))
         as_json = kwargs.get("as_json") is True
-        Console(stderr=True, soft_wrap=True, highlight=False).print(
+        Console(emoji=False, stderr=True, soft_wrap=True, highlight=False).print(
             json.dumps(as_dict(fault)) if as_json else line(fault), markup=False
         )
         raise typer.Exit(1)

@@ -11,8 +11,9 @@ import typer
 from google.protobuf.message import Message
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 from tunggal.inventory.v1.stock_pb2 import SerialRange
 
 from cli.answers import to_json
@@ -23,6 +24,9 @@ Item = Annotated[str, typer.Option(help="Item, such as ribbon; blank cards unles
 Quantity = Annotated[int, typer.Option(min=0, help="Units, of items without serial numbers.")]
 Serials = Annotated[str, typer.Option(metavar="RANGES", help="Serial numbers of blanks: 1-400,411,500-520.")]
 Where = Annotated[str, typer.Argument(metavar="[LOCATION]", help="Only there; everywhere unless given.")]
+
+#: Characters of a column in which sentences can be read, and of a word that is broken where it is longer.
+_LEAST_SENTENCE, _LONGEST_WORD = 12, 40
 
 _RANGE = re.compile(r"(\d{1,12})(?:\s*[-–]\s*(\d{1,12}))?")
 
@@ -94,10 +98,48 @@ def tabulate(
     if not found:
         typer.echo(nothing)
         return
+    console = Console(emoji=False)
+    rows = [row(one) for one in found]
+    widths = _widths([columns, *rows], console.width)
+    if widths is None:
+        for cells in rows:
+            console.print(_block(columns, cells))
+        return
     table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for number, column in enumerate(columns):
-        table.add_column(column, no_wrap=number == 0, overflow="fold")
-    for one in found:
-        # People's own words are no markup.
-        table.add_row(*map(escape, row(one)))
-    Console().print(table)
+    for column, wide in zip(columns, widths, strict=True):
+        table.add_column(column, width=wide, overflow="fold")
+    for cells in rows:
+        # People's own words are neither markup nor emoji.
+        table.add_row(*map(Text, cells))
+    console.print(table)
+
+
+def _widths(rows: Sequence[Sequence[str]], screen: int) -> list[int] | None:
+    """How wide each column is, so that no word or number is broken; ``None`` where the screen is too narrow.
+
+    What is short stands on one line first; sentences get the rest.
+    """
+    found, missing = [], []
+    for cells in zip(*rows, strict=True):
+        longest = max(map(len, cells))
+        word = max(len(word) for cell in cells for word in cell.split() or [""])
+        found.append(max(min(word, _LONGEST_WORD), min(longest, _LEAST_SENTENCE)))
+        missing.append(longest - found[-1])
+    room = screen - 2 * len(found) - sum(found)
+    if room < 0:
+        return None
+    for column in sorted(range(len(found)), key=missing.__getitem__):
+        more = min(missing[column], room)
+        found[column] += more
+        room -= more
+    return found
+
+
+def _block(columns: Sequence[str], cells: Sequence[str]) -> Padding:
+    """One of a list on a narrow screen: its id, below that everything else by name."""
+    text = Text(cells[0], style="bold")
+    named = [(column, cell) for column, cell in zip(columns[1:], cells[1:], strict=True) if cell]
+    for number, (column, cell) in enumerate(named):
+        text.append(" · " if number else "\n", style="not bold")
+        text.append(f"{column} ", style="not bold dim").append(cell, style="not bold")
+    return Padding(text, (0, 0, 1, 0))

@@ -10,7 +10,7 @@ from tunggal.inventory.v1 import movements_pb2 as pb
 from tunggal.inventory.v1.movements_pb2_grpc import MovementServiceStub
 
 from cli.errors import readable
-from cli.movements import Item, Where, new_id, tabulate, tell
+from cli.movements import Item, Where, new_id, tabulate, tell, units
 from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, Operator, TlsDir, connect
 from cli.pages import every
 from cli.places import local_time, name_of
@@ -83,6 +83,5 @@ def show(
 
 
 def _books(refusal: pb.Refusal) -> str:
-    if refusal.contradicted:
-        return f"The books had {refusal.on_hand:,} {refusal.item} then."
-    return f"The books had no {refusal.item} then."
+    had = units(refusal.on_hand, refusal.item) if refusal.contradicted else f"no {refusal.item}"
+    return f"The books had {had} then."

@@ -19,6 +19,7 @@ from tunggal.inventory.v1 import statements_pb2 as pb
 from tunggal.inventory.v1.statements_pb2_grpc import StatementServiceStub
 
 from cli.errors import missing_extra, readable
+from cli.movements import units
 from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, TlsDir, connect
 from cli.pages import paged
 from cli.places import local_time, name_of
@@ -63,7 +64,7 @@ def show(
         typer.echo(latest.to_json(), nl=False)
         return
     content = latest.statement
-    console = Console()
+    console = Console(emoji=False)
     console.print(
         f"[bold]{location} {name_of(location)}[/], {content['day']}, statement no. {content['sequence']}"
     )
@@ -83,7 +84,7 @@ def show(
             end=" ",
             highlight=False,
         )
-        books = f"the books had {refused['on_hand']:,} {refused['item']} then."
+        books = f"the books had {units(refused['on_hand'], refused['item'])} then."
         console.print(f"{refused['reason']} — {books}", markup=False, highlight=False)
     console.print(f"Signed with {latest.key_id[:16]}…; follows {content['previous'][:16]}…", style="dim")
 
@@ -116,7 +117,7 @@ def publish(
             count += 1
             locations.add(each.statement["location"])
     write_index(directory, key.key_id)
-    Console().print(f"{count:,} statements of {len(locations):,} locations in {directory}.")
+    Console(emoji=False).print(f"{count:,} statements of {len(locations):,} locations in {directory}.")
 
 
 @app.command()
@@ -158,7 +159,7 @@ def verify(
 
 
 def _show_findings(found: Findings) -> None:
-    console = Console(soft_wrap=True, highlight=False)
+    console = Console(emoji=False, soft_wrap=True, highlight=False)
     table = Table("Location", "Days", "Numbers", "Hash of the last", header_style="bold")
     for chain in found.chains:
         days = f"{chain.first_day} – {chain.last_day}"

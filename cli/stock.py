@@ -63,7 +63,7 @@ def stock(
         return
     if not answer.levels:
         require_known(location)
-    console = Console(highlight=False)
+    console = Console(emoji=False, highlight=False)
     if not answer.levels:
         where = f"{location} {name_of(location)}".strip() or "the whole country"
         console.print(f"The books have no {item or 'blank'} in {where} yet.")

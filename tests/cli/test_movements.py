@@ -13,7 +13,7 @@ from tunggal.inventory.v1.inventory_pb2_grpc import InventoryServiceStub
 from typer.testing import CliRunner, Result
 
 from cli.main import app
-from cli.movements import ranges, word, written
+from cli.movements import ranges, tabulate, word, written
 from cli.options import connect
 from services.common.errors import InvalidArgument
 from services.inventory.app import build
@@ -222,3 +222,26 @@ def test_states_are_words() -> None:
     assert word(movements_pb2.LoanState, movements_pb2.LOAN_STATE_LENT) == "lent"
     assert word(stock_pb2.AllocationState, stock_pb2.ALLOCATION_STATE_RECEIVED) == "received"
     assert word(conveyances_pb2.ConveyanceState, conveyances_pb2.CONVEYANCE_STATE_SENT) == "sent"
+
+
+@pytest.mark.parametrize("columns", ["50", "80", "100", "120", "200"])
+@pytest.mark.parametrize("reason", ["wet", "fetched :fire: by [b]lorry, " * 9])
+def test_no_number_and_no_state_of_a_list_is_broken(
+    columns: str, reason: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    shipment = stock_pb2.Allocation(allocation_id=new_id(), from_location=FAIR, reason=reason)
+    tabulate(
+        [shipment, shipment],
+        ("Shipment", "From", "What", "State", "Serials", "Why"),
+        lambda one: (one.allocation_id, FAIR, "7,000,000 blanks", "allocated", "2000001-9000000", one.reason),
+        as_json=False,
+        nothing="No shipment.",
+    )
+    shown = capsys.readouterr().out
+    for whole in (shipment.allocation_id, FAIR, "7,000,000", "allocated", "2000001-9000000"):
+        assert shown.count(whole) == 2
+    assert max(map(len, shown.splitlines())) <= int(columns)
+    if len(reason) > 3:
+        assert ":fire:" in shown
+        assert "[b]" in shown

@@ -274,7 +274,7 @@ def test_a_statement_tells_who_was_sent_away_and_what_was_there(options: tuple[s
     first = (datetime.now(UTC) - timedelta(days=DAYS)).date().isoformat()
     shown = done("statement", "show", BEKASI, "--day", first, *options)
     assert "12 people were sent away" in shown
-    assert "the books had 1,995 blank then" in shown
+    assert "the books had 1,995 blanks then" in shown
     nothing = tunggal("statement", "show", "33.74", *options)
     assert nothing.stderr.startswith("error: NO_STATEMENT")
 
