@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 TRUST_DOMAIN = "tunggal.local"
 _MEMORY = "/dev/shm"
+NewDatabase = Callable[[str, str], str]
+"""Makes a database of a kind with the schema of a service: see `new_database`."""
 _HEIR = 'read _; kill -QUIT "$1"; while kill -0 "$1"; do sleep 0.1; done; rm -rf "$2"'
 """Waits for the end of its input, which comes when we die in whatever way, and then ends PostgreSQL."""
 
@@ -145,7 +147,7 @@ def migrated_name(postgres_server: PostgresServer) -> Callable[[str], str]:
 
 
 @pytest.fixture
-def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., str]]:
+def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NewDatabase]:
     """Makes databases of a kind, "sqlite" or "postgresql", with the schema of a service and nothing in it, as
     many as a test wants; returns their URLs.
     """

@@ -7,6 +7,7 @@ import io
 import struct
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,7 @@ def present(reader: str) -> bool:
     return any(state.card_present for state in pcsc.readers() if state.name == reader)
 
 
+@cache
 def face_image(size: tuple[int, int] = (600, 800)) -> bytes:
     """A drawn face."""
     image = Image.new("RGB", size, (196, 40, 44))
@@ -94,6 +96,7 @@ def face_image(size: tuple[int, int] = (600, 800)) -> bytes:
     return png(image)
 
 
+@cache
 def signature_image() -> bytes:
     """A drawn signature."""
     image = Image.new("L", (600, 240), 255)

@@ -29,6 +29,7 @@ from tests.cardperso.card_bench import Bench
 from tests.cardperso.card_makers import eventually, make_holder, make_issuer, present
 from tests.cardperso.card_neighbours import Neighbours
 from tests.cardperso.card_station import Station, new_id
+from tests.conftest import NewDatabase
 
 
 @pytest.fixture(scope="session")
@@ -81,9 +82,16 @@ def _empty(places: Iterator[VirtualReader]) -> VirtualReader:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, clock: FixedClock, reader: VirtualReader) -> Iterator[Bench]:
-    database = Database(f"sqlite:///{tmp_path}/cards.db")
-    database.migrate("services.cardperso")
+def schema() -> str:
+    """Databases are those of card personalization."""
+    return "services.cardperso"
+
+
+@pytest.fixture
+def bench(
+    tmp_path: Path, clock: FixedClock, reader: VirtualReader, new_database: NewDatabase, schema: str
+) -> Iterator[Bench]:
+    database = Database(new_database("sqlite", schema))
     keys = KeyRing.load(tmp_path / "keys.json")
     store = Store(keys)
     jobs = Jobs(database, store, clock, Bell())
@@ -107,16 +115,15 @@ def database() -> str:
 
 
 @pytest.fixture
-def settings(tmp_path: Path, tls_dir: Path, database: str, request: pytest.FixtureRequest) -> Settings:
-    url = f"sqlite:///{tmp_path}/cards.db"
-    if database == "postgresql":
-        url = request.getfixturevalue("postgres_url")
+def settings(
+    tmp_path: Path, tls_dir: Path, database: str, new_database: NewDatabase, schema: str
+) -> Settings:
     return Settings(
         listen="127.0.0.1:0",
         health_listen="",
         metrics_listen="",
         data_dir=tmp_path,
-        database_url=url,
+        database_url=new_database(database, schema),
         tls_dir=tls_dir,
         station="here",
         card_wait_seconds=60,

@@ -236,7 +236,6 @@ def test_a_second_process_on_the_same_data_is_refused(
 
 def test_the_migrated_schema_is_the_schema_of_the_tables(database_url: str) -> None:
     database = Database(database_url)
-    database.migrate("services.cardperso")
     shared = {requests.TABLE, audit.TABLE, audit.HEAD, "alembic_version"}
     with database.engine.connect() as connection:
         context = MigrationContext.configure(

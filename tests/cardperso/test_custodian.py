@@ -69,13 +69,9 @@ class Counter:
         assert world.spoilage == {job.spoilage_id: ["ani", "budi", True, "seen"]}
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def counter(request: pytest.FixtureRequest, tmp_path: Path, clock: FixedClock) -> Iterator[Counter]:
-    url = f"sqlite:///{tmp_path}/cards.db"
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres_url")
-    database = Database(url)
-    database.migrate("services.cardperso")
+@pytest.fixture
+def counter(database_url: str, tmp_path: Path, clock: FixedClock) -> Iterator[Counter]:
+    database = Database(database_url)
     store = Store(KeyRing.load(tmp_path / "keys.json"))
     jobs = Jobs(database, store, clock, Bell())
     world = Neighbours([make_holder()])

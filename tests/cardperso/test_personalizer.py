@@ -149,7 +149,8 @@ def put_head(conn: sa.Connection, head: Sequence[object]) -> None:
 def test_faces_are_sealed_in_the_database(bench: Bench, make_blank: MakeBlank, tmp_path: Path) -> None:
     make_blank().insert()
     bench.run()
-    stored = b"".join(path.read_bytes() for path in tmp_path.glob("cards.db*"))
+    stored = b"".join(path.read_bytes() for path in tmp_path.glob("test_*.db*"))
+    assert stored
     assert b"\x89PNG\r\n" not in stored
 
 

@@ -69,7 +69,6 @@ def make_host(database_url: str, clock: FixedClock, tmp_path: Path) -> Iterator[
 
     def make(name: str) -> Host:
         database = Database(database_url)
-        database.migrate("services.cardperso")
         made.append(database)
         store = Store(KeyRing.load(tmp_path / "keys.json"))
         jobs = Jobs(database, store, clock, Bell())
