@@ -7,19 +7,16 @@ can lose their answers.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from services.cardperso.job import State
-from services.cardperso.pcsc import CardSession
 from services.common.errors import Aborted, FailedPrecondition, Unavailable
-from sim.card import Faults, ReaderBank, VirtualReader
-from tests.cardperso.card_bench import Bench, CrashError
+from sim.card import Faults, VirtualReader
+from tests.cardperso.card_bench import Bench
 from tests.cardperso.card_makers import eventually, finger_record, make_holder, present
 from tests.cardperso.conftest import MakeBlank
 
@@ -38,112 +35,6 @@ def test_a_record_becomes_a_card(bench: Bench, make_blank: MakeBlank) -> None:
         front = bench.store.face(conn, job.job_id, "front")
     assert front.startswith(b"\x89PNG")
     bench.check_books()
-
-
-def test_every_command_to_a_card_is_in_the_journal_and_no_secret(
-    bench: Bench, make_blank: MakeBlank, tmp_path: Path
-) -> None:
-    card = make_blank().insert()
-    job = bench.run()
-    with bench.database.read() as conn:
-        (session,) = bench.journal.sessions(conn, job.job_id)
-    assert (session.chip_uid, session.outcome, session.operator) == (card.uid, "VERIFIED", "operator/cli")
-    assert len(session.exchanges) == card.apdus
-    assert {exchange.sw for exchange in session.exchanges} >= {0x9000, 0x6982}
-    names = [exchange.name for exchange in session.exchanges]
-    assert names.index("PUT KEY") < names.index("STORE DATA") < names.index("SET STATUS")
-    hidden = [exchange for exchange in session.exchanges if exchange.name in ("PUT KEY", "STORE DATA")]
-    assert all(exchange.sent.startswith("#") and exchange.sent_bytes for exchange in hidden)
-    read = [exchange for exchange in session.exchanges if exchange.name == "READ BINARY"]
-    assert all(not exchange.received or exchange.received.startswith("#") for exchange in read)
-    assert not list(tmp_path.glob("journal/*"))
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        "UPDATE card_session SET outcome = 'VERIFIED' WHERE seq = 1",
-        "UPDATE card_session SET body = (SELECT body FROM card_session WHERE seq = 2) WHERE seq = 1",
-        "DELETE FROM card_session WHERE seq = 1",
-        "DELETE FROM card_session WHERE seq = 2",
-    ],
-    ids=["outcome", "commands", "first", "last"],
-)
-def test_whatever_is_changed_in_the_journal_is_found(
-    bench: Bench, make_blank: MakeBlank, reader: VirtualReader, change: str
-) -> None:
-    bad = make_blank("bad", faults=Faults(write_error_at=60)).insert()
-    bench.run()
-    bad.remove()
-    eventually(lambda: not present(reader.name))
-    make_blank("good").insert()
-    bench.run()
-    with bench.database.read() as conn:
-        assert (bench.journal.verify(conn).sessions, bench.journal.verify(conn).broken) == (2, None)
-    with bench.database.transaction() as conn:
-        with pytest.raises(sa.exc.DBAPIError, match="append-only"):
-            conn.exec_driver_sql(change)
-        for deed in ("update", "delete"):
-            conn.exec_driver_sql(f"DROP TRIGGER card_session_no_{deed}")
-        conn.exec_driver_sql(change)
-    with bench.database.read() as conn:
-        assert bench.journal.verify(conn).broken == (2 if change.endswith("seq = 2") else 1)
-
-
-def test_an_end_that_was_cut_off_or_written_anew_with_all_its_hashes_is_found(
-    bench: Bench, make_blank: MakeBlank, reader: VirtualReader, tmp_path: Path
-) -> None:
-    """By somebody who can write the database and knows how the chain is made, and who has kept an old end."""
-    heads = []
-    for name in ("first", "second"):
-        blank = make_blank(name).insert()
-        bench.run()
-        blank.remove()
-        eventually(lambda: not present(reader.name))
-        with bench.database.read() as conn:
-            heads.append(conn.execute(sa.text("SELECT seq, hash, key_id, seal FROM card_session_head")).one())
-    with bench.database.transaction() as conn:
-        for deed in ("update", "delete"):
-            conn.exec_driver_sql(f"DROP TRIGGER card_session_no_{deed}")
-        conn.exec_driver_sql("DELETE FROM card_session WHERE seq = 2")
-        put_head(conn, heads[0])
-    # The old seal is genuine; what this host remembers is not.
-    assert broken(bench) == 2
-    (tmp_path / "journal.head").unlink()
-    assert broken(bench) is None
-    with bench.database.transaction() as conn:
-        put_head(conn, (1, heads[0].hash, heads[1].key_id, heads[1].seal))
-    assert broken(bench) == 2
-    with bench.database.transaction() as conn:
-        put_head(conn, (1, heads[0].hash, None, None))
-    assert broken(bench) == 2
-
-
-def test_a_chain_from_before_there_were_seals_is_sealed_once(
-    bench: Bench, make_blank: MakeBlank, tmp_path: Path
-) -> None:
-    make_blank().insert()
-    bench.run()
-    with bench.database.transaction() as conn:
-        conn.execute(sa.text("UPDATE card_session_head SET key_id = NULL, seal = NULL"))
-    bench.journal.recover()
-    assert broken(bench) == 2  # a host that has seen a seal does not make a new one
-    (tmp_path / "journal.head").unlink()
-    bench.journal.recover()
-    assert broken(bench) is None
-
-
-def broken(bench: Bench) -> int | None:
-    with bench.database.read() as conn:
-        return bench.journal.verify(conn).broken
-
-
-def put_head(conn: sa.Connection, head: Sequence[object]) -> None:
-    names = ("seq", "hash", "key_id", "seal")
-    conn.execute(
-        sa.text("UPDATE card_session_head SET seq = :seq, hash = :hash, key_id = :key_id, seal = :seal"),
-        dict(zip(names, head, strict=True)),
-    )
 
 
 def test_faces_are_sealed_in_the_database(bench: Bench, make_blank: MakeBlank, tmp_path: Path) -> None:
@@ -269,93 +160,6 @@ def test_a_foreign_card_is_refused_untouched(bench: Bench, make_blank: MakeBlank
     assert foreign.on_reader
 
 
-@pytest.mark.parametrize("call", ["claim", "reserve", "renew", "consume", "printed"])
-@pytest.mark.parametrize("moment", ["before", "after"])
-def test_a_crash_around_any_call_loses_and_doubles_nothing(
-    bench: Bench, make_blank: MakeBlank, call: str, moment: str
-) -> None:
-    card = make_blank().insert()
-    job = bench.new_job()
-    if not (call == "renew" and moment == "after"):
-        setattr(bench.world, moment, crash_at(call))
-        bench.crash(job)
-        setattr(bench.world, moment, lambda _: None)
-    ended = bench.run(job)
-    assert (ended.state, ended.chip_uid) == (State.PRINTED, card.uid)
-    assert bench.world.consumed == {1001: card.uid}
-    bench.check_books()
-
-
-@pytest.mark.parametrize("call", ["spoil", "release-claim"])
-@pytest.mark.parametrize("moment", ["before", "after"])
-def test_a_crash_while_giving_up_loses_and_doubles_nothing(
-    bench: Bench, make_blank: MakeBlank, call: str, moment: str
-) -> None:
-    make_blank(faults=Faults(die_at=12)).insert()
-    job = bench.new_job()
-    setattr(bench.world, moment, crash_at(call))
-    bench.crash(job, give_up_at="CARD_REMOVED")
-    setattr(bench.world, moment, lambda _: None)
-    ended = bench.run(job, give_up_at="CARD_REMOVED")
-    assert (ended.state, ended.reason.split(":")[0]) == (State.SPOILED, "CARD_REMOVED")
-    assert list(bench.world.spoiled) == [1001]
-    assert len(bench.world.queue) == 2
-    bench.check_books()
-
-
-@pytest.mark.parametrize("apdu", [2, 5, 8, 9, 12, 15, 17, 20, 24, 31])
-def test_a_crash_in_the_middle_of_the_card_goes_on_with_the_same_card(
-    bench: Bench, make_blank: MakeBlank, monkeypatch: pytest.MonkeyPatch, apdu: int
-) -> None:
-    card = make_blank().insert()
-    job = bench.new_job()
-    at_apdu(monkeypatch, apdu, CrashError)
-    bench.crash(job)
-    monkeypatch.undo()
-    ended = bench.run(job)
-    assert (ended.state, ended.chip_uid) == (State.PRINTED, card.uid)
-    assert bench.world.consumed == {1001: card.uid}
-    bench.check_books()
-
-
-@pytest.mark.parametrize("other", [True, False], ids=["another card", "no card"])
-def test_after_a_crash_any_other_card_spoils_the_blank(
-    bench: Bench, make_blank: MakeBlank, reader: VirtualReader, monkeypatch: pytest.MonkeyPatch, other: bool
-) -> None:
-    begun = make_blank("begun").insert()
-    job = bench.new_job()
-    at_apdu(monkeypatch, 16, CrashError)
-    bench.crash(job)
-    monkeypatch.undo()
-    begun.remove()
-    eventually(lambda: not present(reader.name))
-    if other:
-        make_blank("other").insert()
-    ended = bench.run(job, give_up_at="CARD_CHANGED" if other else "CARD_TIMEOUT")
-    assert (ended.state, ended.chip_uid) == (State.SPOILED, begun.uid)
-    assert ended.reason.split(":")[0] == ("CARD_CHANGED" if other else "CARD_TIMEOUT")
-    assert list(bench.world.spoiled) == [1001]
-    assert len(bench.world.queue) == 2
-    bench.check_books()
-
-
-def test_a_crash_of_pcscd_in_the_middle_of_the_card_is_survived(
-    bench: Bench, bank: ReaderBank, make_blank: MakeBlank, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    card = make_blank().insert()
-
-    def pull_the_plug() -> Exception | None:
-        bank.kill()
-        bank.restart()
-        card.insert()
-        return None
-
-    at_apdu(monkeypatch, 16, pull_the_plug)
-    job = bench.run()
-    assert (job.state, job.chip_uid) == (State.PRINTED, card.uid)
-    bench.check_books()
-
-
 @pytest.mark.parametrize(
     ("renewal", "outcome"), [(1, State.FAILED), (2, State.SPOILED)], ids=["before", "after"]
 )
@@ -376,19 +180,6 @@ def test_a_claim_that_lapsed_before_or_after_the_writing_never_becomes_a_card(
     assert (job.state, job.reason.split(":")[0]) == (outcome, "CLAIM_ENDED")
     assert len(bench.world.free) == (10 if outcome is State.FAILED else 9)
     assert not bench.world.printed
-    bench.check_books()
-
-
-def test_a_claim_that_lapsed_during_an_outage_gives_the_untouched_blank_back(bench: Bench) -> None:
-    job = bench.new_job()
-    bench.world.after = crash_at("reserve")
-    bench.crash(job)
-    bench.world.after = lambda _: None
-    for claim_id in bench.world.claims:
-        bench.world.ended[claim_id] = "LAPSED"
-    ended = bench.run(job)
-    assert (ended.state, ended.reason.split(":")[0]) == (State.FAILED, "CLAIM_ENDED")
-    assert len(bench.world.free) == 10
     bench.check_books()
 
 
@@ -495,28 +286,3 @@ def test_two_changes_of_one_job_at_the_same_moment_are_not_both_stored(bench: Be
     bench.jobs.save(job.waiting("one"))
     with pytest.raises(Aborted, match="was changed meanwhile"):
         bench.jobs.save(job.waiting("two"))
-
-
-def crash_at(call: str) -> Callable[[str], None]:
-    def crash(current: str) -> None:
-        if current == call:
-            raise CrashError
-
-    return crash
-
-
-def at_apdu(monkeypatch: pytest.MonkeyPatch, number: int, event: Callable[[], BaseException | None]) -> None:
-    """Let something happen when the process is about to send its n-th APDU."""
-    send = CardSession._exchange
-    count = 0
-
-    def counting(self: CardSession, command: object) -> object:
-        nonlocal count
-        count += 1
-        if count == number:
-            error = event()
-            if error is not None:
-                raise error
-        return send(self, command)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(CardSession, "_exchange", counting)
