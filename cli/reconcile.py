@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from cli.cards_told import Scope
 from cli.errors import readable
 from cli.options import (
     CARDPERSO,
@@ -25,9 +22,11 @@ from cli.options import (
     TlsDir,
     connect,
 )
-from cli.reconcile_sources import Scope, ask
-from cli.reconciliation import PutAside, Reconciliation, reconcile
+from cli.reconcile_report import plain, show
+from cli.reconcile_sources import Services
+from cli.reconciliation import reconcile
 from services.common.errors import InvalidArgument
+from services.inventory.ledger import days
 
 DIFFERENT = 2
 """Exit code where the services do not agree."""
@@ -36,35 +35,60 @@ DIFFERENT = 2
 @readable
 def command(
     location: Annotated[
-        str, typer.Argument(metavar="[LOCATION]", help="32.16, 32 or ID; with all below.")
+        str, typer.Argument(metavar="[LOCATION]", help="32.16, 32.16:mall-01, 32 or ID; with all below.")
     ] = "",
-    first: Annotated[str, typer.Option("--from", metavar="DAY", help="First day, 2017-03-31.")] = "",
+    day: Annotated[str, typer.Option(metavar="DAY", help="This day only, 2017-03-31.")] = "",
+    first: Annotated[str, typer.Option("--from", metavar="DAY", help="First day.")] = "",
     last: Annotated[str, typer.Option("--to", metavar="DAY", help="Last day.")] = "",
+    everything: Annotated[bool, typer.Option("--all", help="All days that there are.")] = False,
     inventory: InventoryEndpoint = INVENTORY,
     cardperso: CardPersoEndpoint = CARDPERSO,
     enroll: EnrollEndpoint = ENROLL,
     tls_dir: TlsDir = DEFAULT_TLS_DIR,
     as_json: AsJson = False,
 ) -> None:
-    """Compare blanks consumed, chips personalized and records with a card; exit code 2 on a difference."""
-    scope = Scope(location, _day(first, "--from"), _day(last, "--to"))
-    if scope.first and scope.last and scope.last < scope.first:
-        raise InvalidArgument(
-            "SPAN_REVERSED", f"{last} is before {first}", field="--to", remedy="Swap --from and --to."
-        )
+    """Compare blanks consumed, chips personalized and records with a card; exit code 2 on a difference.
+
+    Without a day it compares yesterday and today, days of Jakarta.
+    """
+    scope = _scope(location, day, first, last, everything=everything)
     with (
         connect("inventory", inventory, tls_dir) as stock,
         connect("cardperso", cardperso, tls_dir) as station,
         connect("enroll", enroll, tls_dir) as people,
     ):
-        said = ask(stock, station, people, scope)
-    found = reconcile(said.consumed, said.personalized, said.issued, said.put_aside)
+        found = reconcile(Services(stock, station, people, scope), scope)
     if as_json:
-        typer.echo(json.dumps(_plain(found), indent=2))
+        typer.echo(json.dumps(plain(found, scope), indent=2))
     else:
-        _show(found)
+        show(found, scope)
     if not found.agrees:
         raise typer.Exit(DIFFERENT)
+
+
+def _scope(location: str, day: str, first: str, last: str, *, everything: bool) -> Scope:
+    """What is compared; raises :class:`InvalidArgument` where the options say two things."""
+    if sum((bool(day), bool(first or last), everything)) > 1:
+        raise InvalidArgument(
+            "DAYS_TWICE",
+            "--day, --from with --to, and --all each say which days",
+            field="--all" if everything else "--day",
+            remedy="Give one of them.",
+        )
+    if everything:
+        return Scope(location)
+    if day:
+        only = _day(day, "--day")
+        return Scope(location, only, only)
+    if first or last:
+        begin, end = (_day(text, option) for text, option in ((first, "--from"), (last, "--to")))
+        if begin and end and end < begin:
+            raise InvalidArgument(
+                "SPAN_REVERSED", f"{last} is before {first}", field="--to", remedy="Swap --from and --to."
+            )
+        return Scope(location, begin, end)
+    today = days.day_of(datetime.now(UTC))
+    return Scope(location, today - timedelta(days=1), today)
 
 
 def _day(text: str, option: str) -> date | None:
@@ -74,69 +98,3 @@ def _day(text: str, option: str) -> date | None:
         raise InvalidArgument(
             "DAY_MALFORMED", f"{text!r} is no day", field=option, remedy="Write it as 2017-03-31."
         ) from None
-
-
-def _plain(found: Reconciliation) -> dict[str, object]:
-    return {
-        "agrees": found.agrees,
-        "tallies": [
-            {"location": location, "day": day, **asdict(tally)}
-            for (location, day), tally in sorted(found.tallies.items())
-        ],
-        "differences": [asdict(each) for each in found.differences],
-        "put_aside": [asdict(each) for each in found.put_aside],
-    }
-
-
-def _show(found: Reconciliation) -> None:
-    console = Console()
-    if not found.tallies:
-        console.print("No card was made there in that time.")
-    else:
-        _show_cards(found, console)
-    if found.put_aside:
-        _show_put_aside(found.put_aside, console)
-    if not found.differences:
-        return
-    table = Table("Site", "Day", "Serial", "Chip UID", "Difference", header_style="bold")
-    for each in found.differences:
-        table.add_row(each.location, each.day, str(each.serial or "–"), each.chip_uid or "–", each.what)
-    console.print(table)
-
-
-def _show_put_aside(found: Sequence[PutAside], console: Console) -> None:
-    waiting = sum(not each.reviewed for each in found)
-    console.print(
-        f"{len(found):,} blanks put aside as spoiled, {waiting:,} of them not accepted by a second person.",
-        highlight=False,
-    )
-    for each in found:
-        if not each.reviewed or each.untold:
-            console.print(
-                f"  blank {each.serial} of {each.location}, job {each.job_id} {each.untold}".rstrip(),
-                soft_wrap=True,
-                markup=False,
-                highlight=False,
-            )
-
-
-def _show_cards(found: Reconciliation, console: Console) -> None:
-    table = Table("Site", "Day", header_style="bold")
-    back = any(tally.withdrawn for tally in found.tallies.values())
-    columns = ("Blanks consumed", "Chips personalized", "Records with card")
-    for column in (*columns, *(["Came back"] if back else [])):
-        table.add_column(column, justify="right")
-    table.add_column("")
-    wrong = {(each.location, each.day) for each in found.differences}
-    for (location, day), tally in sorted(found.tallies.items()):
-        fine = tally.agrees and (location, day) not in wrong
-        table.add_row(
-            location,
-            day,
-            f"{tally.consumed:,}",
-            f"{tally.personalized:,}",
-            f"{tally.issued:,}",
-            *([f"{tally.withdrawn:,}"] if back else []),
-            "[green]agree[/]" if fine else "[red]differ[/]",
-        )
-    console.print(table)

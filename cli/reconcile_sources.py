@@ -1,216 +1,133 @@
-"""What inventory, cardperso and enroll each say of the cards of a region and some days, for reconciliation.
-
-Jobs and records change long after their blank was consumed (a card is handed over, reviewed), so days are
-those of the blank wherever there is one: what changed later is read, too, and left out again where the
-inventory tells that it belongs to another day or another place.
-"""
+"""What inventory, cardperso and enroll each say of the cards of a region and some days."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, timedelta
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any
 
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
-from tunggal.cardperso.v1 import cardperso_pb2
-from tunggal.cardperso.v1.cardperso_pb2_grpc import CardPersoServiceStub
-from tunggal.enroll.v1 import enroll_pb2, record_pb2
-from tunggal.enroll.v1.enroll_pb2_grpc import EnrollServiceStub
-from tunggal.inventory.v1 import exchange_pb2, inventory_pb2, stock_pb2
-from tunggal.inventory.v1.exchange_pb2_grpc import ExchangeServiceStub
-from tunggal.inventory.v1.inventory_pb2_grpc import InventoryServiceStub
+from tunggal.cardperso.v1 import reconciliation_pb2 as cardperso_pb2
+from tunggal.cardperso.v1.reconciliation_pb2_grpc import ReconciliationServiceStub as CardPersoStub
+from tunggal.enroll.v1 import reconciliation_pb2 as enroll_pb2
+from tunggal.enroll.v1.reconciliation_pb2_grpc import ReconciliationServiceStub as EnrollStub
+from tunggal.inventory.v1 import reconciliation_pb2 as inventory_pb2
+from tunggal.inventory.v1 import stock_pb2
+from tunggal.inventory.v1.reconciliation_pb2_grpc import ReconciliationServiceStub as InventoryStub
 
-from cli.pages import paged
-from cli.reconciliation import Consumed, Issued, Personalized, PutAside
+from cli.cards_told import Consumed, Issued, Personalized, PutAside, Scope, Told, day_of
 from services.inventory.ledger import days
 
-#: In the order in which a job passes through them: one that moves on meanwhile is seen in the later one.
-_MADE = (
-    cardperso_pb2.CARD_JOB_STATE_VERIFIED,
-    cardperso_pb2.CARD_JOB_STATE_PRINTED,
-    cardperso_pb2.CARD_JOB_STATE_HANDED_OVER,
+#: What a blank is whose waste the inventory knows of: it waits for the fire, is on its way there, or burned.
+_SPOILED = frozenset(
+    {stock_pb2.BLANK_STATE_SPOILED, stock_pb2.BLANK_STATE_CONVEYED, stock_pb2.BLANK_STATE_DESTROYED}
 )
-_LOST = (cardperso_pb2.CARD_JOB_STATE_SPOILED, cardperso_pb2.CARD_JOB_STATE_VOID)
-_SPOILED = (stock_pb2.BLANK_STATE_SPOILED, stock_pb2.BLANK_STATE_DESTROYED)
-#: What a blank is that became a card: out, or back again.
-_CARDS = (
-    stock_pb2.BLANK_STATE_CONSUMED,
-    stock_pb2.BLANK_STATE_WITHDRAWN,
-    stock_pb2.BLANK_STATE_DESTROYED,
-)
-_WITH_CARD = (
-    record_pb2.RECORD_STATUS_CARD_PRINTED,
-    record_pb2.RECORD_STATUS_CARD_SHIPPED,
-    record_pb2.RECORD_STATUS_CARD_ISSUED,
-)
+#: A service that was started anew meanwhile is asked on from where it was cut off.
+_TRIES = 3
 
 
-@dataclass(frozen=True)
-class Scope:
-    """A region with all below it (empty for the country), from a day to a day (``None`` for open)."""
+class Services:
+    """The three services over their channels, about one scope."""
 
-    region: str = ""
-    first: date | None = None
-    last: date | None = None
+    def __init__(
+        self, stock: grpc.Channel, station: grpc.Channel, people: grpc.Channel, scope: Scope
+    ) -> None:
+        self._stock = InventoryStub(stock)
+        self._station = CardPersoStub(station)
+        self._people = EnrollStub(people)
+        self._scope = scope
 
-    def has_place(self, place: str) -> bool:
-        """Whether ``place`` is the region or below it."""
-        region = self.region
-        return region in {"", "ID"} or place == region or place.startswith((f"{region}.", f"{region}:"))
-
-    def has_day(self, day: str) -> bool:
-        """Whether the ISO ``day`` is one of them."""
-        found = date.fromisoformat(day)
-        return (self.first is None or found >= self.first) and (self.last is None or found <= self.last)
-
-    def meets(self, created: str, changed: str) -> bool:
-        """Whether something that was made and last changed on these days may belong to the scope. From the
-        eve on: services book a card one after the other, and midnight may lie between them.
+    def cards(self) -> Told:
+        """Cardperso is asked first and inventory last: before cardperso calls a card finished, enroll has
+        booked it, and the inventory before that.
         """
-        eve = _eve(self.first)
-        return (eve is None or date.fromisoformat(changed) >= eve) and (
-            self.last is None or date.fromisoformat(created) <= self.last
+        chips = cardperso_pb2.ListPersonalizedChipsRequest(**self._span())
+        # A site has no records of its own: they are its regency's.
+        records = enroll_pb2.ListCardRecordsRequest(**self._span(self._scope.region.partition(":")[0]))
+        blanks = inventory_pb2.ListConsumedBlanksRequest(**self._span())
+        return Told(
+            map(_personalized, _resumed(self._station.ListPersonalizedChips, chips, "chips")),
+            map(_issued, _resumed(self._people.ListCardRecords, records, "records")),
+            map(_consumed, _resumed(self._stock.ListConsumedBlanks, blanks, "blanks")),
         )
 
+    def find(self, chip_uids: list[str]) -> Told:
+        """In the same order as the cards."""
+        chips = self._station.FindPersonalizedChips(
+            cardperso_pb2.FindPersonalizedChipsRequest(chip_uids=chip_uids)
+        ).chips
+        records = self._people.FindCardRecords(enroll_pb2.FindCardRecordsRequest(chip_uids=chip_uids)).records
+        blanks = self._stock.FindConsumedBlanks(
+            inventory_pb2.FindConsumedBlanksRequest(chip_uids=chip_uids)
+        ).blanks
+        return Told(map(_personalized, chips), map(_issued, records), map(_consumed, blanks))
 
-@dataclass(frozen=True)
-class Found:
-    """What the three say of the cards of a scope."""
-
-    consumed: Sequence[Consumed]
-    personalized: Sequence[Personalized]
-    issued: Sequence[Issued]
-    put_aside: Sequence[PutAside]
-
-
-def ask(stock: grpc.Channel, station: grpc.Channel, people: grpc.Channel, scope: Scope) -> Found:
-    """Ask all three. A card is booked in inventory, then enroll, then cardperso, and asked for the other way
-    round: what a later one tells, the earlier ones had booked before.
-    """
-    jobs = _jobs(station)
-    records = list(_records(people))
-    everything = {each.chip_uid: each for each in _consumed(stock, scope)}
-    here = {uid: each for uid, each in everything.items() if scope.has_day(each.day)}
-    unclaimed = [job for job in jobs if job.chip_uid not in everything and job.concerns(scope.has_place)]
-    for job in unclaimed:
-        if not scope.meets(job.created, job.day):
-            continue
-        blank = _blank(stock, job.serial)
-        if blank is None or blank.state not in _CARDS or blank.chip_uid != job.chip_uid:
-            continue
-        if scope.has_place(blank.location):
-            # Consumed before these days; or since, while this was asking.
-            everything[job.chip_uid] = Consumed(job.serial, blank.location, job.chip_uid, job.day)
-        else:
-            here[job.chip_uid] = Consumed(job.serial, blank.location, job.chip_uid, job.day)
-    others = everything.keys() - here.keys()
-
-    def belongs(uid: str, place: str, created: str, changed: str) -> bool:
-        if uid in here:
-            return True
-        return uid not in others and scope.has_place(place) and scope.meets(created, changed)
-
-    made = {job.chip_uid for job in jobs}
-    written = [job for job in jobs if belongs(job.chip_uid, job.location, job.created, job.day)]
-    ours = {job.chip_uid for job in written}
-    return Found(
-        list(here.values()),
-        written,
-        [
-            each
-            for each in records
-            # A card of somebody of this region that another place has printed is that place's.
-            if each.chip_uid in ours
-            or (
-                (each.chip_uid not in made or each.chip_uid in here)
-                and belongs(each.chip_uid, each.region, each.created, each.day)
-            )
-        ],
-        list(_put_aside(station, stock, scope)),
-    )
-
-
-def _consumed(channel: grpc.Channel, scope: Scope) -> Iterator[Consumed]:
-    """Blanks that became cards, from the eve of the first day to now."""
-    eve = _eve(scope.first)
-    request = exchange_pb2.ListUsedBlanksRequest(
-        location=scope.region, first_day=eve.isoformat() if eve else ""
-    )
-    for each in paged(ExchangeServiceStub(channel).ListUsedBlanks, request, "blanks"):
-        if not each.spoiled:
-            yield Consumed(each.serial, each.location, each.chip_uid, each.day, each.withdrawn)
-
-
-def _jobs(channel: grpc.Channel) -> list[Personalized]:
-    """Jobs whose chip was written and read back, finished or not."""
-    found: dict[str, Personalized] = {}
-    for state in _MADE:
-        request = cardperso_pb2.ListCardJobsRequest(state=state)
-        for job in paged(CardPersoServiceStub(channel).ListCardJobs, request, "jobs"):
-            found[job.job_id] = Personalized(
-                job.job_id,
-                job.blank_serial,
-                job.location,
-                job.chip_uid,
-                job.record_id,
-                _day(job.update_time),
-                _day(job.create_time),
-                state != cardperso_pb2.CARD_JOB_STATE_VERIFIED,
-            )
-    return list(found.values())
-
-
-def _records(channel: grpc.Channel) -> Iterator[Issued]:
-    for status in _WITH_CARD:
-        request = enroll_pb2.ListRecordsRequest(status=status)
-        for record in paged(EnrollServiceStub(channel).ListRecords, request, "records"):
-            yield Issued(
-                record.record_id,
-                record.region,
-                record.chip_uid,
-                _day(record.update_time),
-                _day(record.create_time),
-            )
-
-
-def _put_aside(station: grpc.Channel, stock: grpc.Channel, scope: Scope) -> Iterator[PutAside]:
-    """Blanks that jobs have spoiled, and what has become of them in the inventory."""
-    for state in _LOST:
-        request = cardperso_pb2.ListCardJobsRequest(state=state)
-        for job in paged(CardPersoServiceStub(station).ListCardJobs, request, "jobs"):
-            created, changed = _day(job.create_time), _day(job.update_time)
-            if not job.blank_serial or not scope.has_place(job.location):
-                continue
-            if scope.meets(created, changed) and (scope.has_day(created) or scope.has_day(changed)):
-                blank = _blank(stock, job.blank_serial)
+    def put_aside(self) -> Iterator[PutAside]:
+        """Blanks that jobs have spoiled, and whether the inventory has them as such."""
+        request = cardperso_pb2.ListSpoiledBlanksRequest(**self._span())
+        spoiled = (each for part in self._station.ListSpoiledBlanks(request) for each in part.blanks)
+        while part := list(islice(spoiled, 1000)):
+            serials = sorted({each.serial for each in part})
+            answer = self._stock.FindBlanks(inventory_pb2.FindBlanksRequest(serials=serials))
+            booked = {each.serial for each in answer.blanks if each.state in _SPOILED}
+            for each in part:
                 yield PutAside(
-                    job.job_id,
-                    job.blank_serial,
-                    job.location,
-                    created,
-                    job.review == cardperso_pb2.CARD_REVIEW_ACCEPTED,
-                    blank is not None and blank.state in _SPOILED,
-                    job.errand,
+                    each.job_id,
+                    each.serial,
+                    each.location,
+                    day_of(each.time.seconds),
+                    each.accepted,
+                    each.serial in booked,
+                    each.errand,
                 )
 
-
-def _blank(channel: grpc.Channel, serial: int) -> stock_pb2.Blank | None:
-    """The blank as the inventory has it; ``None`` where it has none of that serial."""
-    if not serial:
-        return None
-    try:
-        return InventoryServiceStub(channel).GetBlank(inventory_pb2.GetBlankRequest(serial=serial)).blank
-    except grpc.RpcError as error:
-        if error.code() is grpc.StatusCode.NOT_FOUND:
-            return None
-        raise
-
-
-def _day(stamp: Timestamp) -> str:
-    """The ledger's day of a moment."""
-    return days.day_of(stamp.ToDatetime(UTC)).isoformat()
+    def _span(self, region: str | None = None) -> dict[str, Any]:
+        """The fields of a request that ask for the scope."""
+        scope = self._scope
+        span: dict[str, Any] = {"location": scope.region if region is None else region}
+        if scope.first is not None:
+            span["start_time"] = Timestamp()
+            span["start_time"].FromDatetime(days.start_of(scope.first))
+        if scope.last is not None:
+            span["end_time"] = Timestamp()
+            span["end_time"].FromDatetime(days.end_of(scope.last))
+        return span
 
 
-def _eve(day: date | None) -> date | None:
-    return day - timedelta(days=1) if day is not None and day > date.min else day
+def _resumed(call: Callable[[Any], Any], request: Any, field: str) -> Iterator[Any]:
+    """What a stream sends, and the rest of it from a second one where the first was cut off."""
+    failures = 0
+    while True:
+        try:
+            for part in call(request):
+                found = getattr(part, field)
+                yield from found
+                request.after, failures = found[-1].chip_uid, 0
+        except grpc.RpcError as error:
+            failures += 1
+            if error.code() is not grpc.StatusCode.UNAVAILABLE or failures == _TRIES:
+                raise
+        else:
+            return
+
+
+def _consumed(blank: inventory_pb2.ConsumedBlank) -> Consumed:
+    return Consumed(blank.chip_uid, blank.serial, blank.location, blank.time.seconds, blank.withdrawn)
+
+
+def _personalized(chip: cardperso_pb2.PersonalizedChip) -> Personalized:
+    return Personalized(
+        chip.chip_uid,
+        chip.job_id,
+        chip.serial,
+        chip.location,
+        chip.record_id,
+        chip.time.seconds,
+        chip.finished,
+        chip.jobs,
+    )
+
+
+def _issued(record: enroll_pb2.CardRecord) -> Issued:
+    return Issued(record.chip_uid, record.record_id, record.region, record.time.seconds)

@@ -18,7 +18,11 @@ from services.common.spans import Span
 _OPERATORS = frozenset({"operator/*"})
 
 #: Who may call what.
-ALLOW = {"ListPersonalizedChips": _OPERATORS, "ListSpoiledBlanks": _OPERATORS}
+ALLOW = {
+    "ListPersonalizedChips": _OPERATORS,
+    "FindPersonalizedChips": _OPERATORS,
+    "ListSpoiledBlanks": _OPERATORS,
+}
 
 
 class ReconciliationService(reconciliation_pb2_grpc.ReconciliationServiceServicer):
@@ -33,12 +37,16 @@ class ReconciliationService(reconciliation_pb2_grpc.ReconciliationServiceService
         """See the contract."""
         span = Span.of(request)
         with self._database.read() as conn:
-            if request.chip_uids:
-                found = made_cards.of_chips(conn, request.chip_uids)
-                yield pb.ListPersonalizedChipsResponse(chips=map(_chip, found))
-                return
             for part in made_cards.of_span(conn, span, request.after):
                 yield pb.ListPersonalizedChipsResponse(chips=map(_chip, part))
+
+    def FindPersonalizedChips(
+        self, request: pb.FindPersonalizedChipsRequest, context: grpc.ServicerContext
+    ) -> pb.FindPersonalizedChipsResponse:
+        """See the contract."""
+        with self._database.read() as conn:
+            found = made_cards.of_chips(conn, request.chip_uids)
+        return pb.FindPersonalizedChipsResponse(chips=map(_chip, found))
 
     def ListSpoiledBlanks(
         self, request: pb.ListSpoiledBlanksRequest, context: grpc.ServicerContext

@@ -14,8 +14,10 @@ from services.common.spans import Span
 from services.enroll import card_records
 from services.enroll.card_records import CardRecord
 
+_OPERATORS = frozenset({"operator/*"})
+
 #: Who may call what.
-ALLOW = {"ListCardRecords": frozenset({"operator/*"})}
+ALLOW = {"ListCardRecords": _OPERATORS, "FindCardRecords": _OPERATORS}
 
 
 class ReconciliationService(reconciliation_pb2_grpc.ReconciliationServiceServicer):
@@ -30,12 +32,16 @@ class ReconciliationService(reconciliation_pb2_grpc.ReconciliationServiceService
         """See the contract."""
         span = Span.of(request)
         with self._database.read() as conn:
-            if request.chip_uids:
-                found = card_records.of_chips(conn, request.chip_uids)
-                yield pb.ListCardRecordsResponse(records=map(_record, found))
-                return
             for part in card_records.of_span(conn, span, request.after):
                 yield pb.ListCardRecordsResponse(records=map(_record, part))
+
+    def FindCardRecords(
+        self, request: pb.FindCardRecordsRequest, context: grpc.ServicerContext
+    ) -> pb.FindCardRecordsResponse:
+        """See the contract."""
+        with self._database.read() as conn:
+            found = card_records.of_chips(conn, request.chip_uids)
+        return pb.FindCardRecordsResponse(records=map(_record, found))
 
 
 def _record(card: CardRecord) -> pb.CardRecord:

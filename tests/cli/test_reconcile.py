@@ -26,6 +26,8 @@ from services.enroll.record import Record
 from services.enroll.settings import Settings as EnrollSettings
 from services.inventory import adapter
 from services.inventory import app as inventory_app
+from services.inventory import tables as inventory_tables
+from services.inventory.ledger.entries import BLANK, Account, Condition
 from services.inventory.settings import Settings as InventorySettings
 from tests.enroll.enroll_office import Office
 from tests.enroll.enroll_people import NIK, packet
@@ -129,6 +131,8 @@ class Programme:
             "reason": "",
             **changes,
         }
+        lost = values["state"] in {"SPOILED", "VOID"}
+        values |= {"card_time": None if lost else now, "loss_time": now if lost else None}
         with self.station.transaction() as connection:
             connection.execute(sa.insert(JOBS).values(**values))
 
@@ -191,7 +195,7 @@ def test_cards_that_all_three_know_agree_and_one_that_is_missing_is_named(
     programme.clock.advance(timedelta(days=1))
     programme.card(5)
 
-    everything = reconciled(programme, monkeypatch, "--json")
+    everything = reconciled(programme, monkeypatch, "--all", "--json")
     assert everything.exit_code == 2, everything.output
     found = json.loads(everything.stdout)
     assert [
@@ -215,7 +219,7 @@ def test_blanks_that_were_put_aside_are_listed_until_a_second_person_accepts_the
 ) -> None:
     waiting = programme.spoiled("SPOILED", booked=True)
     programme.spoiled("VOID", booked=True, review="ACCEPTED")
-    shown = reconciled(programme, monkeypatch)
+    shown = reconciled(programme, monkeypatch, "--all")
     assert shown.exit_code == 0, shown.output
     assert "2 blanks put aside as spoiled, 1 of them not accepted" in shown.stdout
     assert f"blank {waiting} of 32.16" in shown.stdout
@@ -226,7 +230,7 @@ def test_a_blank_that_the_inventory_still_holds_for_a_card_is_a_difference(
 ) -> None:
     waiting = programme.spoiled("VOID", booked=True)
     lost = programme.spoiled("SPOILED", booked=False)
-    plain = reconciled(programme, monkeypatch, "--json")
+    plain = reconciled(programme, monkeypatch, "--all", "--json")
     assert plain.exit_code == 2
     found = json.loads(plain.stdout)
     assert [(each["serial"], each["booked"], each["reviewed"]) for each in found["put_aside"]] == [
@@ -255,7 +259,7 @@ def test_every_kind_of_difference_is_reported_by_its_serial(
     programme.card(6, blank_serial=77)
     programme.card(7, record_id=str(uuid.UUID(int=7)))
     programme.spoiled("SPOILED", booked=True, blank_serial=999)
-    found = reconciled(programme, monkeypatch, BEKASI, "--json")
+    found = reconciled(programme, monkeypatch, BEKASI, "--all", "--json")
     assert found.exit_code == 2, found.output
     by_serial: dict[int, list[str]] = {}
     for serial, what in told(found):
@@ -283,7 +287,7 @@ def test_cards_of_an_event_belong_to_its_site(programme: Programme, monkeypatch:
     programme.card(1, place=site)
     programme.card(2)
     for place, cards in ((site, 1), (BEKASI, 2)):
-        found = reconciled(programme, monkeypatch, place, "--json")
+        found = reconciled(programme, monkeypatch, place, "--all", "--json")
         assert found.exit_code == 0, found.output
         assert sum(each["issued"] for each in json.loads(found.stdout)["tallies"]) == cards
 
@@ -291,7 +295,7 @@ def test_cards_of_an_event_belong_to_its_site(programme: Programme, monkeypatch:
 def test_midnight_between_two_services_is_no_difference(
     programme: Programme, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before_midnight = programme.clock.now().replace(hour=16, minute=59)
+    before_midnight = programme.clock.now().replace(hour=16, minute=59, second=0)
     programme.clock.advance(before_midnight - programme.clock.now())
     eve = programme.stock.day()
     programme.card(1, later=timedelta(minutes=2))
@@ -299,12 +303,18 @@ def test_midnight_between_two_services_is_no_difference(
     day = programme.stock.day()
     assert day == eve + timedelta(days=1)
     for each in (eve, day):
-        found = reconciled(
-            programme, monkeypatch, "--from", each.isoformat(), "--to", each.isoformat(), "--json"
-        )
+        found = reconciled(programme, monkeypatch, "--day", each.isoformat(), "--json")
         assert found.exit_code == 0, found.output
-        (tally,) = json.loads(found.stdout)["tallies"]
+        said = json.loads(found.stdout)
+        (tally,) = said["tallies"]
         assert (tally["day"], tally["consumed"], tally["issued"]) == (each.isoformat(), 1, 1)
+        assert tally["crossed"] == (each == eve)
+        (crossing,) = said["crossings"]
+        assert (crossing["serial"], crossing["day"]) == (programme.serials[1], eve.isoformat())
+        assert crossing["consumed"] == f"{eve}T23:59:00+07:00"
+        assert crossing["personalized"] == crossing["issued"] == f"{day}T00:01:00+07:00"
+    shown = reconciled(programme, monkeypatch, "--day", day.isoformat())
+    assert f"consumed {eve} 23:59, personalized {day} 00:01, issued {day} 00:01 WIB" in shown.stdout
 
 
 def test_what_was_lost_after_the_days_asked_for_is_not_theirs(
@@ -314,8 +324,62 @@ def test_what_was_lost_after_the_days_asked_for_is_not_theirs(
     day = programme.stock.day().isoformat()
     programme.clock.advance(timedelta(days=2))
     programme.card(2, blank=False)
-    assert reconciled(programme, monkeypatch, "--from", day, "--to", day).exit_code == 0
-    assert reconciled(programme, monkeypatch).exit_code == 2
+    assert reconciled(programme, monkeypatch, "--day", day).exit_code == 0
+    assert reconciled(programme, monkeypatch, "--all").exit_code == 2
+
+
+def test_a_daily_run_without_a_day_takes_yesterday_and_today(
+    programme: Programme, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programme.card(1, job=False)
+    programme.clock.advance(datetime.now(UTC) - timedelta(days=1) - programme.clock.now())
+    programme.card(2)
+    found = reconciled(programme, monkeypatch, "--json")
+    assert found.exit_code == 0, found.output
+    said = json.loads(found.stdout)
+    assert said["totals"] == {
+        "consumed": 1,
+        "personalized": 1,
+        "issued": 1,
+        "withdrawn": 0,
+        "crossed": 0,
+    }
+    assert programme.stock.day().isoformat() == said["first_day"]
+
+
+def test_waste_on_its_way_to_the_furnace_is_waste(
+    programme: Programme, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serial = programme.spoiled("SPOILED", booked=True)
+    on_the_way = Account(BEKASI, Condition.CONVEYED)
+    with programme.stock.database.transaction() as connection:
+        values = {
+            "code": on_the_way.code,
+            "place": BEKASI,
+            "item": BLANK,
+            "condition": "conveyed",
+            "balance": 1,
+        }
+        connection.execute(sa.insert(inventory_tables.account).values(**values))
+        connection.execute(
+            sa.update(inventory_tables.holding)
+            .where(inventory_tables.holding.c.first == serial)
+            .values(account=on_the_way.code)
+        )
+    assert reconciled(programme, monkeypatch, "--all").exit_code == 0
+
+
+def test_json_keeps_its_keys(programme: Programme, monkeypatch: pytest.MonkeyPatch) -> None:
+    programme.card(1, job=False)
+    programme.spoiled("SPOILED", booked=True)
+    said = json.loads(reconciled(programme, monkeypatch, "--all", "--json").stdout)
+    tally = {"location", "day", "consumed", "personalized", "issued", "withdrawn"}
+    assert tally <= said["tallies"][0].keys()
+    difference = {"location", "day", "serial", "chip_uid", "record_id", "what"}
+    assert said["differences"][0].keys() == difference
+    aside = {"job_id", "serial", "location", "day", "reviewed", "booked", "untold"}
+    assert said["put_aside"][0].keys() == aside
+    assert (said["agrees"], said["location"], said["first_day"]) == (False, "ID", None)
 
 
 @pytest.mark.parametrize(
@@ -323,7 +387,10 @@ def test_what_was_lost_after_the_days_asked_for_is_not_theirs(
     [
         (("--from", "yesterday"), "DAY_MALFORMED"),
         (("--to", "2026-02-30"), "DAY_MALFORMED"),
+        (("--day", "02/03/2026"), "DAY_MALFORMED"),
         (("--from", "2026-03-02", "--to", "2026-03-01"), "SPAN_REVERSED"),
+        (("--day", "2026-03-02", "--to", "2026-03-03"), "DAYS_TWICE"),
+        (("--day", "2026-03-02", "--all"), "DAYS_TWICE"),
     ],
 )
 def test_days_that_are_none_are_refused_before_anybody_is_asked(

@@ -16,7 +16,7 @@ from services.inventory.exchange import card_blanks
 from services.inventory.exchange.card_blanks import CardBlank
 
 #: Who may call what.
-ALLOW = {"ListConsumedBlanks": OPERATORS, "FindBlanks": OPERATORS}
+ALLOW = {"ListConsumedBlanks": OPERATORS, "FindConsumedBlanks": OPERATORS, "FindBlanks": OPERATORS}
 
 
 class ReconciliationService(Adapter, reconciliation_pb2_grpc.ReconciliationServiceServicer):
@@ -28,12 +28,16 @@ class ReconciliationService(Adapter, reconciliation_pb2_grpc.ReconciliationServi
         """Sends blanks that became cards."""
         span = Span.of(request)
         with self._read() as store:
-            if request.chip_uids:
-                found = card_blanks.of_chips(store.connection, request.chip_uids)
-                yield pb.ListConsumedBlanksResponse(blanks=map(_blank, found))
-                return
             for part in card_blanks.of_span(store.connection, span, request.after):
                 yield pb.ListConsumedBlanksResponse(blanks=map(_blank, part))
+
+    def FindConsumedBlanks(
+        self, request: pb.FindConsumedBlanksRequest, context: grpc.ServicerContext
+    ) -> pb.FindConsumedBlanksResponse:
+        """Finds blanks that became cards by their chips."""
+        with self._read() as store:
+            found = card_blanks.of_chips(store.connection, request.chip_uids)
+        return pb.FindConsumedBlanksResponse(blanks=map(_blank, found))
 
     def FindBlanks(
         self, request: pb.FindBlanksRequest, context: grpc.ServicerContext

@@ -29,7 +29,6 @@ class ListPersonalizedChipsRequest(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     AFTER_FIELD_NUMBER: _builtins.int
-    CHIP_UIDS_FIELD_NUMBER: _builtins.int
     location: _builtins.str
     """Only cards of this location and everything below it; empty or "ID" for all."""
     after: _builtins.str
@@ -42,10 +41,6 @@ class ListPersonalizedChipsRequest(_message.Message):
     def end_time(self) -> _timestamp_pb2.Timestamp:
         """Only what was booked before this moment; absent for all since."""
 
-    @_builtins.property
-    def chip_uids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Only these chips, wherever and whenever they were booked; with them location and times are left out."""
-
     def __init__(
         self,
         *,
@@ -53,11 +48,10 @@ class ListPersonalizedChipsRequest(_message.Message):
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
         after: _builtins.str = ...,
-        chip_uids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "chip_uids", b"chip_uids", "end_time", b"end_time", "location", b"location", "start_time", b"start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "end_time", b"end_time", "location", b"location", "start_time", b"start_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -93,7 +87,7 @@ class PersonalizedChip(_message.Message):
     """How many jobs say that they have made a card of this chip."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
-        """When the blank was booked as a card; absent where that has not happened, which chip_uids alone finds."""
+        """When the blank was booked as a card; absent where that has not happened, which only FindPersonalizedChips tells."""
 
     def __init__(
         self,
@@ -138,6 +132,54 @@ class ListPersonalizedChipsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListPersonalizedChipsResponse: _TypeAlias = ListPersonalizedChipsResponse  # noqa: Y015
+
+@_typing.final
+class FindPersonalizedChipsRequest(_message.Message):
+    """Request of FindPersonalizedChips."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHIP_UIDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def chip_uids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Chip UIDs: 4 to 10 bytes, upper-case hexadecimal."""
+
+    def __init__(
+        self,
+        *,
+        chip_uids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chip_uids", b"chip_uids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindPersonalizedChipsRequest: _TypeAlias = FindPersonalizedChipsRequest  # noqa: Y015
+
+@_typing.final
+class FindPersonalizedChipsResponse(_message.Message):
+    """Response of FindPersonalizedChips."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHIPS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def chips(self) -> _containers.RepeatedCompositeFieldContainer[Global___PersonalizedChip]:
+        """What was found, in the order of chip UIDs."""
+
+    def __init__(
+        self,
+        *,
+        chips: _abc.Iterable[Global___PersonalizedChip] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chips", b"chips"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindPersonalizedChipsResponse: _TypeAlias = FindPersonalizedChipsResponse  # noqa: Y015
 
 @_typing.final
 class ListSpoiledBlanksRequest(_message.Message):

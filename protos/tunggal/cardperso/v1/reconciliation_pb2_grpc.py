@@ -40,6 +40,11 @@ class ReconciliationServiceStub:
                 request_serializer=tunggal_dot_cardperso_dot_v1_dot_reconciliation__pb2.ListPersonalizedChipsRequest.SerializeToString,
                 response_deserializer=tunggal_dot_cardperso_dot_v1_dot_reconciliation__pb2.ListPersonalizedChipsResponse.FromString,
                 _registered_method=True)
+        self.FindPersonalizedChips = channel.unary_unary(
+                '/tunggal.cardperso.v1.ReconciliationService/FindPersonalizedChips',
+                request_serializer=tunggal_dot_cardperso_dot_v1_dot_reconciliation__pb2.FindPersonalizedChipsRequest.SerializeToString,
+                response_deserializer=tunggal_dot_cardperso_dot_v1_dot_reconciliation__pb2.FindPersonalizedChipsResponse.FromString,
+                _registered_method=True)
         self.ListSpoiledBlanks = channel.unary_stream(
                 '/tunggal.cardperso.v1.ReconciliationService/ListSpoiledBlanks',
                 request_serializer=tunggal_dot_cardperso_dot_v1_dot_reconciliation__pb2.ListSpoiledBlanksRequest.SerializeToString,
@@ -53,6 +58,13 @@ class ReconciliationServiceServicer:
 
     def ListPersonalizedChips(self, request, context):
         """Sends the chips that were personalized and booked as cards, in the order of chip UIDs, from one snapshot.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FindPersonalizedChips(self, request, context):
+        """Finds some chips, also where their blanks are not booked yet, wherever and whenever that was.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -72,6 +84,11 @@ def add_ReconciliationServiceServicer_to_server(servicer, server):
                     servicer.ListPersonalizedChips,
                     request_deserializer=tunggal_dot_cardperso_dot_v1_dot_reconciliation__pb2.ListPersonalizedChipsRequest.FromString,
                     response_serializer=tunggal_dot_cardperso_dot_v1_dot_reconciliation__pb2.ListPersonalizedChipsResponse.SerializeToString,
+            ),
+            'FindPersonalizedChips': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindPersonalizedChips,
+                    request_deserializer=tunggal_dot_cardperso_dot_v1_dot_reconciliation__pb2.FindPersonalizedChipsRequest.FromString,
+                    response_serializer=tunggal_dot_cardperso_dot_v1_dot_reconciliation__pb2.FindPersonalizedChipsResponse.SerializeToString,
             ),
             'ListSpoiledBlanks': grpc.unary_stream_rpc_method_handler(
                     servicer.ListSpoiledBlanks,
@@ -107,6 +124,33 @@ class ReconciliationService:
             '/tunggal.cardperso.v1.ReconciliationService/ListPersonalizedChips',
             tunggal_dot_cardperso_dot_v1_dot_reconciliation__pb2.ListPersonalizedChipsRequest.SerializeToString,
             tunggal_dot_cardperso_dot_v1_dot_reconciliation__pb2.ListPersonalizedChipsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindPersonalizedChips(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tunggal.cardperso.v1.ReconciliationService/FindPersonalizedChips',
+            tunggal_dot_cardperso_dot_v1_dot_reconciliation__pb2.FindPersonalizedChipsRequest.SerializeToString,
+            tunggal_dot_cardperso_dot_v1_dot_reconciliation__pb2.FindPersonalizedChipsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -35,6 +35,8 @@ class ReconciliationServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ReconciliationServiceAsyncStub: ...
     ListPersonalizedChips: _grpc.UnaryStreamMultiCallable[_reconciliation_pb2.ListPersonalizedChipsRequest, _reconciliation_pb2.ListPersonalizedChipsResponse]
     """Sends the chips that were personalized and booked as cards, in the order of chip UIDs, from one snapshot."""
+    FindPersonalizedChips: _grpc.UnaryUnaryMultiCallable[_reconciliation_pb2.FindPersonalizedChipsRequest, _reconciliation_pb2.FindPersonalizedChipsResponse]
+    """Finds some chips, also where their blanks are not booked yet, wherever and whenever that was."""
     ListSpoiledBlanks: _grpc.UnaryStreamMultiCallable[_reconciliation_pb2.ListSpoiledBlanksRequest, _reconciliation_pb2.ListSpoiledBlanksResponse]
     """Sends the blanks that jobs have spoiled, in the order of their booking, from one snapshot."""
 
@@ -45,6 +47,8 @@ class ReconciliationServiceAsyncStub(ReconciliationServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListPersonalizedChips: _aio.UnaryStreamMultiCallable[_reconciliation_pb2.ListPersonalizedChipsRequest, _reconciliation_pb2.ListPersonalizedChipsResponse]  # type: ignore[assignment]
     """Sends the chips that were personalized and booked as cards, in the order of chip UIDs, from one snapshot."""
+    FindPersonalizedChips: _aio.UnaryUnaryMultiCallable[_reconciliation_pb2.FindPersonalizedChipsRequest, _reconciliation_pb2.FindPersonalizedChipsResponse]  # type: ignore[assignment]
+    """Finds some chips, also where their blanks are not booked yet, wherever and whenever that was."""
     ListSpoiledBlanks: _aio.UnaryStreamMultiCallable[_reconciliation_pb2.ListSpoiledBlanksRequest, _reconciliation_pb2.ListSpoiledBlanksResponse]  # type: ignore[assignment]
     """Sends the blanks that jobs have spoiled, in the order of their booking, from one snapshot."""
 
@@ -58,6 +62,14 @@ class ReconciliationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_reconciliation_pb2.ListPersonalizedChipsResponse], _abc.AsyncIterator[_reconciliation_pb2.ListPersonalizedChipsResponse]]:
         """Sends the chips that were personalized and booked as cards, in the order of chip UIDs, from one snapshot."""
+
+    @_abc_1.abstractmethod
+    def FindPersonalizedChips(
+        self,
+        request: _reconciliation_pb2.FindPersonalizedChipsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reconciliation_pb2.FindPersonalizedChipsResponse, _abc.Awaitable[_reconciliation_pb2.FindPersonalizedChipsResponse]]:
+        """Finds some chips, also where their blanks are not booked yet, wherever and whenever that was."""
 
     @_abc_1.abstractmethod
     def ListSpoiledBlanks(

@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&tunggal/enroll/v1/reconciliation.proto\x12\x11tunggal.enroll.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf9\x03\n\x16ListCardRecordsRequest\x12\x36\n\x08location\x18\x01 \x01(\tB$\xbaH!r\x1f\x32\x1d^(ID|[0-9]{2}(\\.[0-9]{2})?)?$\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\x05\x61\x66ter\x18\x04 \x01(\tB\x1f\xbaH\x1cr\x1a\x32\x18^(([0-9A-F]{2}){4,10})?$\x12\x39\n\tchip_uids\x18\x05 \x03(\tB&\xbaH#\x92\x01 \x10\xe8\x07\x18\x01\"\x19r\x17\x32\x15^([0-9A-F]{2}){4,10}$:\xdd\x01\xbaH\xd9\x01\x1a\xd6\x01\n\x1flist_card_records.chips_or_span\x12Ochip_uids name the chips: leave location, start_time and end_time out with them\x1a\x62size(this.chip_uids) == 0 || (this.location == \'\' && !has(this.start_time) && !has(this.end_time))\"k\n\nCardRecord\x12\x10\n\x08\x63hip_uid\x18\x01 \x01(\t\x12\x11\n\trecord_id\x18\x02 \x01(\t\x12\x0e\n\x06region\x18\x03 \x01(\t\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"I\n\x17ListCardRecordsResponse\x12.\n\x07records\x18\x01 \x03(\x0b\x32\x1d.tunggal.enroll.v1.CardRecord2\x83\x01\n\x15ReconciliationService\x12j\n\x0fListCardRecords\x12).tunggal.enroll.v1.ListCardRecordsRequest\x1a*.tunggal.enroll.v1.ListCardRecordsResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&tunggal/enroll/v1/reconciliation.proto\x12\x11tunggal.enroll.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xde\x01\n\x16ListCardRecordsRequest\x12\x36\n\x08location\x18\x01 \x01(\tB$\xbaH!r\x1f\x32\x1d^(ID|[0-9]{2}(\\.[0-9]{2})?)?$\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\x05\x61\x66ter\x18\x04 \x01(\tB\x1f\xbaH\x1cr\x1a\x32\x18^(([0-9A-F]{2}){4,10})?$\"k\n\nCardRecord\x12\x10\n\x08\x63hip_uid\x18\x01 \x01(\t\x12\x11\n\trecord_id\x18\x02 \x01(\t\x12\x0e\n\x06region\x18\x03 \x01(\t\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"I\n\x17ListCardRecordsResponse\x12.\n\x07records\x18\x01 \x03(\x0b\x32\x1d.tunggal.enroll.v1.CardRecord\"U\n\x16\x46indCardRecordsRequest\x12;\n\tchip_uids\x18\x01 \x03(\tB(\xbaH%\x92\x01\"\x08\x01\x10\xe8\x07\x18\x01\"\x19r\x17\x32\x15^([0-9A-F]{2}){4,10}$\"I\n\x17\x46indCardRecordsResponse\x12.\n\x07records\x18\x01 \x03(\x0b\x32\x1d.tunggal.enroll.v1.CardRecord2\xed\x01\n\x15ReconciliationService\x12j\n\x0fListCardRecords\x12).tunggal.enroll.v1.ListCardRecordsRequest\x1a*.tunggal.enroll.v1.ListCardRecordsResponse0\x01\x12h\n\x0f\x46indCardRecords\x12).tunggal.enroll.v1.FindCardRecordsRequest\x1a*.tunggal.enroll.v1.FindCardRecordsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,16 +37,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTCARDRECORDSREQUEST'].fields_by_name['location']._serialized_options = b'\272H!r\0372\035^(ID|[0-9]{2}(\\.[0-9]{2})?)?$'
   _globals['_LISTCARDRECORDSREQUEST'].fields_by_name['after']._loaded_options = None
   _globals['_LISTCARDRECORDSREQUEST'].fields_by_name['after']._serialized_options = b'\272H\034r\0322\030^(([0-9A-F]{2}){4,10})?$'
-  _globals['_LISTCARDRECORDSREQUEST'].fields_by_name['chip_uids']._loaded_options = None
-  _globals['_LISTCARDRECORDSREQUEST'].fields_by_name['chip_uids']._serialized_options = b'\272H#\222\001 \020\350\007\030\001\"\031r\0272\025^([0-9A-F]{2}){4,10}$'
-  _globals['_LISTCARDRECORDSREQUEST']._loaded_options = None
-  _globals['_LISTCARDRECORDSREQUEST']._serialized_options = b'\272H\331\001\032\326\001\n\037list_card_records.chips_or_span\022Ochip_uids name the chips: leave location, start_time and end_time out with them\032bsize(this.chip_uids) == 0 || (this.location == \'\' && !has(this.start_time) && !has(this.end_time))'
+  _globals['_FINDCARDRECORDSREQUEST'].fields_by_name['chip_uids']._loaded_options = None
+  _globals['_FINDCARDRECORDSREQUEST'].fields_by_name['chip_uids']._serialized_options = b'\272H%\222\001\"\010\001\020\350\007\030\001\"\031r\0272\025^([0-9A-F]{2}){4,10}$'
   _globals['_LISTCARDRECORDSREQUEST']._serialized_start=124
-  _globals['_LISTCARDRECORDSREQUEST']._serialized_end=629
-  _globals['_CARDRECORD']._serialized_start=631
-  _globals['_CARDRECORD']._serialized_end=738
-  _globals['_LISTCARDRECORDSRESPONSE']._serialized_start=740
-  _globals['_LISTCARDRECORDSRESPONSE']._serialized_end=813
-  _globals['_RECONCILIATIONSERVICE']._serialized_start=816
-  _globals['_RECONCILIATIONSERVICE']._serialized_end=947
+  _globals['_LISTCARDRECORDSREQUEST']._serialized_end=346
+  _globals['_CARDRECORD']._serialized_start=348
+  _globals['_CARDRECORD']._serialized_end=455
+  _globals['_LISTCARDRECORDSRESPONSE']._serialized_start=457
+  _globals['_LISTCARDRECORDSRESPONSE']._serialized_end=530
+  _globals['_FINDCARDRECORDSREQUEST']._serialized_start=532
+  _globals['_FINDCARDRECORDSREQUEST']._serialized_end=617
+  _globals['_FINDCARDRECORDSRESPONSE']._serialized_start=619
+  _globals['_FINDCARDRECORDSRESPONSE']._serialized_end=692
+  _globals['_RECONCILIATIONSERVICE']._serialized_start=695
+  _globals['_RECONCILIATIONSERVICE']._serialized_end=932
 # @@protoc_insertion_point(module_scope)

@@ -29,7 +29,6 @@ class ListCardRecordsRequest(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     AFTER_FIELD_NUMBER: _builtins.int
-    CHIP_UIDS_FIELD_NUMBER: _builtins.int
     location: _builtins.str
     """Only records of this location and everything below it; empty or "ID" for all."""
     after: _builtins.str
@@ -42,10 +41,6 @@ class ListCardRecordsRequest(_message.Message):
     def end_time(self) -> _timestamp_pb2.Timestamp:
         """Only what was booked before this moment; absent for all since."""
 
-    @_builtins.property
-    def chip_uids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Only these chips, wherever and whenever they were booked; with them location and times are left out."""
-
     def __init__(
         self,
         *,
@@ -53,11 +48,10 @@ class ListCardRecordsRequest(_message.Message):
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
         after: _builtins.str = ...,
-        chip_uids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "chip_uids", b"chip_uids", "end_time", b"end_time", "location", b"location", "start_time", b"start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "end_time", b"end_time", "location", b"location", "start_time", b"start_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -122,3 +116,51 @@ class ListCardRecordsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListCardRecordsResponse: _TypeAlias = ListCardRecordsResponse  # noqa: Y015
+
+@_typing.final
+class FindCardRecordsRequest(_message.Message):
+    """Request of FindCardRecords."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHIP_UIDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def chip_uids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Chip UIDs: 4 to 10 bytes, upper-case hexadecimal."""
+
+    def __init__(
+        self,
+        *,
+        chip_uids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chip_uids", b"chip_uids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindCardRecordsRequest: _TypeAlias = FindCardRecordsRequest  # noqa: Y015
+
+@_typing.final
+class FindCardRecordsResponse(_message.Message):
+    """Response of FindCardRecords."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECORDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def records(self) -> _containers.RepeatedCompositeFieldContainer[Global___CardRecord]:
+        """What was found, in the order of chip UIDs."""
+
+    def __init__(
+        self,
+        *,
+        records: _abc.Iterable[Global___CardRecord] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["records", b"records"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindCardRecordsResponse: _TypeAlias = FindCardRecordsResponse  # noqa: Y015

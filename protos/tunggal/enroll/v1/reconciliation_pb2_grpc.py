@@ -40,6 +40,11 @@ class ReconciliationServiceStub:
                 request_serializer=tunggal_dot_enroll_dot_v1_dot_reconciliation__pb2.ListCardRecordsRequest.SerializeToString,
                 response_deserializer=tunggal_dot_enroll_dot_v1_dot_reconciliation__pb2.ListCardRecordsResponse.FromString,
                 _registered_method=True)
+        self.FindCardRecords = channel.unary_unary(
+                '/tunggal.enroll.v1.ReconciliationService/FindCardRecords',
+                request_serializer=tunggal_dot_enroll_dot_v1_dot_reconciliation__pb2.FindCardRecordsRequest.SerializeToString,
+                response_deserializer=tunggal_dot_enroll_dot_v1_dot_reconciliation__pb2.FindCardRecordsResponse.FromString,
+                _registered_method=True)
 
 
 class ReconciliationServiceServicer:
@@ -53,6 +58,13 @@ class ReconciliationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FindCardRecords(self, request, context):
+        """Finds the records that have cards with some chips, wherever and whenever that was.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ReconciliationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -60,6 +72,11 @@ def add_ReconciliationServiceServicer_to_server(servicer, server):
                     servicer.ListCardRecords,
                     request_deserializer=tunggal_dot_enroll_dot_v1_dot_reconciliation__pb2.ListCardRecordsRequest.FromString,
                     response_serializer=tunggal_dot_enroll_dot_v1_dot_reconciliation__pb2.ListCardRecordsResponse.SerializeToString,
+            ),
+            'FindCardRecords': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindCardRecords,
+                    request_deserializer=tunggal_dot_enroll_dot_v1_dot_reconciliation__pb2.FindCardRecordsRequest.FromString,
+                    response_serializer=tunggal_dot_enroll_dot_v1_dot_reconciliation__pb2.FindCardRecordsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -90,6 +107,33 @@ class ReconciliationService:
             '/tunggal.enroll.v1.ReconciliationService/ListCardRecords',
             tunggal_dot_enroll_dot_v1_dot_reconciliation__pb2.ListCardRecordsRequest.SerializeToString,
             tunggal_dot_enroll_dot_v1_dot_reconciliation__pb2.ListCardRecordsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindCardRecords(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tunggal.enroll.v1.ReconciliationService/FindCardRecords',
+            tunggal_dot_enroll_dot_v1_dot_reconciliation__pb2.FindCardRecordsRequest.SerializeToString,
+            tunggal_dot_enroll_dot_v1_dot_reconciliation__pb2.FindCardRecordsResponse.FromString,
             options,
             channel_credentials,
             insecure,

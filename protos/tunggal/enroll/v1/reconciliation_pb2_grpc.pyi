@@ -35,6 +35,8 @@ class ReconciliationServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ReconciliationServiceAsyncStub: ...
     ListCardRecords: _grpc.UnaryStreamMultiCallable[_reconciliation_pb2.ListCardRecordsRequest, _reconciliation_pb2.ListCardRecordsResponse]
     """Sends the records that have a card, in the order of chip UIDs, from one snapshot. Nothing of the person is told."""
+    FindCardRecords: _grpc.UnaryUnaryMultiCallable[_reconciliation_pb2.FindCardRecordsRequest, _reconciliation_pb2.FindCardRecordsResponse]
+    """Finds the records that have cards with some chips, wherever and whenever that was."""
 
 @_typing.type_check_only
 class ReconciliationServiceAsyncStub(ReconciliationServiceStub):
@@ -43,6 +45,8 @@ class ReconciliationServiceAsyncStub(ReconciliationServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListCardRecords: _aio.UnaryStreamMultiCallable[_reconciliation_pb2.ListCardRecordsRequest, _reconciliation_pb2.ListCardRecordsResponse]  # type: ignore[assignment]
     """Sends the records that have a card, in the order of chip UIDs, from one snapshot. Nothing of the person is told."""
+    FindCardRecords: _aio.UnaryUnaryMultiCallable[_reconciliation_pb2.FindCardRecordsRequest, _reconciliation_pb2.FindCardRecordsResponse]  # type: ignore[assignment]
+    """Finds the records that have cards with some chips, wherever and whenever that was."""
 
 class ReconciliationServiceServicer(metaclass=_abc_1.ABCMeta):
     """What enrolment says of cards."""
@@ -54,5 +58,13 @@ class ReconciliationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_reconciliation_pb2.ListCardRecordsResponse], _abc.AsyncIterator[_reconciliation_pb2.ListCardRecordsResponse]]:
         """Sends the records that have a card, in the order of chip UIDs, from one snapshot. Nothing of the person is told."""
+
+    @_abc_1.abstractmethod
+    def FindCardRecords(
+        self,
+        request: _reconciliation_pb2.FindCardRecordsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reconciliation_pb2.FindCardRecordsResponse, _abc.Awaitable[_reconciliation_pb2.FindCardRecordsResponse]]:
+        """Finds the records that have cards with some chips, wherever and whenever that was."""
 
 def add_ReconciliationServiceServicer_to_server(servicer: ReconciliationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from tunggal.inventory.v1 import stock_pb2 as tunggal_dot_inventory_dot_v1_dot_stock__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)tunggal/inventory/v1/reconciliation.proto\x12\x14tunggal.inventory.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a tunggal/inventory/v1/stock.proto\"\x92\x04\n\x19ListConsumedBlanksRequest\x12I\n\x08location\x18\x01 \x01(\tB7\xbaH4r220^(ID|[0-9]{2}(\\.[0-9]{2}(:[a-z0-9-]{1,32})?)?)?$\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\x05\x61\x66ter\x18\x04 \x01(\tB\x1f\xbaH\x1cr\x1a\x32\x18^(([0-9A-F]{2}){4,10})?$\x12\x39\n\tchip_uids\x18\x05 \x03(\tB&\xbaH#\x92\x01 \x10\xe8\x07\x18\x01\"\x19r\x17\x32\x15^([0-9A-F]{2}){4,10}$:\xe0\x01\xbaH\xdc\x01\x1a\xd9\x01\n\"list_consumed_blanks.chips_or_span\x12Ochip_uids name the chips: leave location, start_time and end_time out with them\x1a\x62size(this.chip_uids) == 0 || (this.location == \'\' && !has(this.start_time) && !has(this.end_time))\"\x80\x01\n\rConsumedBlank\x12\x10\n\x08\x63hip_uid\x18\x01 \x01(\t\x12\x0e\n\x06serial\x18\x02 \x01(\x03\x12\x10\n\x08location\x18\x03 \x01(\t\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\twithdrawn\x18\x05 \x01(\t\"Q\n\x1aListConsumedBlanksResponse\x12\x33\n\x06\x62lanks\x18\x01 \x03(\x0b\x32#.tunggal.inventory.v1.ConsumedBlank\"@\n\x11\x46indBlanksRequest\x12+\n\x07serials\x18\x01 \x03(\x03\x42\x1a\xbaH\x17\x92\x01\x14\x08\x01\x10\xe8\x07\x18\x01\"\x0b\"\t\x18\xff\x9f\x94\xa5\x8d\x1d(\x01\"_\n\nFoundBlank\x12\x0e\n\x06serial\x18\x01 \x01(\x03\x12/\n\x05state\x18\x02 \x01(\x0e\x32 .tunggal.inventory.v1.BlankState\x12\x10\n\x08location\x18\x03 \x01(\t\"F\n\x12\x46indBlanksResponse\x12\x30\n\x06\x62lanks\x18\x01 \x03(\x0b\x32 .tunggal.inventory.v1.FoundBlank2\xf3\x01\n\x15ReconciliationService\x12y\n\x12ListConsumedBlanks\x12/.tunggal.inventory.v1.ListConsumedBlanksRequest\x1a\x30.tunggal.inventory.v1.ListConsumedBlanksResponse0\x01\x12_\n\nFindBlanks\x12\'.tunggal.inventory.v1.FindBlanksRequest\x1a(.tunggal.inventory.v1.FindBlanksResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)tunggal/inventory/v1/reconciliation.proto\x12\x14tunggal.inventory.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a tunggal/inventory/v1/stock.proto\"\xf4\x01\n\x19ListConsumedBlanksRequest\x12I\n\x08location\x18\x01 \x01(\tB7\xbaH4r220^(ID|[0-9]{2}(\\.[0-9]{2}(:[a-z0-9-]{1,32})?)?)?$\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\x05\x61\x66ter\x18\x04 \x01(\tB\x1f\xbaH\x1cr\x1a\x32\x18^(([0-9A-F]{2}){4,10})?$\"\x80\x01\n\rConsumedBlank\x12\x10\n\x08\x63hip_uid\x18\x01 \x01(\t\x12\x0e\n\x06serial\x18\x02 \x01(\x03\x12\x10\n\x08location\x18\x03 \x01(\t\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\twithdrawn\x18\x05 \x01(\t\"Q\n\x1aListConsumedBlanksResponse\x12\x33\n\x06\x62lanks\x18\x01 \x03(\x0b\x32#.tunggal.inventory.v1.ConsumedBlank\"X\n\x19\x46indConsumedBlanksRequest\x12;\n\tchip_uids\x18\x01 \x03(\tB(\xbaH%\x92\x01\"\x08\x01\x10\xe8\x07\x18\x01\"\x19r\x17\x32\x15^([0-9A-F]{2}){4,10}$\"Q\n\x1a\x46indConsumedBlanksResponse\x12\x33\n\x06\x62lanks\x18\x01 \x03(\x0b\x32#.tunggal.inventory.v1.ConsumedBlank\"@\n\x11\x46indBlanksRequest\x12+\n\x07serials\x18\x01 \x03(\x03\x42\x1a\xbaH\x17\x92\x01\x14\x08\x01\x10\xe8\x07\x18\x01\"\x0b\"\t\x18\xff\x9f\x94\xa5\x8d\x1d(\x01\"_\n\nFoundBlank\x12\x0e\n\x06serial\x18\x01 \x01(\x03\x12/\n\x05state\x18\x02 \x01(\x0e\x32 .tunggal.inventory.v1.BlankState\x12\x10\n\x08location\x18\x03 \x01(\t\"F\n\x12\x46indBlanksResponse\x12\x30\n\x06\x62lanks\x18\x01 \x03(\x0b\x32 .tunggal.inventory.v1.FoundBlank2\xec\x02\n\x15ReconciliationService\x12y\n\x12ListConsumedBlanks\x12/.tunggal.inventory.v1.ListConsumedBlanksRequest\x1a\x30.tunggal.inventory.v1.ListConsumedBlanksResponse0\x01\x12w\n\x12\x46indConsumedBlanks\x12/.tunggal.inventory.v1.FindConsumedBlanksRequest\x1a\x30.tunggal.inventory.v1.FindConsumedBlanksResponse\x12_\n\nFindBlanks\x12\'.tunggal.inventory.v1.FindBlanksRequest\x1a(.tunggal.inventory.v1.FindBlanksResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,24 +38,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTCONSUMEDBLANKSREQUEST'].fields_by_name['location']._serialized_options = b'\272H4r220^(ID|[0-9]{2}(\\.[0-9]{2}(:[a-z0-9-]{1,32})?)?)?$'
   _globals['_LISTCONSUMEDBLANKSREQUEST'].fields_by_name['after']._loaded_options = None
   _globals['_LISTCONSUMEDBLANKSREQUEST'].fields_by_name['after']._serialized_options = b'\272H\034r\0322\030^(([0-9A-F]{2}){4,10})?$'
-  _globals['_LISTCONSUMEDBLANKSREQUEST'].fields_by_name['chip_uids']._loaded_options = None
-  _globals['_LISTCONSUMEDBLANKSREQUEST'].fields_by_name['chip_uids']._serialized_options = b'\272H#\222\001 \020\350\007\030\001\"\031r\0272\025^([0-9A-F]{2}){4,10}$'
-  _globals['_LISTCONSUMEDBLANKSREQUEST']._loaded_options = None
-  _globals['_LISTCONSUMEDBLANKSREQUEST']._serialized_options = b'\272H\334\001\032\331\001\n\"list_consumed_blanks.chips_or_span\022Ochip_uids name the chips: leave location, start_time and end_time out with them\032bsize(this.chip_uids) == 0 || (this.location == \'\' && !has(this.start_time) && !has(this.end_time))'
+  _globals['_FINDCONSUMEDBLANKSREQUEST'].fields_by_name['chip_uids']._loaded_options = None
+  _globals['_FINDCONSUMEDBLANKSREQUEST'].fields_by_name['chip_uids']._serialized_options = b'\272H%\222\001\"\010\001\020\350\007\030\001\"\031r\0272\025^([0-9A-F]{2}){4,10}$'
   _globals['_FINDBLANKSREQUEST'].fields_by_name['serials']._loaded_options = None
   _globals['_FINDBLANKSREQUEST'].fields_by_name['serials']._serialized_options = b'\272H\027\222\001\024\010\001\020\350\007\030\001\"\013\"\t\030\377\237\224\245\215\035(\001'
   _globals['_LISTCONSUMEDBLANKSREQUEST']._serialized_start=164
-  _globals['_LISTCONSUMEDBLANKSREQUEST']._serialized_end=694
-  _globals['_CONSUMEDBLANK']._serialized_start=697
-  _globals['_CONSUMEDBLANK']._serialized_end=825
-  _globals['_LISTCONSUMEDBLANKSRESPONSE']._serialized_start=827
-  _globals['_LISTCONSUMEDBLANKSRESPONSE']._serialized_end=908
-  _globals['_FINDBLANKSREQUEST']._serialized_start=910
-  _globals['_FINDBLANKSREQUEST']._serialized_end=974
-  _globals['_FOUNDBLANK']._serialized_start=976
-  _globals['_FOUNDBLANK']._serialized_end=1071
-  _globals['_FINDBLANKSRESPONSE']._serialized_start=1073
-  _globals['_FINDBLANKSRESPONSE']._serialized_end=1143
-  _globals['_RECONCILIATIONSERVICE']._serialized_start=1146
-  _globals['_RECONCILIATIONSERVICE']._serialized_end=1389
+  _globals['_LISTCONSUMEDBLANKSREQUEST']._serialized_end=408
+  _globals['_CONSUMEDBLANK']._serialized_start=411
+  _globals['_CONSUMEDBLANK']._serialized_end=539
+  _globals['_LISTCONSUMEDBLANKSRESPONSE']._serialized_start=541
+  _globals['_LISTCONSUMEDBLANKSRESPONSE']._serialized_end=622
+  _globals['_FINDCONSUMEDBLANKSREQUEST']._serialized_start=624
+  _globals['_FINDCONSUMEDBLANKSREQUEST']._serialized_end=712
+  _globals['_FINDCONSUMEDBLANKSRESPONSE']._serialized_start=714
+  _globals['_FINDCONSUMEDBLANKSRESPONSE']._serialized_end=795
+  _globals['_FINDBLANKSREQUEST']._serialized_start=797
+  _globals['_FINDBLANKSREQUEST']._serialized_end=861
+  _globals['_FOUNDBLANK']._serialized_start=863
+  _globals['_FOUNDBLANK']._serialized_end=958
+  _globals['_FINDBLANKSRESPONSE']._serialized_start=960
+  _globals['_FINDBLANKSRESPONSE']._serialized_end=1030
+  _globals['_RECONCILIATIONSERVICE']._serialized_start=1033
+  _globals['_RECONCILIATIONSERVICE']._serialized_end=1397
 # @@protoc_insertion_point(module_scope)

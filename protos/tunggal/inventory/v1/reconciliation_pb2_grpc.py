@@ -41,6 +41,11 @@ class ReconciliationServiceStub:
                 request_serializer=tunggal_dot_inventory_dot_v1_dot_reconciliation__pb2.ListConsumedBlanksRequest.SerializeToString,
                 response_deserializer=tunggal_dot_inventory_dot_v1_dot_reconciliation__pb2.ListConsumedBlanksResponse.FromString,
                 _registered_method=True)
+        self.FindConsumedBlanks = channel.unary_unary(
+                '/tunggal.inventory.v1.ReconciliationService/FindConsumedBlanks',
+                request_serializer=tunggal_dot_inventory_dot_v1_dot_reconciliation__pb2.FindConsumedBlanksRequest.SerializeToString,
+                response_deserializer=tunggal_dot_inventory_dot_v1_dot_reconciliation__pb2.FindConsumedBlanksResponse.FromString,
+                _registered_method=True)
         self.FindBlanks = channel.unary_unary(
                 '/tunggal.inventory.v1.ReconciliationService/FindBlanks',
                 request_serializer=tunggal_dot_inventory_dot_v1_dot_reconciliation__pb2.FindBlanksRequest.SerializeToString,
@@ -60,6 +65,13 @@ class ReconciliationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FindConsumedBlanks(self, request, context):
+        """Finds the blanks that became cards with some chips, wherever and whenever that was.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def FindBlanks(self, request, context):
         """Says what some blanks are now.
         """
@@ -74,6 +86,11 @@ def add_ReconciliationServiceServicer_to_server(servicer, server):
                     servicer.ListConsumedBlanks,
                     request_deserializer=tunggal_dot_inventory_dot_v1_dot_reconciliation__pb2.ListConsumedBlanksRequest.FromString,
                     response_serializer=tunggal_dot_inventory_dot_v1_dot_reconciliation__pb2.ListConsumedBlanksResponse.SerializeToString,
+            ),
+            'FindConsumedBlanks': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindConsumedBlanks,
+                    request_deserializer=tunggal_dot_inventory_dot_v1_dot_reconciliation__pb2.FindConsumedBlanksRequest.FromString,
+                    response_serializer=tunggal_dot_inventory_dot_v1_dot_reconciliation__pb2.FindConsumedBlanksResponse.SerializeToString,
             ),
             'FindBlanks': grpc.unary_unary_rpc_method_handler(
                     servicer.FindBlanks,
@@ -110,6 +127,33 @@ class ReconciliationService:
             '/tunggal.inventory.v1.ReconciliationService/ListConsumedBlanks',
             tunggal_dot_inventory_dot_v1_dot_reconciliation__pb2.ListConsumedBlanksRequest.SerializeToString,
             tunggal_dot_inventory_dot_v1_dot_reconciliation__pb2.ListConsumedBlanksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindConsumedBlanks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tunggal.inventory.v1.ReconciliationService/FindConsumedBlanks',
+            tunggal_dot_inventory_dot_v1_dot_reconciliation__pb2.FindConsumedBlanksRequest.SerializeToString,
+            tunggal_dot_inventory_dot_v1_dot_reconciliation__pb2.FindConsumedBlanksResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,6 +37,8 @@ class ReconciliationServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ReconciliationServiceAsyncStub: ...
     ListConsumedBlanks: _grpc.UnaryStreamMultiCallable[_reconciliation_pb2.ListConsumedBlanksRequest, _reconciliation_pb2.ListConsumedBlanksResponse]
     """Sends the blanks that became cards, from one snapshot."""
+    FindConsumedBlanks: _grpc.UnaryUnaryMultiCallable[_reconciliation_pb2.FindConsumedBlanksRequest, _reconciliation_pb2.FindConsumedBlanksResponse]
+    """Finds the blanks that became cards with some chips, wherever and whenever that was."""
     FindBlanks: _grpc.UnaryUnaryMultiCallable[_reconciliation_pb2.FindBlanksRequest, _reconciliation_pb2.FindBlanksResponse]
     """Says what some blanks are now."""
 
@@ -49,6 +51,8 @@ class ReconciliationServiceAsyncStub(ReconciliationServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListConsumedBlanks: _aio.UnaryStreamMultiCallable[_reconciliation_pb2.ListConsumedBlanksRequest, _reconciliation_pb2.ListConsumedBlanksResponse]  # type: ignore[assignment]
     """Sends the blanks that became cards, from one snapshot."""
+    FindConsumedBlanks: _aio.UnaryUnaryMultiCallable[_reconciliation_pb2.FindConsumedBlanksRequest, _reconciliation_pb2.FindConsumedBlanksResponse]  # type: ignore[assignment]
+    """Finds the blanks that became cards with some chips, wherever and whenever that was."""
     FindBlanks: _aio.UnaryUnaryMultiCallable[_reconciliation_pb2.FindBlanksRequest, _reconciliation_pb2.FindBlanksResponse]  # type: ignore[assignment]
     """Says what some blanks are now."""
 
@@ -64,6 +68,14 @@ class ReconciliationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_reconciliation_pb2.ListConsumedBlanksResponse], _abc.AsyncIterator[_reconciliation_pb2.ListConsumedBlanksResponse]]:
         """Sends the blanks that became cards, from one snapshot."""
+
+    @_abc_1.abstractmethod
+    def FindConsumedBlanks(
+        self,
+        request: _reconciliation_pb2.FindConsumedBlanksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reconciliation_pb2.FindConsumedBlanksResponse, _abc.Awaitable[_reconciliation_pb2.FindConsumedBlanksResponse]]:
+        """Finds the blanks that became cards with some chips, wherever and whenever that was."""
 
     @_abc_1.abstractmethod
     def FindBlanks(
