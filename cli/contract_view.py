@@ -186,19 +186,31 @@ def _steps(file: pb.ContractFile) -> Table:
 
 
 def _terms(file: pb.ContractFile, change: pb.ContractChange) -> list[Text]:
-    """What an amendment changes, a line a term: the second person must see what they approve."""
+    """What an amendment changes, a line a term: the second person must see what they approve, and an auditor
+    what was agreed before.
+    """
     lines = []
     for name, value in sorted(change.terms.items()):
-        shown = value
-        if name == "price":
-            shown = money.written(file.terms.currency, int(value))
-        elif name == "deliveries":
-            parts = (part.strip().partition(":") for part in value.split(",") if part.strip())
-            shown = "".join(f"\n  {day} {int(units):>13,}" for day, _, units in parts) or "none"
-        elif value.isdecimal():
-            shown = f"{int(value):,}"
-        lines.append(Text(f"{name.replace('_', ' ')}: {shown}", "bold"))
+        line = Text(f"{name.replace('_', ' ')}: {_value(file, name, value)}", "bold")
+        if name in change.terms_before:
+            between = "\n" if name == "deliveries" else " "
+            line.append(
+                f"{between}instead of {_value(file, name, change.terms_before[name])}", "not bold dim"
+            )
+        lines.append(line)
     return lines
+
+
+def _value(file: pb.ContractFile, name: str, value: str) -> str:
+    """The value of a term for people."""
+    if name == "price":
+        return money.written(file.terms.currency, int(value))
+    if name == "deliveries":
+        parts = (part.strip().partition(":") for part in value.split(",") if part.strip())
+        return "".join(f"\n  {day} {int(units):>13,}" for day, _, units in parts) or "none"
+    if name.startswith("max_") and not int(value):
+        return "no ceiling"
+    return f"{int(value):,}" if value.isdecimal() else value or "open"
 
 
 def _show_register(console: Console, file: pb.ContractFile) -> None:
@@ -215,12 +227,18 @@ def _show_register(console: Console, file: pb.ContractFile) -> None:
                 Text(f"{word(pb.ExitKind.Name, item.kind)}: {item.name}"),
                 Text("attested", "green") if there else Text("missing", "red"),
                 _signed(item.said_by, item.time),
-                Text(item.note),
+                _proof(item),
             )
         console.print(table)
     if register.items or file.terms.kind in _OF_THE_ABIS:
         missing = Text(f"Its vendor has not left: {', '.join(register.missing)}", "red")
         console.print(Text("Its vendor has left everything.", "green") if register.complete else missing)
+
+
+def _proof(item: pb.ExitItem) -> Text:
+    """Where a thing is, and the hash of what proves it."""
+    evidence = [Text(f"sha256 {item.evidence_sha256}", "dim")] if item.evidence_sha256 else []
+    return Text("\n").join([*([Text(item.note)] if item.note else []), *evidence])
 
 
 def _signed(signature: str, at: Timestamp) -> str:

@@ -43,15 +43,15 @@ def _show(console: Console, found: pb.Entitlement) -> None:
     facts.add_column()
     facts.add_row("Licence until", found.licence_until or "none in force")
     facts.add_row("Maintenance until", found.maintenance_until or "none in force")
-    ceiling = f" of {found.max_people:,}" if found.max_people else ", no ceiling"
-    if found.HasField("people_time"):
-        facts.add_row(
-            "People", f"{found.people:,}{ceiling} ({found.people_time.ToDatetime():%Y-%m-%d %H:%M} UTC)"
-        )
-    else:
-        facts.add_row("People", f"not reported yet{ceiling}")
-    facts.add_row(
-        "Searches a day", f"{found.max_searches_per_day:,}" if found.max_searches_per_day else "no ceiling"
+    people, searches = (
+        (f"{most:,}" if most else "no ceiling") if found.licence_until else "no licence"
+        for most in (found.max_people, found.max_searches_per_day)
     )
+    reported = "not reported yet"
+    if found.HasField("people_time"):
+        reported = f"{found.people:,} ({found.people_time.ToDatetime():%Y-%m-%d %H:%M} UTC)"
+    facts.add_row("People at most", people)
+    facts.add_row("People so far", reported)
+    facts.add_row("Searches a day", searches)
     facts.add_row("Contracts", ", ".join(found.contract_ids) or "none in force")
     console.print(facts)

@@ -48,6 +48,10 @@ def test_who_approves_an_amendment_sees_what_it_changes(blanks: Run) -> None:
     shown = blanks("contract", "show", BLANKS).output
     for text in ("quantity: 7,500,000", "price: IDR 9,870,000,000.00", "2026-11-30", "3,500,000", change):
         assert text in shown
+    plain = " ".join(shown.split())
+    assert "quantity: 7,500,000 instead of 7,000,000" in plain
+    assert "price: IDR 9,870,000,000.00 instead of IDR 9,212,000,000.00" in plain
+    assert "2027-01-31 4,000,000 instead of 2026-03-01 3,000,000 2026-12-31 4,000,000" in plain
     assert "IDR 9,212,000,000.00" in shown
     approved = blanks("contract", "approve", change, "--operator", "budi", "--json")
     assert json.loads(approved.stdout)["outstanding"] == 7_500_000

@@ -32,7 +32,9 @@ def draft(run: Run, contract: str, kind: str, *more: str) -> Result:
 def test_the_abis_may_search_once_licence_and_maintenance_are_in_force(run: Run, clock: FixedClock) -> None:
     today = clock.now().date()
     years = ("--valid-from", today.isoformat(), "--valid-until", today.replace(month=12, day=31).isoformat())
-    assert run("entitlement").exit_code == 2
+    nothing = run("entitlement")
+    assert nothing.exit_code == 2
+    assert "no ceiling" not in nothing.output
     draft(run, "ABIS-1", "abis-licence", *years, "--max-people", "1000", "--max-searches", "50")
     draft(run, "ATS-1", "maintenance", *years)
     for contract in ("ABIS-1", "ATS-1"):
@@ -41,7 +43,8 @@ def test_the_abis_may_search_once_licence_and_maintenance_are_in_force(run: Run,
     shown = run("entitlement")
     assert shown.exit_code == 0, shown.output
     assert f"may search until {today.replace(month=12, day=31)}" in shown.output
-    assert "not reported yet of 1,000" in shown.output
+    assert "People at most     1,000" in shown.output
+    assert "People so far      not reported yet" in shown.output
     assert "Searches a day     50" in shown.output
     assert step(run, "ABIS-1", "amend", "--term", "max_people=2000").exit_code == 0
     assert json.loads(run("entitlement", "--json").output)["max_people"] == 2000
@@ -76,6 +79,9 @@ def test_no_vendor_leaves_before_everything_is_there(run: Run, clock: FixedClock
     for kind in ("credentials", "source", "documentation"):
         seen = run("contract", "left", "ABIS-1", kind, "all of it", "--attested", "--evidence", str(proof))
         assert "is there. Still missing:" in seen.output
+    assert hashlib.sha256(b"sealed envelope 7").hexdigest() in "".join(
+        run("contract", "show", "ABIS-1", columns="200").output.split()
+    )
     gone = run("contract", "left", "ABIS-1", "data", "templates", "--missing", "--note", "in a closed format")
     assert "Still missing: data: templates" in gone.output
     found = run("contract", "left", "ABIS-1", "data", "templates", "--attested")

@@ -93,6 +93,25 @@ def test_deliveries_are_amended_with_the_quantity_or_alone(office: Office, clock
     office.check_books()
 
 
+def test_each_amendment_keeps_what_it_replaced(office: Office) -> None:
+    office.draft(CONTRACT, blanks(100), deliveries=[pb.DueDelivery(due="2026-04-30", quantity=100)])
+    office.step(CONTRACT, "AMEND", quantity="150", price="7")
+    office.step(CONTRACT, "SIGN")
+    office.step(CONTRACT, "ACTIVATE")
+    changed = {"quantity": "200", "valid_until": "2026-12-31", "deliveries": "2026-05-31:200"}
+    propose(office, CONTRACT, "AMEND", **changed)
+    first, sign, _, second = read(office, CONTRACT).changes
+    assert dict(first.terms_before) == {"quantity": "100", "price": "0"}
+    assert dict(sign.terms_before) == {}
+    assert dict(second.terms) == changed
+    assert dict(second.terms_before) == {
+        "quantity": "150",
+        "valid_until": "",
+        "deliveries": "2026-04-30:100",
+    }
+    assert approve(office, second.change_id).changes[-1].terms_before == second.terms_before
+
+
 def test_a_quantity_below_what_came_is_refused_when_it_is_proposed(office: Office) -> None:
     in_force(office, CONTRACT, blanks(1000))
     office.deliver(1, 400)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any, Final
@@ -74,6 +74,15 @@ def amended(
             raise delivered_already(contract.delivered)
         _require_in_force(contract, after, today)
     return after, new_dues
+
+
+def stated(contract: Contract, dues: Sequence[Due], names: Iterable[str]) -> dict[str, str]:
+    """What these terms are now, as an amendment would write them; a day that is open is empty."""
+    known: dict[str, Any] = {
+        **vars(contract),
+        _DELIVERIES: ",".join(f"{due.day}:{due.quantity}" for due in dues),
+    }
+    return {name: "" if known[name] is None else str(known[name]) for name in names}
 
 
 def delivered_already(delivered: int) -> FailedPrecondition:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 
@@ -149,7 +149,7 @@ class Due:
 @dataclass(frozen=True)
 class Change:
     """A step that ``proposed_by`` proposes and somebody else decides on. ``terms`` are the new values of what
-    an amendment changes, as text, or the lot to be reversed.
+    an amendment changes, as text, or the lot to be reversed; ``terms_before`` are the values it replaces.
     """
 
     change_id: str
@@ -162,6 +162,7 @@ class Change:
     propose_time: datetime
     decided_by: str | None = None
     decide_time: datetime | None = None
+    terms_before: dict[str, str] = field(default_factory=dict)
 
 
 def stands(waiting: ChangeKind, taken: ChangeKind, after: Contract) -> bool:

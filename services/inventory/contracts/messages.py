@@ -171,6 +171,7 @@ def change(value: Change) -> pb.ContractChange:
         propose_time=timestamp(value.propose_time),
         decided_by=value.decided_by or "",
         decide_time=timestamp(value.decide_time),
+        terms_before=value.terms_before,
     )
 
 

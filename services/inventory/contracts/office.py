@@ -73,6 +73,7 @@ class ContractOffice:
         """Propose a step; it changes nothing until somebody else approves it."""
         contract = self._store.locked(contract_id)
         contract.require_step(kind)
+        before: dict[str, str] = {}
         if kind is ChangeKind.REVERSE_LOT:
             lot_reversal.find(self._desk, contract, terms)
         elif (kind is ChangeKind.AMEND) != bool(terms):
@@ -83,7 +84,9 @@ class ContractOffice:
                 remedy=f"An amendment may change: {', '.join(amendment.TERMS)}.",
             )
         elif terms:
-            amendment.amended(contract, self._store.dues(contract_id), terms, self._today)
+            dues = self._store.dues(contract_id)
+            amendment.amended(contract, dues, terms, self._today)
+            before = amendment.stated(contract, dues, terms)
         change = Change(
             change_id=self._desk.clerk.new_id(),
             contract_id=contract_id,
@@ -93,6 +96,7 @@ class ContractOffice:
             state=ChangeState.PROPOSED,
             proposed_by=self._desk.person(operator).signature,
             propose_time=self._now,
+            terms_before=before,
         )
         self._store.changes.add(change)
         self._tell(contract_id, f"{kind}-proposed", change.proposed_by, reason)

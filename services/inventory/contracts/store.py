@@ -38,6 +38,9 @@ _contract, _due, _event = (
 _attachment, _use = contract_tables.contract_attachment, contract_tables.licence_use
 
 
+_MAP = Column(json.dumps, json.loads)
+
+
 class ContractStore:
     """What is known of contracts."""
 
@@ -48,7 +51,7 @@ class ContractStore:
             contract_tables.contract_change,
             Change,
             "change_id",
-            {"kind": ChangeKind, "state": ChangeState, "terms": Column(json.dumps, json.loads)},
+            {"kind": ChangeKind, "state": ChangeState, "terms": _MAP, "terms_before": _MAP},
         )
         self.exit_items: Records[ExitItem] = Records(
             connection,

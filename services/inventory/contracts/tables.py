@@ -17,7 +17,7 @@ def _of_contract() -> sa.Column[str]:
     return sa.Column("contract_id", sa.ForeignKey("contract.contract_id"), nullable=False, index=True)
 
 
-# Terms as they are now; what they were is in the changes.
+# Terms as they are now; what they were before each amendment is in the changes.
 contract = sa.Table(
     "contract",
     METADATA,
@@ -66,6 +66,8 @@ contract_change = sa.Table(
     sa.Column("kind", sa.String(16), nullable=False),
     # What an amendment changes, as JSON: field -> new value.
     sa.Column("terms", sa.Text, nullable=False),
+    # What it replaces, written alike; empty for changes from before this was kept.
+    sa.Column("terms_before", sa.Text, nullable=False, server_default="{}"),
     sa.Column("reason", _REASON, nullable=False),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("proposed_by", _PERSON, nullable=False),

@@ -339,6 +339,26 @@ class ContractChange(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class TermsBeforeEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     CHANGE_ID_FIELD_NUMBER: _builtins.int
     CONTRACT_ID_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
@@ -349,6 +369,7 @@ class ContractChange(_message.Message):
     PROPOSE_TIME_FIELD_NUMBER: _builtins.int
     DECIDED_BY_FIELD_NUMBER: _builtins.int
     DECIDE_TIME_FIELD_NUMBER: _builtins.int
+    TERMS_BEFORE_FIELD_NUMBER: _builtins.int
     change_id: _builtins.str
     """Identifier made by the service (UUID)."""
     contract_id: _builtins.str
@@ -375,6 +396,12 @@ class ContractChange(_message.Message):
     def decide_time(self) -> _timestamp_pb2.Timestamp:
         """When; absent before."""
 
+    @_builtins.property
+    def terms_before(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What an amendment replaces: the values of its terms when it was proposed, written alike; an open day is empty. A step
+        that took effect in between supersedes it, so they are those at the approval, too.
+        """
+
     def __init__(
         self,
         *,
@@ -388,10 +415,11 @@ class ContractChange(_message.Message):
         propose_time: _timestamp_pb2.Timestamp | None = ...,
         decided_by: _builtins.str = ...,
         decide_time: _timestamp_pb2.Timestamp | None = ...,
+        terms_before: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["decide_time", b"decide_time", "propose_time", b"propose_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["change_id", b"change_id", "contract_id", b"contract_id", "decide_time", b"decide_time", "decided_by", b"decided_by", "kind", b"kind", "propose_time", b"propose_time", "proposed_by", b"proposed_by", "reason", b"reason", "state", b"state", "terms", b"terms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change_id", b"change_id", "contract_id", b"contract_id", "decide_time", b"decide_time", "decided_by", b"decided_by", "kind", b"kind", "propose_time", b"propose_time", "proposed_by", b"proposed_by", "reason", b"reason", "state", b"state", "terms", b"terms", "terms_before", b"terms_before"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
