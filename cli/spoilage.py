@@ -208,11 +208,30 @@ def witness(
     _show(seen, as_json=as_json)
 
 
+@destruction.command()
+@readable
+def withdraw(
+    destruction_id: DestructionId,
+    reason: Reason,
+    operator: Operator,
+    inventory: InventoryEndpoint = INVENTORY,
+    tls_dir: TlsDir = DEFAULT_TLS_DIR,
+    as_json: AsJson = False,
+) -> None:
+    """Let a prepared destruction go: it will not be done, or cannot be done as it was prepared."""
+    request = pb.WithdrawDestructionRequest(
+        request_id=new_id(), destruction_id=destruction_id, reason=reason, operator=operator
+    )
+    with connect("inventory", inventory, tls_dir) as channel:
+        gone = SpoilageServiceStub(channel).WithdrawDestruction(request).destruction
+    _show(gone, as_json=as_json)
+
+
 @destruction.command(name="list")
 @readable
 def destructions(
     location: Where = "",
-    waiting: Annotated[bool, typer.Option("--waiting", help="Only those without a witness yet.")] = False,
+    waiting: Annotated[bool, typer.Option("--waiting", help="Only those that wait for a witness.")] = False,
     inventory: InventoryEndpoint = INVENTORY,
     tls_dir: TlsDir = DEFAULT_TLS_DIR,
     as_json: AsJson = False,
@@ -223,7 +242,7 @@ def destructions(
         found = every(SpoilageServiceStub(channel).ListDestructions, request, "destructions")
     tabulate(
         found,
-        ("Destruction", "Where", "What", "Serials", "How", "Prepared by", "Witnessed by"),
+        ("Destruction", "Where", "What", "Serials", "How", "Prepared by", "Outcome"),
         lambda one: (
             one.destruction_id,
             one.location,
@@ -231,11 +250,19 @@ def destructions(
             written(one.serials, most=2),
             one.method,
             person(one.prepared_by),
-            person(one.witnessed_by),
+            _outcome(one),
         ),
         as_json=as_json,
         nothing="No destruction.",
     )
+
+
+def _outcome(one: pb.Destruction) -> str:
+    if one.witnessed_by:
+        return f"witnessed by {person(one.witnessed_by)}"
+    if one.withdrawn_by:
+        return f"withdrawn by {person(one.withdrawn_by)}: {one.withdraw_reason}"
+    return f"stale: {one.stale}" if one.stale else "waits for a witness"
 
 
 def _show(one: pb.Destruction, *, as_json: bool) -> None:
@@ -246,6 +273,13 @@ def _show(one: pb.Destruction, *, as_json: bool) -> None:
     typer.echo(f"{units(one.quantity, one.item)}{serials} at {one.location}, {one.method}.")
     if not one.witnessed_by:
         typer.echo(f"Prepared by {person(one.prepared_by)}: {one.prepared}")
+        if one.withdrawn_by:
+            typer.echo(f"Withdrawn by {person(one.withdrawn_by)}: {one.withdraw_reason}")
+            return
+        if one.stale:
+            typer.echo(f"It cannot be witnessed as it was prepared: {one.stale}")
+            typer.echo(f"tunggal destruction withdraw {one.destruction_id} --reason …, then prepare it anew.")
+            return
         typer.echo("Nothing moves before somebody else saw it destroyed:")
         typer.echo(f"tunggal destruction witness {one.destruction_id} --digest {one.prepared_sha256}")
         return

@@ -4,7 +4,7 @@ transfer says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
@@ -91,22 +91,6 @@ class Desk:
         if quantity not in (0, count(serials)):
             raise items.miscounted(item_id, quantity, count(serials), field)
         return serials, count(serials)
-
-    def whereabouts(self, ranges: Sequence[SerialRange]) -> Iterator[tuple[Account, SerialRange]]:
-        """Who has these serials now: each account with the part of a range that it has.
-
-        Raises :class:`NotFound` for a serial that was never delivered.
-        """
-        for serials in ranges:
-            first = serials.first
-            while first <= serials.last:
-                held = self.books.holding_of(first)
-                if held is None:
-                    raise blanks.unknown(first)
-                account, last = held
-                part = SerialRange(first, min(last, serials.last))
-                yield account, part
-                first = part.last + 1
 
     def move(
         self,

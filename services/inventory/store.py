@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import sqlalchemy as sa
 
 from services.inventory import items, tables
-from services.inventory.blanks.blank import Blank
+from services.inventory.blanks.blank import Blank, unknown
 from services.inventory.blanks.reservation import Reservation, ReservationState
 from services.inventory.contracts.delivery import Lot
 from services.inventory.disposal.spoilage import Spoilage, SpoilageState
 from services.inventory.items import Item
 from services.inventory.ledger.books import Books
+from services.inventory.ledger.entries import Account
 from services.inventory.ledger.serials import SerialRange
 from services.inventory.location import Location
 from services.inventory.movements import tables as movement_tables
@@ -214,6 +215,22 @@ class Store:
             return None
         chip_uid = self.connection.scalar(sa.select(_chip.c.chip_uid).where(_chip.c.serial == serial))
         return Blank(serial, lot.lot_id, account, self._latest_reservation(serial), chip_uid or "")
+
+    def whereabouts(self, ranges: Sequence[SerialRange]) -> Iterator[tuple[Account, SerialRange]]:
+        """Who has these serials now: each account with the part of a range that it has.
+
+        Raises :class:`NotFound` for a serial that was never delivered.
+        """
+        for serials in ranges:
+            first = serials.first
+            while first <= serials.last:
+                held = self.books.holding_of(first)
+                if held is None:
+                    raise unknown(first)
+                account, last = held
+                part = SerialRange(first, min(last, serials.last))
+                yield account, part
+                first = part.last + 1
 
     def _latest_reservation(self, serial: int) -> Reservation | None:
         row = self.connection.execute(

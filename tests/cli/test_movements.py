@@ -178,7 +178,8 @@ def test_what_an_event_spoils_burns_elsewhere_before_the_site_closes(shell: Shel
     assert conveyance in shell.ok("conveyance list 32 --under-way")
     assert "all arrived" in shell.ok(f"conveyance receive {conveyance} --operator dewi")
 
-    prepared = shell.ok(f"destruction prepare 32 --serials {both} --method burned --operator dewi")
+    prepare = f"destruction prepare 32 --serials {both} --method burned --operator dewi"
+    twice, prepared = shell.id_after("witness", prepare), shell.ok(prepare)
     found = re.search(f"witness ({UUID}) --digest ([0-9a-f]{{64}})", prepared)
     assert found is not None
     destruction, digest = found.groups()
@@ -186,6 +187,10 @@ def test_what_an_event_spoils_burns_elsewhere_before_the_site_closes(shell: Shel
     assert "NOT_WHAT_WAS_PREPARED" in shell.refused(f"{witness} {'0' * 64}")
     assert "Witnessed by saksi" in shell.ok(f"{witness} {digest}")
     assert "Signature" in shell.ok(f"destruction show {destruction}")
+    assert "stale: Serials" in " ".join(shell.ok("destruction list 32 --waiting").split())
+    assert "cannot be witnessed" in shell.ok(f"destruction show {twice}")
+    withdraw = f"destruction withdraw {twice} --operator dewi --reason burned"
+    assert "Withdrawn by dewi: burned" in shell.ok(withdraw)
     assert "No destruction" in shell.ok("destruction list 32 --waiting")
     assert "destroyed" in shell.ok(f"blank show {first}")
     assert "closed" in shell.ok("site list")

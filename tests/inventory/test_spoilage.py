@@ -220,6 +220,73 @@ def test_a_reviewer_who_changes_their_word_stops_the_witness(stocked: Office) ->
     assert json.loads(done.protocol)["spoilage"] == [booked.spoilage_id]
 
 
+def waiting(office: Office) -> list[pb.Destruction]:
+    return list(office.send(pb.ListDestructionsRequest(prepared_only=True)).destructions)
+
+
+def withdraw(office: Office, made: pb.Destruction) -> pb.Destruction:
+    gone: pb.Destruction = office.do(
+        pb.WithdrawDestructionRequest,
+        destruction_id=made.destruction_id,
+        reason="the box dried",
+        operator="siti",
+    ).destruction
+    return gone
+
+
+def test_a_destruction_that_cannot_be_witnessed_any_more_says_why_and_can_be_withdrawn(
+    stocked: Office,
+) -> None:
+    booked = spoil(stocked, serials=[span(41, 50)])
+    review(stocked, booked.spoilage_id)
+    made = prepare(stocked, span(41, 50))
+    (fresh,) = waiting(stocked)
+    assert (fresh.destruction_id, fresh.stale) == (made.destruction_id, "")
+    review(stocked, booked.spoilage_id, accepted=False)
+    (stale,) = waiting(stocked)
+    assert stale.stale == "10 spoiled blank at 32.16 are not accepted by a reviewer."
+    review(stocked, booked.spoilage_id, operator="dewi")
+    assert "a review or a card changed" in waiting(stocked)[0].stale
+
+    gone = withdraw(stocked, made)
+    assert (gone.withdrawn_by, gone.withdraw_reason) == ("operator/cli:siti", "the box dried")
+    assert gone.HasField("withdraw_time")
+    assert waiting(stocked) == []
+    assert stocked.send(pb.GetDestructionRequest(destruction_id=made.destruction_id)).destruction == gone
+    assert stocked.level(BEKASI) == {"on_hand": 90, "spoiled": 10}
+    what = {"destruction_id": made.destruction_id, "operator": "saksi"}
+    digest = {"prepared_sha256": made.prepared_sha256}
+    assert refusal(stocked, pb.WitnessDestructionRequest, **what, **digest) == "DESTRUCTION_WITHDRAWN"
+    again = refusal(stocked, pb.WithdrawDestructionRequest, **what, reason="again")
+    assert again == "DESTRUCTION_WITHDRAWN"
+    witness(stocked, prepare(stocked, span(41, 50)))
+    stocked.check_books()
+
+
+def test_what_burned_under_another_paper_makes_a_prepared_one_stale(stocked: Office) -> None:
+    """The same box is written down twice, and rolls for which too few are left."""
+    review(stocked, spoil(stocked, serials=[span(41, 50)]).spoilage_id)
+    review(stocked, spoil(stocked, "ribbon", quantity=5).spoilage_id)
+    papers = [prepare(stocked, span(41, 50)) for _ in range(2)]
+    papers += [prepare(stocked, item="ribbon", quantity=quantity) for quantity in (3, 4)]
+    witness(stocked, papers[0])
+    witness(stocked, papers[2])
+    assert [one.stale for one in waiting(stocked)] == [
+        "Serials 41–50 are neither spoiled nor withdrawn at 32.16: they are in 32.16/destroyed.",
+        "32.16 has 2 spoiled ribbon, asked for 4.",
+    ]
+    done = withdraw(stocked, papers[1])
+    late = refusal(
+        stocked,
+        pb.WithdrawDestructionRequest,
+        destruction_id=papers[0].destruction_id,
+        reason="r",
+        operator="siti",
+    )
+    assert (done.stale, late) == ("", "DESTRUCTION_WITNESSED")
+    stocked.check_books()
+
+
 def test_the_witness_signs_what_they_read_and_nothing_else(stocked: Office) -> None:
     review(stocked, spoil(stocked, serials=[span(41, 50)]).spoilage_id)
     read, other = prepare(stocked, span(41, 45)), prepare(stocked, span(41, 50))

@@ -141,7 +141,7 @@ class CountOffice:
             target = stock.to(Condition.MISSING)
             self._desk.move_ranges(event, stock, target, missing, field="count_id")
         # What the books miss somewhere is here; anything else they have elsewhere is refused.
-        for account, part in self._desk.whereabouts(found):
+        for account, part in self._desk.store.whereabouts(found):
             if account.condition is not Condition.MISSING:
                 raise counts.foreign(part, account.code)
             self._desk.move_ranges(event, account, stock, [part], field="count_id")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from services.inventory.desk import Desk, Event
 from services.inventory.disposal import conveyance as conveyances
 from services.inventory.disposal.conveyance import Conveyance, ConveyanceState
-from services.inventory.disposal.scrap import Part, Scrap
+from services.inventory.disposal.scrap import Part, Scrap, move
 from services.inventory.goods import Goods
 from services.inventory.ledger.entries import Account, Condition, Kind
 from services.inventory.ledger.serials import SerialRange, common, count, without
@@ -31,7 +31,7 @@ class ConveyanceOffice:
         require_two_places(goods.location, target)
         self._store.require_open(target, "to_location")
         ranges, quantity = goods.counted(self._desk)
-        scrap = Scrap(self._desk, goods.location, goods.item)
+        scrap = Scrap(self._desk.store, goods.location, goods.item).lock()
         parts = scrap.parts(quantity, ranges)
         scrap.evidence(parts)
         sent = Conveyance(
@@ -50,7 +50,7 @@ class ConveyanceOffice:
             send_time=self._desk.clerk.now,
         )
         event = Event(Kind.CONVEYANCE_SENT, sent.conveyance_id, reason)
-        scrap.move(event, parts, sent.account, "serials")
+        move(self._desk, event, parts, sent.account, "serials")
         self._store.conveyances.add(sent)
         return sent
 
@@ -80,15 +80,14 @@ class ConveyanceOffice:
         place = Account(before.source if returned else before.target, Condition.SPOILED, before.item)
         self._store.require_open(Location(place.place), "conveyance_id")
         event = Event(Kind.CONVEYANCE_RECEIVED, conveyance_id, before.reason)
-        scrap = Scrap(self._desk, before.target, before.item)
         for condition, held in (
             (Condition.WITHDRAWN, common(serials, before.cards)),
             (Condition.SPOILED, without(serials, before.cards)),
         ):
             if held:
                 part = Part(before.account, count(held), tuple(held))
-                scrap.move(event, [part], place.to(condition), "serials")
+                move(self._desk, event, [part], place.to(condition), "serials")
         if units and not serials:
-            scrap.move(event, [Part(before.account, units)], place, "quantity")
+            move(self._desk, event, [Part(before.account, units)], place, "quantity")
         self._store.conveyances.save(after)
         return after

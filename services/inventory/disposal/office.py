@@ -7,7 +7,7 @@ from datetime import datetime
 
 from services.inventory.desk import Desk, Event
 from services.inventory.disposal import spoilage as spoilages
-from services.inventory.disposal.scrap import Scrap
+from services.inventory.disposal.scrap import Scrap, as_prepared, move
 from services.inventory.disposal.spoilage import (
     Destruction,
     DestructionState,
@@ -15,6 +15,7 @@ from services.inventory.disposal.spoilage import (
     Spoilage,
     SpoilageState,
 )
+from services.inventory.fields import named
 from services.inventory.goods import Goods
 from services.inventory.ledger.entries import Account, Condition, Kind
 from services.inventory.movements.refusal import in_future
@@ -69,7 +70,7 @@ class SpoilageOffice:
         Raises :class:`FailedPrecondition` for what is not there, and for spoilage that no reviewer accepted.
         """
         serials, quantity = goods.counted(self._desk)
-        scrap = Scrap(self._desk, goods.location, goods.item)
+        scrap = Scrap(self._desk.store, goods.location, goods.item).lock()
         parts = scrap.parts(quantity, serials)
         evidence = scrap.evidence(parts)
         made = Destruction(
@@ -93,22 +94,16 @@ class SpoilageOffice:
         Raises :class:`FailedPrecondition` unless ``seen_sha256`` is of what was prepared and all that was
         prepared is still so: the serials, which of them are cards, and the word of every reviewer.
         """
-        before = self._store.destructions.get(destruction_id, lock=True)
-        if before is None:
-            raise spoilages.unknown_destruction(destruction_id)
-        if before.state is not DestructionState.PREPARED:
-            raise spoilages.done(destruction_id)
+        before = self._prepared(destruction_id)
         person = self._desk.person(operator)
         require_other(person, before.prepared_by)
         if seen_sha256 != before.prepared_sha256:
             raise spoilages.not_prepared(before)
-        scrap = Scrap(self._desk, before.location, before.item)
-        parts = scrap.parts(before.quantity, before.ranges)
-        if before.preparation(scrap.cards(parts), scrap.evidence(parts)) != before.prepared:
-            raise spoilages.changed(before)
+        with named("destruction_id"):
+            parts = as_prepared(Scrap(self._desk.store, before.location, before.item).lock(), before)
         event = Event(Kind.STOCK_DESTROYED, destruction_id, before.method)
         destroyed = Account(before.location, Condition.DESTROYED, before.item)
-        scrap.move(event, parts, destroyed, "destruction_id")
+        move(self._desk, event, parts, destroyed, "destruction_id")
         after = replace(
             before,
             state=DestructionState.WITNESSED,
@@ -124,6 +119,25 @@ class SpoilageOffice:
         )
         self._store.destructions.save(after)
         return after
+
+    def withdraw(self, destruction_id: str, reason: str, operator: str) -> Destruction:
+        """Let a prepared destruction go: it will not be done as it was prepared, or cannot be any more."""
+        after = replace(
+            self._prepared(destruction_id),
+            state=DestructionState.WITHDRAWN,
+            withdrawn_by=self._desk.person(operator).signature,
+            withdraw_time=self._now,
+            withdraw_reason=reason,
+        )
+        self._store.destructions.save(after)
+        return after
+
+    def _prepared(self, destruction_id: str) -> Destruction:
+        found = self._store.destructions.get(destruction_id, lock=True)
+        if found is None:
+            raise spoilages.unknown_destruction(destruction_id)
+        found.require_prepared()
+        return found
 
     def _move(self, event: Event, goods: Goods, source: Account, target: Account) -> int:
         serials, quantity = goods.counted(self._desk)

@@ -9,19 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import sqlalchemy as sa
 
+from services.common.errors import FailedPrecondition, NotFound
 from services.inventory import tables
 from services.inventory.blanks.blank import insufficient
 from services.inventory.desk import Desk, Event
 from services.inventory.disposal import spoilage as spoilages
-from services.inventory.disposal.spoilage import Spoilage, SpoilageState
-from services.inventory.ledger.entries import Account, Condition, Kind
+from services.inventory.disposal.spoilage import Destruction, DestructionState, Spoilage, SpoilageState
+from services.inventory.ledger.entries import BLANK, Account, Condition, Kind
 from services.inventory.ledger.serials import SerialRange, common
 from services.inventory.location import Location
 from services.inventory.movements import tables as movement_tables
 from services.inventory.movements.store import MovementStore
+from services.inventory.store import Store
 
 _line, _transfer, _spoilage = tables.line, tables.transfer, movement_tables.spoilage
 #: So many ids at once are no burden for a statement.
@@ -40,11 +43,18 @@ class Part:
 class Scrap:
     """What may go, of one place, over one open transaction."""
 
-    def __init__(self, desk: Desk, location: Location, item: str) -> None:
-        self._desk = desk
-        self._store = MovementStore(desk.store.connection)
+    def __init__(self, store: Store, location: Location, item: str) -> None:
+        self._store = store
+        self._known = MovementStore(store.connection)
         self._spoiled = Account(location, Condition.SPOILED, item)
         self._withdrawn = self._spoiled.to(Condition.WITHDRAWN)
+
+    def lock(self) -> Self:
+        """Let what is spoiled and withdrawn there be so until the transaction ends."""
+        self._store.books.lock(self._spoiled)
+        if self._spoiled.item == BLANK:
+            self._store.books.lock(self._withdrawn)
+        return self
 
     def parts(self, quantity: int, ranges: Sequence[SerialRange]) -> list[Part]:
         """What is to go, by the account that has it: spoiled, or withdrawn cards.
@@ -52,12 +62,12 @@ class Scrap:
         Raises :class:`FailedPrecondition` for what is in neither.
         """
         if not ranges:
-            has = self._desk.books.lock(self._spoiled)
+            has = self._store.books.balance(self._spoiled)
             if has < quantity:
                 raise insufficient(self._spoiled, has, quantity, "quantity")
             return [Part(self._spoiled, quantity)]
         found: dict[Account, list[SerialRange]] = {}
-        for account, serials in self._desk.whereabouts(ranges):
+        for account, serials in self._store.whereabouts(ranges):
             if account not in (self._spoiled, self._withdrawn):
                 raise spoilages.not_to_destroy(serials, account.code, self._spoiled.place)
             found.setdefault(account, []).append(serials)
@@ -73,20 +83,12 @@ class Scrap:
         waiting = sum(each.quantity for each in known if each.state is not SpoilageState.ACCEPTED)
         for part in spoiled:
             if not part.serials:
-                unaccepted = self._store.unaccepted(Location(part.account.place), part.account.item)
-                accepted = self._desk.books.lock(part.account) - unaccepted
+                unaccepted = self._known.unaccepted(Location(part.account.place), part.account.item)
+                accepted = self._store.books.balance(part.account) - unaccepted
                 waiting += max(part.quantity - accepted, 0)
         if waiting:
             raise spoilages.unreviewed(Location(self._spoiled.place), self._spoiled.item, waiting)
         return known
-
-    def move(self, event: Event, parts: Sequence[Part], target: Account, field: str) -> None:
-        """Book all parts to ``target``."""
-        for part in parts:
-            if part.serials:
-                self._desk.move_ranges(event, part.account, target, part.serials, field=field)
-            else:
-                self._desk.move(event, part.account, target, part.quantity, field=field)
 
     def cards(self, parts: Sequence[Part]) -> tuple[SerialRange, ...]:
         """The serials among them that are cards which came back."""
@@ -108,13 +110,13 @@ class Scrap:
         known = [
             spoilage
             for start in range(0, len(subjects), _FEW)
-            for spoilage in self._desk.store.spoilages.where(
+            for spoilage in self._store.spoilages.where(
                 _spoilage.c.subject.in_(subjects[start : start + _FEW]),
                 _spoilage.c.state != SpoilageState.REVERSED,
             )
         ]
         # What was booked before spoilages knew what they belong to may be any of the place.
-        known += self._desk.store.spoilages.where(
+        known += self._store.spoilages.where(
             _spoilage.c.location == part.account.place,
             _spoilage.c.item == part.account.item,
             _spoilage.c.subject == "",
@@ -123,7 +125,7 @@ class Scrap:
         return sorted(known, key=lambda spoilage: (spoilage.at, spoilage.spoilage_id))
 
     def _origin(self, conveyance_id: str) -> Account:
-        sent = self._store.conveyances.get(conveyance_id)
+        sent = self._known.conveyances.get(conveyance_id)
         assert sent is not None
         return Account(sent.source, Condition.SPOILED, sent.item)
 
@@ -138,5 +140,38 @@ class Scrap:
                 _line.c.last >= ranges[0].first,
             )
         )
-        rows = self._desk.store.connection.execute(query)
+        rows = self._store.connection.execute(query)
         return {(row.subject, row.kind) for row in rows if common([SerialRange(row.first, row.last)], ranges)}
+
+
+def move(desk: Desk, event: Event, parts: Sequence[Part], target: Account, field: str) -> None:
+    """Book all parts to ``target``."""
+    for part in parts:
+        if part.serials:
+            desk.move_ranges(event, part.account, target, part.serials, field=field)
+        else:
+            desk.move(event, part.account, target, part.quantity, field=field)
+
+
+def as_prepared(scrap: Scrap, destruction: Destruction) -> list[Part]:
+    """What a prepared destruction is to destroy, all of it still as its text says: the serials, which of them
+    are cards, and the word of every reviewer.
+
+    Raises :class:`FailedPrecondition` that tells what is no longer so.
+    """
+    parts = scrap.parts(destruction.quantity, destruction.ranges)
+    text = destruction.preparation(scrap.cards(parts), scrap.evidence(parts))
+    if text != destruction.prepared:
+        raise spoilages.changed(destruction)
+    return parts
+
+
+def stale(store: Store, destruction: Destruction) -> str:
+    """Why a destruction that waits for its witness cannot be witnessed; empty while it can."""
+    if destruction.state is not DestructionState.PREPARED:
+        return ""
+    try:
+        as_prepared(Scrap(store, destruction.location, destruction.item), destruction)
+    except (FailedPrecondition, NotFound) as refusal:
+        return refusal.message
+    return ""

@@ -24,6 +24,7 @@ from services.inventory.adapter import (
 from services.inventory.desk import Desk
 from services.inventory.disposal import spoilage as spoilages
 from services.inventory.disposal.office import SpoilageOffice
+from services.inventory.disposal.scrap import stale
 from services.inventory.disposal.spoilage import (
     Destruction,
     DestructionState,
@@ -46,6 +47,7 @@ ALLOW = {
     "ListSpoilage": READERS,
     "PrepareDestruction": OPERATORS,
     "WitnessDestruction": OPERATORS,
+    "WithdrawDestruction": OPERATORS,
     "GetDestruction": READERS,
     "ListDestructions": READERS,
 }
@@ -137,15 +139,29 @@ class SpoilageService(Adapter, spoilage_pb2_grpc.SpoilageServiceServicer):
 
         return self._book(context, request, pb.WitnessDestructionResponse, work)
 
+    def WithdrawDestruction(
+        self, request: pb.WithdrawDestructionRequest, context: grpc.ServicerContext
+    ) -> pb.WithdrawDestructionResponse:
+        """Lets a prepared destruction go."""
+
+        def work(desk: Desk) -> tuple[pb.WithdrawDestructionResponse, str]:
+            gone = SpoilageOffice(desk, self._signer).withdraw(
+                request.destruction_id, request.reason, request.operator
+            )
+            answer = pb.WithdrawDestructionResponse(destruction=self._destruction(gone))
+            return answer, f"destructions/{gone.destruction_id}"
+
+        return self._book(context, request, pb.WithdrawDestructionResponse, work)
+
     def GetDestruction(
         self, request: pb.GetDestructionRequest, context: grpc.ServicerContext
     ) -> pb.GetDestructionResponse:
         """Reads a destruction."""
         with self._read() as store:
             found = MovementStore(store.connection).destructions.get(request.destruction_id)
-        if found is None:
-            raise spoilages.unknown_destruction(request.destruction_id)
-        return pb.GetDestructionResponse(destruction=self._destruction(found))
+            if found is None:
+                raise spoilages.unknown_destruction(request.destruction_id)
+            return pb.GetDestructionResponse(destruction=self._destruction(found, stale(store, found)))
 
     def ListDestructions(
         self, request: pb.ListDestructionsRequest, context: grpc.ServicerContext
@@ -158,11 +174,10 @@ class SpoilageService(Adapter, spoilage_pb2_grpc.SpoilageServiceServicer):
             page = MovementStore(store.connection).destructions.page(
                 after(request.page_token), paging.page_size(request.page_size), *wanted
             )
-        return pb.ListDestructionsResponse(
-            destructions=map(self._destruction, page.items), next_page_token=token(page)
-        )
+            found = [self._destruction(each, stale(store, each)) for each in page.items]
+        return pb.ListDestructionsResponse(destructions=found, next_page_token=token(page))
 
-    def _destruction(self, value: Destruction) -> pb.Destruction:
+    def _destruction(self, value: Destruction, stale: str = "") -> pb.Destruction:
         return pb.Destruction(
             destruction_id=value.destruction_id,
             location=value.location,
@@ -180,6 +195,10 @@ class SpoilageService(Adapter, spoilage_pb2_grpc.SpoilageServiceServicer):
             public_key=self._signer.public_pem.decode(),
             prepared=value.prepared,
             prepared_sha256=value.prepared_sha256,
+            withdrawn_by=value.withdrawn_by or "",
+            withdraw_time=messages.timestamp(value.withdraw_time),
+            withdraw_reason=value.withdraw_reason,
+            stale=stale,
         )
 
 

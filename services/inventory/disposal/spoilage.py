@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from services.common.errors import FailedPrecondition, NotFound
+from services.inventory.ledger.entries import BLANK
 from services.inventory.ledger.serials import SerialRange
 from services.inventory.location import Location
 
@@ -57,15 +58,17 @@ class Review:
 
 
 class DestructionState(StrEnum):
-    """PREPARED → WITNESSED."""
+    """PREPARED → WITNESSED or WITHDRAWN."""
 
     PREPARED = "prepared"
     WITNESSED = "witnessed"
+    WITHDRAWN = "withdrawn"
 
 
 @dataclass(frozen=True)
 class Destruction:
-    """Spoiled units and withdrawn cards that ``prepared_by`` wants destroyed; ``witnessed_by`` saw it done.
+    """Spoiled units and withdrawn cards that ``prepared_by`` wants destroyed; ``witnessed_by`` saw it done,
+    or ``withdrawn_by`` said why it will not be done as it was prepared.
 
     ``prepared`` is the text that the witness vouches for, word for word; ``protocol`` is the text that the
     service signed with Ed25519 once both had.
@@ -86,6 +89,16 @@ class Destruction:
     signature: bytes | None = None
     key_id: str = ""
     prepared: str = ""
+    withdrawn_by: str | None = None
+    withdraw_time: datetime | None = None
+    withdraw_reason: str = ""
+
+    def require_prepared(self) -> None:
+        """Raises :class:`FailedPrecondition` when it was witnessed or withdrawn before."""
+        if self.state is DestructionState.WITNESSED:
+            raise done(self.destruction_id)
+        if self.state is DestructionState.WITHDRAWN:
+            raise withdrawn(self)
 
     @property
     def prepared_sha256(self) -> str:
@@ -163,6 +176,16 @@ def done(destruction_id: str) -> FailedPrecondition:
     )
 
 
+def withdrawn(destruction: Destruction) -> FailedPrecondition:
+    """The refusal to go on with what was withdrawn."""
+    return FailedPrecondition(
+        "DESTRUCTION_WITHDRAWN",
+        f"Destruction {destruction.destruction_id} was withdrawn: {destruction.withdraw_reason}",
+        field="destruction_id",
+        remedy="Prepare the destruction anew if it is still wanted.",
+    )
+
+
 def not_prepared(destruction: Destruction) -> FailedPrecondition:
     """The refusal of a witness who saw something else than what was prepared."""
     return FailedPrecondition(
@@ -180,7 +203,7 @@ def changed(destruction: Destruction) -> FailedPrecondition:
         "DESTRUCTION_CHANGED",
         f"What destruction {destruction.destruction_id} says is no longer so: a review or a card changed.",
         field="destruction_id",
-        remedy="Prepare the destruction anew; the witness then reads what is so now.",
+        remedy="Withdraw it and prepare the destruction anew; the witness then reads what is so now.",
         metadata={"destruction_id": destruction.destruction_id},
     )
 
@@ -190,7 +213,7 @@ def unreviewed(location: Location, item: str, quantity: int) -> FailedPreconditi
     return FailedPrecondition(
         "SPOILAGE_NOT_ACCEPTED",
         f"{quantity} spoiled {item} at {location} are not accepted by a reviewer.",
-        field="location",
+        field="serials" if item == BLANK else "quantity",
         remedy="Let somebody else review them with ReviewSpoilage first.",
         metadata={"location": location, "quantity": str(quantity)},
     )

@@ -155,7 +155,7 @@ withdrawal = sa.Table(
     sa.Column("transfer_id", sa.ForeignKey("transfer.transfer_id"), nullable=False),
 )
 
-# The protocol (berita acara) of a destruction: made by one person, witnessed by another, signed.
+# The protocol (berita acara) of a destruction: made by one, witnessed by another and signed, or withdrawn.
 destruction = sa.Table(
     "destruction",
     METADATA,
@@ -177,6 +177,10 @@ destruction = sa.Table(
     sa.Column("key_id", sa.String(64), nullable=False, server_default=""),
     # The canonical JSON that the witness vouches for.
     sa.Column("prepared", sa.Text, nullable=False, server_default=""),
+    # Who let it go without a witness, and why.
+    sa.Column("withdrawn_by", _PERSON),
+    sa.Column("withdraw_time", UtcDateTime),
+    sa.Column("withdraw_reason", _REASON, nullable=False, server_default=""),
 )
 
 # What is on its way to a destruction elsewhere. `ranges` were sent, `cards` of them are withdrawn cards,

@@ -183,6 +183,10 @@ class Destruction(_message.Message):
     PUBLIC_KEY_FIELD_NUMBER: _builtins.int
     PREPARED_FIELD_NUMBER: _builtins.int
     PREPARED_SHA256_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_BY_FIELD_NUMBER: _builtins.int
+    WITHDRAW_TIME_FIELD_NUMBER: _builtins.int
+    WITHDRAW_REASON_FIELD_NUMBER: _builtins.int
+    STALE_FIELD_NUMBER: _builtins.int
     destruction_id: _builtins.str
     """Identifier made by the service (UUID)."""
     location: _builtins.str
@@ -211,6 +215,14 @@ class Destruction(_message.Message):
     """
     prepared_sha256: _builtins.str
     """SHA-256 of the bytes of `prepared`, in hexadecimal."""
+    withdrawn_by: _builtins.str
+    """Who withdrew it; empty for most."""
+    withdraw_reason: _builtins.str
+    """Why."""
+    stale: _builtins.str
+    """Why it cannot be witnessed as it was prepared: a review or a card has changed since. Empty while it can, and once it
+    was witnessed or withdrawn.
+    """
     @_builtins.property
     def serials(self) -> _containers.RepeatedCompositeFieldContainer[_stock_pb2.SerialRange]:
         """Serial numbers, of blank cards only."""
@@ -222,6 +234,10 @@ class Destruction(_message.Message):
     @_builtins.property
     def witness_time(self) -> _timestamp_pb2.Timestamp:
         """When; absent before."""
+
+    @_builtins.property
+    def withdraw_time(self) -> _timestamp_pb2.Timestamp:
+        """When; absent for most."""
 
     def __init__(
         self,
@@ -242,10 +258,14 @@ class Destruction(_message.Message):
         public_key: _builtins.str = ...,
         prepared: _builtins.str = ...,
         prepared_sha256: _builtins.str = ...,
+        withdrawn_by: _builtins.str = ...,
+        withdraw_time: _timestamp_pb2.Timestamp | None = ...,
+        withdraw_reason: _builtins.str = ...,
+        stale: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["prepare_time", b"prepare_time", "witness_time", b"witness_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["prepare_time", b"prepare_time", "withdraw_time", b"withdraw_time", "witness_time", b"witness_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["destruction_id", b"destruction_id", "item", b"item", "key_id", b"key_id", "location", b"location", "method", b"method", "prepare_time", b"prepare_time", "prepared", b"prepared", "prepared_by", b"prepared_by", "prepared_sha256", b"prepared_sha256", "protocol", b"protocol", "public_key", b"public_key", "quantity", b"quantity", "serials", b"serials", "signature", b"signature", "witness_time", b"witness_time", "witnessed_by", b"witnessed_by"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["destruction_id", b"destruction_id", "item", b"item", "key_id", b"key_id", "location", b"location", "method", b"method", "prepare_time", b"prepare_time", "prepared", b"prepared", "prepared_by", b"prepared_by", "prepared_sha256", b"prepared_sha256", "protocol", b"protocol", "public_key", b"public_key", "quantity", b"quantity", "serials", b"serials", "signature", b"signature", "stale", b"stale", "withdraw_reason", b"withdraw_reason", "withdraw_time", b"withdraw_time", "withdrawn_by", b"withdrawn_by", "witness_time", b"witness_time", "witnessed_by", b"witnessed_by"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -582,6 +602,64 @@ class WitnessDestructionResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WitnessDestructionResponse: _TypeAlias = WitnessDestructionResponse  # noqa: Y015
+
+@_typing.final
+class WithdrawDestructionRequest(_message.Message):
+    """Request of WithdrawDestruction."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    DESTRUCTION_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    OPERATOR_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Idempotency key (UUID)."""
+    destruction_id: _builtins.str
+    """Destruction."""
+    reason: _builtins.str
+    """Why it will not be done as it was prepared."""
+    operator: _builtins.str
+    """Who withdraws it."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        destruction_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        operator: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["destruction_id", b"destruction_id", "operator", b"operator", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WithdrawDestructionRequest: _TypeAlias = WithdrawDestructionRequest  # noqa: Y015
+
+@_typing.final
+class WithdrawDestructionResponse(_message.Message):
+    """Response of WithdrawDestruction."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DESTRUCTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def destruction(self) -> Global___Destruction:
+        """The destruction, withdrawn."""
+
+    def __init__(
+        self,
+        *,
+        destruction: Global___Destruction | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["destruction", b"destruction"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["destruction", b"destruction"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WithdrawDestructionResponse: _TypeAlias = WithdrawDestructionResponse  # noqa: Y015
 
 @_typing.final
 class GetDestructionRequest(_message.Message):

@@ -60,6 +60,11 @@ class SpoilageServiceStub:
                 request_serializer=tunggal_dot_inventory_dot_v1_dot_spoilage__pb2.WitnessDestructionRequest.SerializeToString,
                 response_deserializer=tunggal_dot_inventory_dot_v1_dot_spoilage__pb2.WitnessDestructionResponse.FromString,
                 _registered_method=True)
+        self.WithdrawDestruction = channel.unary_unary(
+                '/tunggal.inventory.v1.SpoilageService/WithdrawDestruction',
+                request_serializer=tunggal_dot_inventory_dot_v1_dot_spoilage__pb2.WithdrawDestructionRequest.SerializeToString,
+                response_deserializer=tunggal_dot_inventory_dot_v1_dot_spoilage__pb2.WithdrawDestructionResponse.FromString,
+                _registered_method=True)
         self.GetDestruction = channel.unary_unary(
                 '/tunggal.inventory.v1.SpoilageService/GetDestruction',
                 request_serializer=tunggal_dot_inventory_dot_v1_dot_spoilage__pb2.GetDestructionRequest.SerializeToString,
@@ -112,6 +117,14 @@ class SpoilageServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WithdrawDestruction(self, request, context):
+        """Lets a prepared destruction go, with the reason: it will not be done, or cannot be done as it was prepared
+        (`Destruction.stale`). What it names stays where it is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetDestruction(self, request, context):
         """Reads a destruction with its signed protocol.
         """
@@ -153,6 +166,11 @@ def add_SpoilageServiceServicer_to_server(servicer, server):
                     servicer.WitnessDestruction,
                     request_deserializer=tunggal_dot_inventory_dot_v1_dot_spoilage__pb2.WitnessDestructionRequest.FromString,
                     response_serializer=tunggal_dot_inventory_dot_v1_dot_spoilage__pb2.WitnessDestructionResponse.SerializeToString,
+            ),
+            'WithdrawDestruction': grpc.unary_unary_rpc_method_handler(
+                    servicer.WithdrawDestruction,
+                    request_deserializer=tunggal_dot_inventory_dot_v1_dot_spoilage__pb2.WithdrawDestructionRequest.FromString,
+                    response_serializer=tunggal_dot_inventory_dot_v1_dot_spoilage__pb2.WithdrawDestructionResponse.SerializeToString,
             ),
             'GetDestruction': grpc.unary_unary_rpc_method_handler(
                     servicer.GetDestruction,
@@ -301,6 +319,33 @@ class SpoilageService:
             '/tunggal.inventory.v1.SpoilageService/WitnessDestruction',
             tunggal_dot_inventory_dot_v1_dot_spoilage__pb2.WitnessDestructionRequest.SerializeToString,
             tunggal_dot_inventory_dot_v1_dot_spoilage__pb2.WitnessDestructionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WithdrawDestruction(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tunggal.inventory.v1.SpoilageService/WithdrawDestruction',
+            tunggal_dot_inventory_dot_v1_dot_spoilage__pb2.WithdrawDestructionRequest.SerializeToString,
+            tunggal_dot_inventory_dot_v1_dot_spoilage__pb2.WithdrawDestructionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -45,6 +45,10 @@ class SpoilageServiceStub:
     """Books as destroyed what the caller saw destroyed, and signs the protocol. The witness sends the digest of what was
     prepared; refused when that is another, or when anything in it has changed since.
     """
+    WithdrawDestruction: _grpc.UnaryUnaryMultiCallable[_spoilage_pb2.WithdrawDestructionRequest, _spoilage_pb2.WithdrawDestructionResponse]
+    """Lets a prepared destruction go, with the reason: it will not be done, or cannot be done as it was prepared
+    (`Destruction.stale`). What it names stays where it is.
+    """
     GetDestruction: _grpc.UnaryUnaryMultiCallable[_spoilage_pb2.GetDestructionRequest, _spoilage_pb2.GetDestructionResponse]
     """Reads a destruction with its signed protocol."""
     ListDestructions: _grpc.UnaryUnaryMultiCallable[_spoilage_pb2.ListDestructionsRequest, _spoilage_pb2.ListDestructionsResponse]
@@ -66,6 +70,10 @@ class SpoilageServiceAsyncStub(SpoilageServiceStub):
     WitnessDestruction: _aio.UnaryUnaryMultiCallable[_spoilage_pb2.WitnessDestructionRequest, _spoilage_pb2.WitnessDestructionResponse]  # type: ignore[assignment]
     """Books as destroyed what the caller saw destroyed, and signs the protocol. The witness sends the digest of what was
     prepared; refused when that is another, or when anything in it has changed since.
+    """
+    WithdrawDestruction: _aio.UnaryUnaryMultiCallable[_spoilage_pb2.WithdrawDestructionRequest, _spoilage_pb2.WithdrawDestructionResponse]  # type: ignore[assignment]
+    """Lets a prepared destruction go, with the reason: it will not be done, or cannot be done as it was prepared
+    (`Destruction.stale`). What it names stays where it is.
     """
     GetDestruction: _aio.UnaryUnaryMultiCallable[_spoilage_pb2.GetDestructionRequest, _spoilage_pb2.GetDestructionResponse]  # type: ignore[assignment]
     """Reads a destruction with its signed protocol."""
@@ -115,6 +123,16 @@ class SpoilageServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_spoilage_pb2.WitnessDestructionResponse, _abc.Awaitable[_spoilage_pb2.WitnessDestructionResponse]]:
         """Books as destroyed what the caller saw destroyed, and signs the protocol. The witness sends the digest of what was
         prepared; refused when that is another, or when anything in it has changed since.
+        """
+
+    @_abc_1.abstractmethod
+    def WithdrawDestruction(
+        self,
+        request: _spoilage_pb2.WithdrawDestructionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_spoilage_pb2.WithdrawDestructionResponse, _abc.Awaitable[_spoilage_pb2.WithdrawDestructionResponse]]:
+        """Lets a prepared destruction go, with the reason: it will not be done, or cannot be done as it was prepared
+        (`Destruction.stale`). What it names stays where it is.
         """
 
     @_abc_1.abstractmethod
