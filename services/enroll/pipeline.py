@@ -21,6 +21,7 @@ from services.common.clock import Clock
 from services.common.db import Database
 from services.common.logs import get_logger
 from services.enroll import worklist
+from services.enroll.chip_fingers import CHIP_MINUTIAE, best_fingers
 from services.enroll.deduplication import Abis, FingerImage, Outcome
 from services.enroll.packet import ImageKind
 from services.enroll.record import Record, Status
@@ -30,11 +31,6 @@ from services.enroll.verdict import judge
 from services.enroll.worklist import UNAVAILABLE, Gate, Work
 
 ACTOR = "pipeline"
-#: The chip has 400 bytes a finger: 24 of record header, 4 of finger header, 6 a minutia, 2 of extended data
-#: length (ISO/IEC 19794-2:2005, clause 8).
-CHIP_RECORD_BYTES = 400
-CHIP_MINUTIAE = (CHIP_RECORD_BYTES - 30) // 6
-CHIP_FINGERS = 2
 #: A fault of the ABIS that is not the record's own is tried so often before people must look.
 MAX_FAULTS = 10
 FIRST_BACKOFF = timedelta(seconds=0.5)
@@ -281,25 +277,6 @@ def backoff(attempts: int) -> timedelta:
     """Returns how long to wait after so many failed attempts: half a second, doubling up to a minute."""
     doublings = min(attempts - 1, 30)
     return min(FIRST_BACKOFF * (1 << doublings), MAX_BACKOFF)
-
-
-def best_fingers(fingers: Sequence[ChipFinger]) -> list[ChipFinger]:
-    """Chooses the fingers for the chip: the two of best quality, best first.
-
-    Raises:
-        DataLoss: ``CHIP_FINGERS_MISSING`` or ``CHIP_RECORD_TOO_LONG``: the ABIS did not do what it was
-            asked to.
-    """
-    if not fingers:
-        raise errors.DataLoss("CHIP_FINGERS_MISSING", "The ABIS made no minutiae record of any finger.")
-    for finger in fingers:
-        if len(finger.record) > CHIP_RECORD_BYTES:
-            raise errors.DataLoss(
-                "CHIP_RECORD_TOO_LONG",
-                f"The ABIS made a minutiae record of {len(finger.record)} bytes; the chip has room for"
-                f" {CHIP_RECORD_BYTES}.",
-            )
-    return sorted(fingers, key=lambda finger: (-finger.quality, finger.position))[:CHIP_FINGERS]
 
 
 def _not_entitled(error: errors.TunggalError) -> bool:

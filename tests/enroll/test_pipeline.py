@@ -7,8 +7,9 @@ import threading
 import pytest
 
 from services.common import errors
+from services.enroll.chip_fingers import CHIP_RECORD_BYTES, best_fingers
 from services.enroll.packet import ImageKind
-from services.enroll.pipeline import CHIP_RECORD_BYTES, Pipeline, best_fingers
+from services.enroll.pipeline import Pipeline
 from services.enroll.record import Status
 from services.enroll.vault import ChipFinger
 from tests.enroll.enroll_office import TO_CENTRAL, Office
