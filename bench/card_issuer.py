@@ -8,9 +8,10 @@ from pathlib import Path
 
 from services.cardperso.globalplatform import CardType
 from services.cardperso.holder import BloodType, Finger, Holder, MaritalStatus, Religion, Sex
-from services.cardperso.issuer import Issuer, Schemes, file_keystore
+from services.cardperso.issuer import Issuer, Schemes
 from services.cardperso.keys.authority import Authorities
 from services.cardperso.keys.diversify import Scheme
+from services.cardperso.keystores import file_keystore
 from services.common.clock import Clock
 from sim import portrait, signature
 from sim.card.globalplatform import MODULE_AID, PACKAGE_AID

@@ -3,36 +3,31 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from services.cardperso.chip.access import READER_MASTER, AccessKeys, from_master
 from services.cardperso.globalplatform import CardAnswer, CardKeys, CardType, SecurityLevel, key_source
 from services.cardperso.globalplatform.channel import FACTORY_KEYS
 from services.cardperso.keys import (
-    FileKeystore,
     KeyRef,
     KeySet,
     Keystore,
     Scheme,
     SoftwareKey,
     SymmetricKey,
-    TokenKeystore,
     card_keys,
     versions,
 )
 from services.cardperso.keys.authority import Authorities, Signer
 from services.cardperso.keys.errors import KeyExists, KeyNotFound, KeystoreLocked
 from services.cardperso.keys.keystore import KeyKind
+from services.cardperso.keystores import OpenStore, file_keystore, token_keystore
 from services.cardperso.settings import Settings
 from services.cardperso.verify import Trust
 from services.common.clock import Clock
 from services.common.errors import ConfigurationError
-from services.common.files import file_lock, write_new
 
 CARD_MASTER = "card-master"
 """Master of the keys that our cards have; its version is their key version."""
@@ -42,8 +37,6 @@ TRANSPORT_MASTER = "transport-master"
 _TEST_KEY = SoftwareKey("AES", bytes.fromhex("404142434445464748494A4B4C4D4E4F"))
 """GlobalPlatform's public test key, which development cards come with."""
 _FRESH_SECONDS = 60.0
-
-OpenStore = Callable[[], Keystore]
 
 
 @dataclass(frozen=True)
@@ -265,47 +258,3 @@ def configured(settings: Settings, clock: Clock) -> Issuer:
         development=settings.dev_keys,
         clock=clock,
     )
-
-
-def file_keystore(path: Path, passphrase_file: Path, *, development: bool) -> OpenStore:
-    """Opens the keystore in the file `path`; for development one is made where there is none.
-
-    Raises, when used:
-        ConfigurationError: the passphrase is missing.
-        KeystoreUnavailable, KeystoreLocked, KeystoreDamaged: see there.
-    """
-
-    def open_file() -> Keystore:
-        if development:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with file_lock(path.with_name(path.name + ".making")):
-                if not passphrase_file.exists() and not path.exists():
-                    write_new(passphrase_file, secrets.token_urlsafe(32).encode(), mode=0o600)
-                if not path.exists():
-                    return FileKeystore.create(path, _secret(passphrase_file))
-        return FileKeystore.open(path, _secret(passphrase_file))
-
-    return open_file
-
-
-def token_keystore(module: str, token: str, pin_file: Path | None) -> OpenStore:
-    """Opens the keystore in a PKCS#11 token.
-
-    Raises, when used:
-        ConfigurationError: the PIN or the package for PKCS#11 is missing.
-        KeystoreUnavailable, KeystoreLocked: see there.
-    """
-
-    def open_token() -> Keystore:
-        if pin_file is None:
-            raise ConfigurationError("TUNGGAL_PKCS11_PIN_FILE names no file with the PIN of the token.")
-        return TokenKeystore(module, token, _secret(pin_file))
-
-    return open_token
-
-
-def _secret(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from None

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from services.cardperso.globalplatform import CardType
-from services.cardperso.issuer import CARD_MASTER, Issuer, Schemes, token_keystore
+from services.cardperso.issuer import CARD_MASTER, Issuer, Schemes
 from services.cardperso.job import State
 from services.cardperso.keys import Scheme
 from services.cardperso.keys.authority import Authorities
 from services.cardperso.keys.errors import KeystoreLocked, KeystoreUnavailable
+from services.cardperso.keystores import token_keystore
 from services.common.clock import FixedClock
 from sim.card.globalplatform import MODULE_AID, PACKAGE_AID
 from tests.cardperso.card_bench import Bench
