@@ -14,7 +14,7 @@ from numba.extending import intrinsic
 
 from services.abis.kernels import U64, kernel
 from services.abis.search import path
-from services.abis.search.lanes import LANES, minimum, native_popcount, splat
+from services.abis.vectors import LANES, minimum, native_popcount, splat
 
 CODES = 36
 """Codes of either finger: the figure that others report is for 36 x 36."""

@@ -22,11 +22,11 @@ from services.abis.fingerprint.extract import extract
 from services.abis.fingerprint.template import Template
 from services.abis.kernels import I32, I64, U64, kernel
 from services.abis.search.codes import Codebook, encode
-from services.abis.search.lanes import LANES
 from services.abis.search.parameters import FULL_CODES, HOT_CODES, POSITIONS, SEGMENT_PERSONS
 from services.abis.search.segment import Partition, Segment
 from services.abis.search.subjects import Names
 from services.abis.search.tail import repeated
+from services.abis.vectors import LANES
 from services.common.errors import InvalidArgument
 
 SEED = 7

@@ -11,10 +11,10 @@ from services.abis.fingerprint.align import place
 from services.abis.fingerprint.lssr import relax
 from services.abis.fingerprint.parameters import MIN_MINUTIAE
 from services.abis.fingerprint.score import DEFAULT, Weights
+from services.abis.fingerprint.similar import similarities
 from services.abis.fingerprint.template import Template
 from services.abis.fingerprint.verify import FLOOR, verify
 from services.abis.kernels import F32, F64, I32, kernel
-from services.abis.search.similar import similarities
 
 _INVERSIONS = 8
 

@@ -19,8 +19,8 @@ from services.abis.fingerprint.lssr import relax
 from services.abis.fingerprint.motions import vote
 from services.abis.fingerprint.parameters import MIN_MINUTIAE
 from services.abis.fingerprint.prepared import CELL, FINGER, Prepared
+from services.abis.fingerprint.similar import padded
 from services.abis.kernels import F32, F64, I32, U8, U32, U64, kernel, numba_types
-from services.abis.search.similar import padded
 
 _t = numba_types
 FLOOR: Final = -4.0

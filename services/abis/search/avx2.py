@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from services.abis.kernels import I32, U64, kernel
-from services.abis.search.lanes import LANES, nearest, shuffle_popcount
+from services.abis.search.lanes import nearest
 from services.abis.search.plain import SIGNATURE, U16
+from services.abis.vectors import LANES, shuffle_popcount
 
 _four = nearest(4, 4, shuffle_popcount)
 

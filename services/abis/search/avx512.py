@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from services.abis.kernels import I32, U64, kernel
-from services.abis.search.lanes import LANES, native_popcount, nearest
+from services.abis.search.lanes import nearest
 from services.abis.search.plain import SIGNATURE, U16
+from services.abis.vectors import LANES, native_popcount
 
 _twelve = nearest(12, 8, native_popcount)
 _eight = nearest(8, 8, native_popcount)

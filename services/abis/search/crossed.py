@@ -16,12 +16,12 @@ from services.abis.fingerprint.template import Template
 from services.abis.kernels import I32, U64
 from services.abis.search import path
 from services.abis.search.codes import Codebook, encode
-from services.abis.search.lanes import LANES
 from services.abis.search.parameters import FULL_CODES
 from services.abis.search.plain import U16
 from services.abis.search.probe import from_codes
 from services.abis.search.segment import side_by_side
 from services.abis.search.tail import repeated
+from services.abis.vectors import LANES
 
 LIKELY = 25
 """Score of two fingers, all codes against all: 1 of 75 pairs of strangers reaches it, and 9 of 10 mates."""

@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 
 from services.abis.kernels import U8
 from services.abis.search import sealed
-from services.abis.search.lanes import LANES
 from services.abis.search.parameters import POSITIONS
 from services.abis.search.segment import Partition, Segment
 from services.abis.search.subjects import PackedNames, packed
+from services.abis.vectors import LANES
 from services.common.crypto import KeyRing
 from services.common.files import write_new
 

@@ -23,9 +23,9 @@ from services.abis.fingerprint.lssr import (
     top_pairs,
     wrap,
 )
+from services.abis.fingerprint.similar import similarities
 from services.abis.fingerprint.template import Template
 from services.abis.kernels import F32, F64, I32, I64, U8, U64, kernel
-from services.abis.search.similar import similarities
 
 PAIRS = 16
 """Best local pairs that support one another; the score averages over at most 12 of them."""

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.abis.kernels import I32, U64, kernel, popcount
-from services.abis.search.lanes import LANES
+from services.abis.vectors import LANES
 
 U16 = NDArray[np.uint16]
 

@@ -11,13 +11,13 @@ import numpy as np
 
 from services.abis.kernels import I32, I64, U8, U64
 from services.abis.search import path, words
-from services.abis.search.lanes import LANES
 from services.abis.search.parameters import FULL_CODES, HOT_CODES, POSITIONS
 from services.abis.search.plain import U16
 from services.abis.search.probe import ProbeFinger
 from services.abis.search.select import gather
 from services.abis.search.subjects import PackedNames, Subjects, packed
 from services.abis.search.words import Tables
+from services.abis.vectors import LANES
 
 _CHUNK = 256
 """Persons gathered at once: the codes of their fingers stay in the second-level cache."""

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.abis.kernels import I32, I64, U8, U64, kernel
-from services.abis.search.lanes import LANES, ask_for
+from services.abis.search.lanes import ask_for
 from services.abis.search.plain import U16
+from services.abis.vectors import LANES
 
 BINS = 8192
 """Scores from here on share the last bin of a histogram: more than ten fingers of eight codes can reach."""

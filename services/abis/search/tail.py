@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.abis.kernels import U64
-from services.abis.search.lanes import LANES
 from services.abis.search.parameters import FULL_CODES, HOT_CODES, POSITIONS, SEGMENT_PERSONS
 from services.abis.search.segment import Partition, Segment
 from services.abis.search.subjects import Names
+from services.abis.vectors import LANES
 
 _Number = TypeVar("_Number", bound=np.generic)
 Codes = tuple[int, U64]

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.abis.kernels import F64, I32, U64, kernel
-from services.abis.search.lanes import LANES, ask_for
+from services.abis.search.lanes import ask_for
 from services.abis.search.parameters import HOT_CODES
 from services.abis.search.plain import U16
+from services.abis.vectors import LANES
 
 WORDS = 4
 """Words of a code, and tables of a partition."""

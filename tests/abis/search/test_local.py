@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from services.abis.fingerprint import lssr
+from services.abis.fingerprint import lssr, similar
 from services.abis.fingerprint.template import Template
-from services.abis.search import local, path, similar
+from services.abis.search import local, path
 
 if TYPE_CHECKING:
     from tests.abis.search.conftest import Person
@@ -44,7 +44,7 @@ def test_every_processor_computes_the_same_similarities_to_the_last_bit(
     np.savez(tmp_path / "given.npz", *(array for finger in cylinders for array in finger))
     # Only the module itself is imported there: everything imported is compiled for that processor.
     script = (
-        "import sys, numpy; from services.abis.search.similar import similarities; "
+        "import sys, numpy; from services.abis.fingerprint.similar import similarities; "
         "given = numpy.load(sys.argv[1]); "
         "sys.stdout.buffer.write(similarities(*(given[name] for name in given.files)).tobytes())"
     )

@@ -1,4 +1,4 @@
-"""Similarities of cylinders, eight at a time: what `fingerprint.lssr.similarities` computes, several times
+"""Similarities of cylinders, eight at a time: what `lssr.similarities` computes, several times
 faster.
 
 Eight cylinders of one finger are laid side by side, one a lane; a cylinder of the other is compared with all
@@ -18,7 +18,7 @@ from numba.extending import intrinsic
 from services.abis.fingerprint import parameters as p
 from services.abis.fingerprint.cylinders import VALID_WORDS, WORDS
 from services.abis.kernels import F32, U8, U64, kernel
-from services.abis.search.lanes import LANES, external, native_popcount, splat
+from services.abis.vectors import LANES, external, native_popcount, splat
 
 _ROWS = WORDS + VALID_WORDS
 DISC = 208
@@ -108,6 +108,6 @@ def padded(bits_a: U64, valid_a: U64, usable_a: U8, bits_b: U64, valid_b: U64, u
 @kernel("float32[:,::1](uint64[:,::1], uint64[:,::1], uint8[::1], uint64[:,::1], uint64[:,::1], uint8[::1])")
 def similarities(bits_a: U64, valid_a: U64, usable_a: U8, bits_b: U64, valid_b: U64, usable_b: U8) -> F32:
     """Similarity in [0, 1] of each cylinder of a with each of b, shape (n, m): see
-    `fingerprint.lssr.similarities`, from which it differs by rounding (single precision) only.
+    `lssr.similarities`, from which it differs by rounding (single precision) only.
     """
     return padded(bits_a, valid_a, usable_a, bits_b, valid_b, usable_b)[:, : bits_b.shape[0]].copy()
