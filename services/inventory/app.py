@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from tunggal.inventory.v1 import (
     cards_pb2,
     cards_pb2_grpc,
@@ -40,6 +42,7 @@ from services.common.db import Database
 from services.common.server import ServerBuilder
 from services.inventory import service
 from services.inventory.blanks import card_service, chip_service
+from services.inventory.clock_metrics import ClockDistance
 from services.inventory.contracts import service as contract_service
 from services.inventory.counts import service as count_service
 from services.inventory.disposal import conveyance_service, withdrawal_service
@@ -47,7 +50,9 @@ from services.inventory.disposal import service as spoilage_service
 from services.inventory.exchange import reconciliation_service
 from services.inventory.exchange import service as exchange_service
 from services.inventory.journal import Journal
+from services.inventory.ledger import clocks
 from services.inventory.ledger import service as ledger_service
+from services.inventory.ledger.clocks import Clocks
 from services.inventory.metrics import Stock, Transfers
 from services.inventory.movements import service as movement_service
 from services.inventory.planning import service as planning_service
@@ -65,10 +70,14 @@ def build(settings: Settings, clock: Clock | None = None, *, statements: bool = 
 
     Without ``statements`` closed days get none, which a measurement of anything else would wait for.
     """
-    clock = clock or SystemClock()
     database = Database(settings.database_url)
+    # A clock that was given shows whatever time it was told to; the machine's can be compared.
+    database_time = clocks.of_database(database) if clock is None else None
+    clock = clock or SystemClock()
     builder = ServerBuilder(settings, clock)
-    journal = Journal(database, clock, Transfers(builder.registry))
+    tolerance = timedelta(seconds=settings.clock_tolerance_seconds)
+    checked = Clocks(clock, database_time, tolerance, builder.registry)
+    journal = Journal(database, clock, Transfers(builder.registry), checked)
     upkeep = Upkeep(database, journal, clock)
     signer = Signer.load(settings.signing_key_file)
     clerk = StatementClerk(database, journal, signer, clock)
@@ -77,7 +86,8 @@ def build(settings: Settings, clock: Clock | None = None, *, statements: bool = 
         database.migrate("services.inventory")
         builder.registry.register(Stock(database))
         builder.registry.register(Refusals(database, clock))
-        upkeep.catch_up()
+        builder.registry.register(ClockDistance(database, clock, checked))
+        upkeep.begin()
 
     builder = (
         builder.add(

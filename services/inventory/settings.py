@@ -27,3 +27,11 @@ class Settings(ServiceSettings):
         description="Days from order to receipt that forecasts reckon with where neither SetCapacity nor "
         "five receipts of the last year tell. Left out: 14.",
     )
+    clock_tolerance_seconds: int = Field(
+        default=7_200,
+        ge=300,
+        le=10**9,
+        description="How far the time of an account may be ahead of this clock: bookings on it are then as "
+        "of that time, beyond it they are refused (ACCOUNT_AHEAD). Raise it to go on with accounts that a "
+        "clock which was ahead has booked on. Left out: 7200.",
+    )

@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 
 from services.common.clock import Clock
 from services.common.db import Database
-from services.common.errors import Aborted, Unavailable
+from services.common.errors import Aborted, TunggalError, Unavailable
 from services.common.logs import get_logger
 from services.inventory.desk import Desk
 from services.inventory.journal import Journal
 from services.inventory.ledger import days
+from services.inventory.ledger.clocks import ClockError
 from services.inventory.ledger.closing import Closing
 from services.inventory.ledger.office import LedgerOffice
 
@@ -32,6 +33,15 @@ class Upkeep:
         self._journal = journal
         self._clock = clock
 
+    def begin(self) -> None:
+        """Catch up before the first request. By a wrong clock nothing is booked, neither this nor what is
+        requested; then it is done once the clock is right.
+        """
+        try:
+            self.catch_up()
+        except ClockError as error:
+            _postponed(error)
+
     def catch_up(self) -> list[str]:
         """Do all that is due: after a downtime, in the order in which it was due. What was changed."""
         # A look first: a transaction that writes has to wait for the others.
@@ -49,7 +59,11 @@ class Upkeep:
                 for changed in self.catch_up():
                     _log.info("upkeep", changed=changed)
             except (Unavailable, Aborted) as error:
-                _log.warning("upkeep_postponed", reason=error.reason)
+                _postponed(error)
+
+
+def _postponed(error: TunggalError) -> None:
+    _log.warning("upkeep_postponed", reason=error.reason, message=error.message)
 
 
 def _expire(desk: Desk) -> list[str]:

@@ -202,6 +202,7 @@ class OvertakenError(Aborted):
             f"{account.code} was booked on at {until:%Y-%m-%d %H:%M:%S} UTC, after this began.",
             remedy="Send the same request again.",
         )
+        self.account = account.code
         self.until = until
 
 
