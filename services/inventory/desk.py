@@ -1,10 +1,26 @@
 """What every booking is made of: stock moves between two accounts, with its serials where it has some, and a
 transfer says so.
+
+Locks. On PostgreSQL several transactions book at a time. Each takes its locks in this order, so that none
+waits for another in a circle; what a row stands for is safe from others until the transaction ends.
+
+1. The request's id: a second call with the same one waits for the first.
+2. What the request names: a reversal before what it takes back, a step before its contract, a contract before
+   those that it follows; a lot, a requisition, an allocation, a reservation, a count, a conveyance, a
+   destruction, a two-phase transfer. Its state allows one step once.
+3. The loan that an allocation belongs to: what is owed, and what is on its way back.
+4. Spoilages, while what spoiled something is taken back.
+5. Sites, in the order of their codes: an open one stays open.
+6. Chips: a UID is bound once, and no list of a lot grows meanwhile.
+7. Accounts, in the order of their codes: their balances and the serials that they have. One movement locks
+   its two accounts; who makes several between several places locks all of them first (:meth:`Desk.lock`).
+   Closing days locks all accounts there are.
+8. The head of the audit chain, from there to the commit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
@@ -172,12 +188,19 @@ class Desk:
         """What ``subject`` spoiled was not spoiled. Raises :class:`FailedPrecondition` where a reviewer has
         said something of it and two people have not ``agreed``.
         """
-        for spoilage in self.store.spoilages.where(movement_tables.spoilage.c.subject == subject):
+        spoiled = movement_tables.spoilage.c.subject == subject
+        for spoilage in self.store.spoilages.where(spoiled, lock=True):
             if spoilage.state is SpoilageState.REVERSED:
                 continue
             if not agreed and spoilage.state is not SpoilageState.BOOKED:
                 raise spoilages.reviewed(spoilage, field)
             self.store.spoilages.save(replace(spoilage, state=SpoilageState.REVERSED))
+
+    def lock(self, accounts: Iterable[Account]) -> None:
+        """Lock the accounts of several movements before the first of them, in the order of all such locks."""
+        if self.store.connection.dialect.name == "postgresql":
+            for account in sorted(set(accounts), key=lambda each: each.code):
+                self.books.lock(account)
 
     def shift(self, source: Account, target: Account, quantity: int, field: str) -> None:
         """Move a balance and lock both accounts; raises :class:`FailedPrecondition` when there is less."""

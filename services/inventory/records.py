@@ -68,10 +68,13 @@ class Records(Generic[T]):
             sa.update(self._table).where(self._key == row.pop(self._key.name)).values(**row)
         )
 
-    def where(self, *conditions: sa.ColumnElement[bool]) -> list[T]:
-        """All values that meet the conditions, in order of entry."""
+    def where(self, *conditions: sa.ColumnElement[bool], lock: bool = False) -> list[T]:
+        """All values that meet the conditions, in order of entry; with ``lock`` nobody else changes them
+        before the transaction ends.
+        """
         query = sa.select(self._table).where(*conditions).order_by(self._table.c.entry)
-        return [self._value(row) for row in self._connection.execute(query)]
+        rows = self._connection.execute(query.with_for_update() if lock else query)
+        return [self._value(row) for row in rows]
 
     def page(self, after: int, limit: int, *conditions: sa.ColumnElement[bool]) -> Page[T]:
         """A part of the values that meet the conditions, in order of entry."""

@@ -78,7 +78,15 @@ class LedgerOffice:
         """Book all the transfers or none, in their order; the id of the batch, and the transfers."""
         batch = self._desk.clerk.new_id()
         self._desk.books.batch = batch
+        if len(orders) > 1:
+            self._lock(orders)
         return batch, [self._post(order, f"transfers[{n}]") for n, order in enumerate(orders)]
+
+    def _lock(self, orders: Sequence[Order]) -> None:
+        """Lock what the orders have to do with, before the first of them, in the order of all such locks."""
+        sites = {order.target for order in orders if order.target is not None}
+        MovementStore(self._desk.store.connection).lock_sites(sites)
+        self._desk.lock(account for order in orders for account in _accounts(order))
 
     def _post(self, order: Order, field: str) -> Transfer:
         with named(f"{field}.item"):
@@ -150,14 +158,14 @@ class LedgerOffice:
         """
         query = sa.select(tables.pending.c.transfer_id).where(_due(self._now))
         ordered = query.order_by(tables.pending.c.expire_time, tables.pending.c.entry)
-        ended = []
-        for transfer_id in self._desk.store.connection.scalars(ordered).all():
-            found = self._pending.get(transfer_id, lock=True)
-            if found is not None and found.state is PendingState.PENDING:
-                ended.append(
-                    self._end(found, PendingState.EXPIRED, "nobody decided in time", found.expire_time)
-                )
-        return ended
+        due = self._desk.store.connection.scalars(ordered).all()
+        # All of them before the first account: whoever decides on one holds it and waits for its accounts.
+        locked = [self._pending.get(transfer_id, lock=True) for transfer_id in due]
+        return [
+            self._end(found, PendingState.EXPIRED, "nobody decided in time", found.expire_time)
+            for found in locked
+            if found is not None and found.state is PendingState.PENDING
+        ]
 
     @staticmethod
     def overdue(connection: sa.Connection, now: datetime) -> bool:
@@ -249,6 +257,16 @@ class LedgerOffice:
         after = replace(pending, state=state, end_time=at or self._now)
         self._pending.save(after)
         return after
+
+
+def _accounts(order: Order) -> tuple[Account, Account]:
+    """What the order is taken out of, and what it is put into."""
+    source = Account(order.source, Condition.ON_HAND, order.item)
+    if order.pending_until is not None:
+        return source, source.to(Condition.PENDING)
+    if order.target is None:
+        return source, source.to(Condition.CONSUMED)
+    return source, Account(order.target, Condition.ON_HAND, order.item)
 
 
 def _due(now: datetime) -> sa.ColumnElement[bool]:

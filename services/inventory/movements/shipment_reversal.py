@@ -51,9 +51,10 @@ class ShipmentReversal:
         booked = self._steps(before)
         if not agreed:
             require_alone(booked[0], self._desk.clerk, "allocation_id")
+        loan = self._movements.loans.get(before.loan_id, lock=True) if before.loan_id else None
         self._desk.unspoil(allocation_id, "allocation_id", agreed=agreed)
         if before.state is AllocationState.RECEIVED:
-            after = self._receipt(before, booked, reason)
+            after = self._receipt(before, booked, loan, reason)
         else:
             after = self._dispatch(before, booked[0], reason)
         self._desk.store.save_allocation(after)
@@ -87,11 +88,16 @@ class ShipmentReversal:
         )
         return replace(sent, state=AllocationState.ALLOCATED, dispatch_time=None)
 
-    def _receipt(self, sent: Allocation, made: Sequence[Transfer], reason: str) -> Allocation:
-        self._movements.require_open(sent.target, "allocation_id")
+    def _receipt(
+        self, sent: Allocation, made: Sequence[Transfer], loan: Loan | None, reason: str
+    ) -> Allocation:
+        places = [sent.target, sent.source] if sent.surplus else [sent.target]
+        for place in sorted(places):
+            self._movements.require_open(place, "allocation_id")
         if sent.surplus:
-            self._movements.require_open(sent.source, "allocation_id")
-        loan = self._movements.loans.get(sent.loan_id, lock=True) if sent.loan_id else None
+            self._desk.lock(
+                [sent.under_way, *(Account(place, Condition.ON_HAND, sent.item) for place in places)]
+            )
         debt = self._debt(sent, loan) if loan is not None else None
         for booked in made:
             self._take_back(sent, booked, reason)

@@ -86,13 +86,15 @@ class Shipping:
         """Withdraw an allocation before its dispatch; its stock is free again."""
         before = self._allocation(allocation_id)
         after = before.cancelled()
+        loan = self._loan(before)
+        if loan is not None and before.target == loan.borrower:
+            # A loan whose shipment never left is over; one whose return never left is not.
+            self._movements.loans.save(replace(loan, state=LoanState.CANCELLED))
         event = Event(Kind.ALLOCATION_CANCELLED, allocation_id, reason)
         self._hand_over(
             event, before, before.set_aside, Account(before.source, Condition.ON_HAND, before.item)
         )
         self._store.save_allocation(after)
-        if before.loan_id is not None:
-            self._call_off(before.loan_id, before.target)
         return after
 
     def dispatch(self, allocation_id: str) -> Allocation:
@@ -139,9 +141,13 @@ class Shipping:
         finder = self._desk.person(receipt.operator).signature if receipt.operator else ""
         if damaged.quantity and not finder:
             raise allocations.finder_needed(damaged.quantity)
+        loan = self._loan(before)
+        place = Account(before.target, Condition.ON_HAND, before.item)
+        if surplus.quantity:
+            sender = Account(before.source, Condition.ON_HAND, before.item)
+            self._desk.lock([before.under_way, place, sender])
         if before.serials:
             self._desk.books.take(before.serials, before.under_way, allocation_id)
-        place = Account(before.target, Condition.ON_HAND, before.item)
         whole = Parcel(good, tuple(without(before.serials, cut)))
         self._arrive(Kind.ALLOCATION_RECEIVED, before, place, whole, before.reason)
         self._arrive(
@@ -156,8 +162,8 @@ class Shipping:
             finder,
         )
         self._add_surplus(before, place, surplus, receipt.reason)
-        if before.loan_id is not None:
-            self._settle(before.loan_id, before, good + surplus.quantity)
+        if loan is not None:
+            self._settle(loan, before.target, good + surplus.quantity)
         self._store.save_allocation(after)
         return after
 
@@ -184,20 +190,15 @@ class Shipping:
         else:
             self._desk.move(event, sender, place, surplus.quantity, field="surplus.quantity")
 
-    def _settle(self, loan_id: str, sent: Allocation, quantity: int) -> None:
+    def _loan(self, sent: Allocation) -> Loan | None:
+        """The loan that the allocation belongs to, locked."""
+        return None if sent.loan_id is None else self._movements.loans.get(sent.loan_id, lock=True)
+
+    def _settle(self, before: Loan, receiver: Location, quantity: int) -> None:
         """What arrived of a loan is owed from now on; what arrived of its return no longer is."""
-        before = self._movements.loans.get(loan_id, lock=True)
-        assert before is not None
-        after, owed_more = before.after_receipt(sent.target, quantity)
+        after, owed_more = before.after_receipt(receiver, quantity)
         self._movements.loans.save(after)
         self._owe(after, owed_more)
-
-    def _call_off(self, loan_id: str, target: Location) -> None:
-        """A loan whose shipment was withdrawn before it left is over; one whose return was is not."""
-        loan = self._movements.loans.get(loan_id, lock=True)
-        assert loan is not None
-        if target == loan.borrower:
-            self._movements.loans.save(replace(loan, state=LoanState.CANCELLED))
 
     def _owe(self, loan: Loan, more: int) -> None:
         if more == 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -72,9 +72,10 @@ class MovementStore:
 
     def all_sites(self) -> list[Site]:
         """Every site, by its code."""
-        found = self.connection.scalars(sa.select(tables.site.c.location))
-        sites_found = (self.sites.get(location) for location in sorted(found))
-        return [site for site in sites_found if site is not None]
+        rows = self.connection.execute(sa.select(tables.site)).mappings()
+        found = [Site(**{**row, "state": SiteState(row["state"])}) for row in rows]
+        # Sorted here, because collations of PostgreSQL pass over punctuation.
+        return sorted(found, key=lambda site: site.location)
 
     def require_open(self, location: Location, field: str) -> None:
         """Raises :class:`FailedPrecondition` when ``location`` is a site that has closed; an open one stays
@@ -86,9 +87,23 @@ class MovementStore:
         if site is not None and site.state is SiteState.CLOSED:
             raise sites.closed(location, field)
 
+    def lock_sites(self, locations: Iterable[Location]) -> None:
+        """Let the sites among the locations stay as they are until the transaction ends, for a transaction
+        that has to do with several.
+        """
+        for location in sorted({location for location in locations if ":" in location}):
+            self.sites.get(location, lock=True)
+
     def sheets_of(self, count_id: str) -> list[Sheet]:
         """The sheets of a count, in the order of their rounds."""
         return self.sheets.where(tables.count_sheet.c.count_id == count_id)
+
+    def sheets_by_count(self, count_ids: Sequence[str]) -> dict[str, list[Sheet]]:
+        """The sheets of each of these counts, in the order of their rounds."""
+        found: dict[str, list[Sheet]] = {count_id: [] for count_id in count_ids}
+        for sheet in self.sheets.where(tables.count_sheet.c.count_id.in_(count_ids)):
+            found[sheet.count_id].append(sheet)
+        return found
 
     def reviews_of(self, spoilage_ids: Sequence[str]) -> dict[str, list[Review]]:
         """Every word said of each of these spoilages, oldest first."""
