@@ -15,6 +15,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from cli import statement_words as words
+from cli.places import CENTRE
 from services.common.errors import AlreadyExists
 from services.common.files import write_new
 from services.common.zones import zone_of
@@ -59,6 +60,7 @@ def write_page(directory: Path, published: Published) -> Path:
             key_id=published.key_id,
             json_name=file.name,
             before=before,
+            before_page=page.with_name(f"{before}.html").exists(),
         ),
     )
     return page
@@ -74,7 +76,9 @@ def write_keys(directory: Path, current: str, used: Mapping[str, str]) -> None:
 
 def write_index(directory: Path, key_id: str) -> Path:
     """Write the index of all that is published in the folder; its path."""
-    rows = [_row(folder) for folder in sorted(directory.iterdir()) if _days(folder)]
+    rows = [_row(folder) for folder in directory.iterdir() if _days(folder)]
+    # The centre first: everything comes from there.
+    rows.sort(key=lambda row: (row["location"] != CENTRE, row["location"]))
     page: Path = directory / "index.html"
     _write(page, _template("statements.html.j2").render(rows=rows, key_id=key_id))
     return page
