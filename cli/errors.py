@@ -43,7 +43,8 @@ def readable(command: Callable[P, R]) -> Callable[P, R]:
         except ModuleNotFoundError as error:
             fault = missing_extra(error, "abis,cardperso,sim")
         except OSError as error:
-            fault = _SetupError("FILE_UNUSABLE", f"{error.strerror or error}: {error.filename or '?'}")
+            where = f": {error.filename}" if error.filename else ""
+            fault = _SetupError("FILE_UNUSABLE", f"{error.strerror or error}{where}")
         except UnicodeEncodeError:
             fault = _NOT_TEXT
         except ValueError as error:

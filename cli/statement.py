@@ -25,6 +25,7 @@ from cli.pages import paged
 from cli.places import local_time, name_of
 from cli.statement_check import Findings, check, trusted_keys
 from services.common.errors import InvalidArgument, NotFound
+from services.common.files import file_lock
 from services.inventory.statement.verify import Published
 
 app = typer.Typer(help="Daily stock statements: signed, and chained to the day before.", no_args_is_help=True)
@@ -95,10 +96,13 @@ def publish(
     location: Location,
     directory: Annotated[Path, typer.Option("--dir", metavar="DIR", help="Where the pages go.")],
     below: Annotated[bool, typer.Option("--below", help="With all locations below it.")] = False,
-    first: Annotated[str, typer.Option("--from", metavar="DAY")] = "",
-    last: Annotated[str, typer.Option("--to", metavar="DAY")] = "",
+    first: Annotated[
+        str, typer.Option("--from", metavar="DAY", help="First day, 2017-03-31; all unless given.")
+    ] = "",
+    last: Annotated[str, typer.Option("--to", metavar="DAY", help="Last day; all unless given.")] = "",
     inventory: InventoryEndpoint = INVENTORY,
     tls_dir: TlsDir = DEFAULT_TLS_DIR,
+    as_json: AsJson = False,
 ) -> None:
     """Write statements as JSON to verify and as pages to read, with an index and the public key."""
     try:
@@ -109,15 +113,24 @@ def publish(
     with connect("inventory", inventory, tls_dir) as channel:
         key = StatementServiceStub(channel).GetStatementKey(pb.GetStatementKeyRequest())
         directory.mkdir(parents=True, exist_ok=True)
-        # Keys first, the index last: whenever this breaks off, what is there can be verified.
-        used = {each.key_id: each.public_key for each in key.used_keys}
-        write_keys(directory, key.public_key, {key.key_id: key.public_key, **used})
-        for each in _listed(channel, location, below=below, first=first, last=last):
-            write_page(directory, each)
-            count += 1
-            locations.add(each.statement["location"])
-    write_index(directory, key.key_id)
-    Console(emoji=False).print(f"{count:,} statements of {len(locations):,} locations in {directory}.")
+        # One publisher after the other: what is compared with a page is not written over meanwhile, and the
+        # last index has the pages of all.
+        with file_lock(directory / ".lock"):
+            # Keys first, the index last: whenever this breaks off, what is there can be verified.
+            used = {each.key_id: each.public_key for each in key.used_keys}
+            write_keys(directory, key.public_key, {key.key_id: key.public_key, **used})
+            for each in _listed(channel, location, below=below, first=first, last=last):
+                write_page(directory, each)
+                count += 1
+                locations.add(each.statement["location"])
+            write_index(directory, key.key_id)
+    if as_json:
+        made = {"statements": count, "locations": sorted(locations), "directory": str(directory)}
+        typer.echo(json.dumps(made, indent=2))
+        return
+    Console(emoji=False).print(
+        f"{count:,} statements of {len(locations):,} locations in {directory}.", markup=False
+    )
 
 
 @app.command()
@@ -135,10 +148,17 @@ def verify(
     through: Annotated[
         str, typer.Option(metavar="DAY", help="Day that every location must reach, 2017-03-31.")
     ] = "",
+    noted: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="HASH",
+            help="Hash that verify once showed; one of the statements must have it. Repeatable.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Verify published statements without asking anybody; exit code 2 where something is wrong."""
-    found = check(files, trusted_keys(key), _day(through, "--through"))
+    found = check(files, trusted_keys(key), _day(through, "--through"), noted or ())
     if as_json:
         typer.echo(
             json.dumps(

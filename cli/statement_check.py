@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -62,13 +63,26 @@ def trusted_keys(paths: Iterable[Path]) -> dict[str, bytes]:
     return found
 
 
-def check(paths: Iterable[Path], keys: Mapping[str, bytes], through: str = "") -> Findings:
-    """Check the statements in files and folders. A chain that ends before the day ``through`` is a fault."""
+def check(
+    paths: Iterable[Path], keys: Mapping[str, bytes], through: str = "", noted: Sequence[str] = ()
+) -> Findings:
+    """Check the statements in files and folders. A chain that ends before the day ``through`` is a fault, and
+    so is a ``noted`` hash, or its beginning, that no statement has.
+    """
+    found = Findings()
     by_location: dict[str, set[Published]] = defaultdict(set)
     for file in _files(paths):
-        published = _parsed(file)
-        by_location[str(published.statement.get("location"))].add(published)
-    found = Findings(statements=sum(map(len, by_location.values())))
+        try:
+            published = Published.from_json(file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            found.faults.append(f"{file}: {error}")
+        else:
+            by_location[str(published.statement.get("location"))].add(published)
+    if not by_location:
+        raise InvalidArgument(
+            "NO_STATEMENT", found.faults[0], field="FILE", remedy="Name the .json files that were published."
+        )
+    found.statements = sum(map(len, by_location.values()))
     for location, statements in sorted(by_location.items()):
         chain = sorted(statements, key=lambda each: (str(each.statement.get("day")), each.content))
         found.faults += faults(chain, keys)
@@ -92,7 +106,26 @@ def check(paths: Iterable[Path], keys: Mapping[str, bytes], through: str = "") -
             if key != before
         ]
     found.notes += _open_ends(found.chains)
+    hashes = {digest(each.content) for statements in by_location.values() for each in statements}
+    found.faults += [
+        f"{given}: no statement here has this hash: the one that had it was changed, or is not here"
+        for given in noted
+        if not any(known.startswith(_hash(given)) for known in hashes)
+    ]
     return found
+
+
+def _hash(noted: str) -> str:
+    """A hash as somebody wrote it down, whole or as it is shown; raises :class:`InvalidArgument`."""
+    plain = noted.strip().rstrip("…").lower()
+    if re.fullmatch("[0-9a-f]{16,64}", plain):
+        return plain
+    raise InvalidArgument(
+        "HASH_MALFORMED",
+        f"{noted!r} is no hash of a statement",
+        field="--noted",
+        remedy="Write the first 16 characters or more of what verify showed.",
+    )
 
 
 def _open_ends(chains: list[Chain]) -> list[str]:
@@ -116,15 +149,3 @@ def _files(paths: Iterable[Path]) -> list[Path]:
             "NO_STATEMENT", "there is no statement in these folders", field="FILE", remedy="Name .json files."
         )
     return files
-
-
-def _parsed(file: Path) -> Published:
-    try:
-        return Published.from_json(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InvalidArgument(
-            "NO_STATEMENT",
-            f"{file} is no stock statement ({error})",
-            field="FILE",
-            remedy="Name the .json files that were published.",
-        ) from error

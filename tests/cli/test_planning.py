@@ -6,6 +6,7 @@ import csv
 import json
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,9 +15,10 @@ import pytest
 from tunggal.inventory.v1 import movements_pb2
 from typer.testing import CliRunner, Result
 
-from cli import plots
+from cli import plots, statement
 from cli.main import app
 from services.common.clock import FixedClock
+from services.common.files import file_lock
 from services.inventory import adapter
 from services.inventory import app as inventory_app
 from services.inventory.planning import service as planning_service
@@ -321,8 +323,10 @@ def test_published_statements_are_verified_without_asking_anybody(
     short = json.loads(done(*verify, "--json"))
     assert [note for note in short["notes"] if note.startswith("32.76: ends on")]
     newest.write_text("{" + text)
-    broken = tunggal(*verify)
-    assert broken.stderr.startswith("error: NO_STATEMENT")
+    broken = tunggal(*verify, "--json")
+    assert broken.exit_code == 2
+    assert [fault for fault in json.loads(broken.stdout)["faults"] if f"{newest}: not a stock" in fault]
+    assert tunggal("statement", "verify", str(newest), *verify[3:]).stderr.startswith("error: NO_STATEMENT")
     newest.write_text(text)
 
     file = sorted((published / BEKASI).glob("*.json"))[2]
@@ -338,6 +342,38 @@ def test_published_statements_are_verified_without_asking_anybody(
     assert "one was changed, left out or put in" in tunggal(*verify).stdout
     other = tunggal("statement", "verify", str(published), "--key", str(published / "index.html"))
     assert other.stderr.startswith("error: KEY_MALFORMED")
+
+
+def test_one_publishes_after_the_other_and_the_last_index_has_all(
+    options: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = []
+
+    @contextmanager
+    def watched(path: Path) -> Iterator[None]:
+        with file_lock(path):
+            steps.append(sorted(each.name for each in tmp_path.iterdir()))
+            yield
+            steps.append(sorted(each.name for each in tmp_path.iterdir()))
+
+    monkeypatch.setattr(statement, "file_lock", watched)
+    said = done("statement", "publish", BEKASI, "--dir", str(tmp_path), *options, "--json")
+    assert steps == [[".lock"], [".lock", BEKASI, "index.html", "key.pem", "keys"]]
+    assert json.loads(said)["locations"] == [BEKASI]
+    assert json.loads(said)["statements"] == len(list((tmp_path / BEKASI).glob("*.json")))
+
+
+def test_a_hash_that_somebody_noted_is_found_or_missed(options: tuple[str, ...], tmp_path: Path) -> None:
+    done("statement", "publish", BEKASI, "--dir", str(tmp_path), *options)
+    verify = ("statement", "verify", str(tmp_path), "--key", str(tmp_path / "key.pem"))
+    (chain,) = json.loads(done(*verify, "--json"))["chains"]
+    shown = done(*verify, "--noted", chain["head"], "--noted", f"{chain['head'][:16].upper()}…")
+    assert f"{chain['head'][:16]}…" in shown
+    max((tmp_path / BEKASI).glob("*.json")).unlink()
+    gone = tunggal(*verify, "--noted", chain["head"])
+    assert gone.exit_code == 2
+    assert "no statement here has this hash" in gone.stdout
+    assert tunggal(*verify, "--noted", "abc").stderr.startswith("error: HASH_MALFORMED")
 
 
 def test_movements_and_balances_are_written_as_csv_and_parquet(

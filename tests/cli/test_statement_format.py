@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from tunggal.inventory.v1 import movements_pb2
 from tunggal.inventory.v1 import statements_pb2 as pb
 
+from cli.statement_check import check, trusted_keys
 from cli.statement_page import write_index, write_keys, write_page
 from services.common.clock import FixedClock
 from services.common.errors import AlreadyExists
@@ -26,6 +27,8 @@ from services.inventory import adapter
 from services.inventory.statement.verify import Published
 from tests.inventory.inventory_office import BEKASI, new_id
 from tests.inventory.planning_books import Books
+
+SITE = f"{BEKASI}:mall-01"
 
 
 def canonical(statement: Any) -> bytes:
@@ -104,10 +107,10 @@ def published(
     books.database.dispose()
 
 
-def publish(books: Books, folder: Path, first_day: str = "") -> None:
+def publish(books: Books, folder: Path, first_day: str = "", location: str = BEKASI) -> None:
     key = books.send(pb.GetStatementKeyRequest())
     write_keys(folder, key.public_key, {each.key_id: each.public_key for each in key.used_keys})
-    for each in books.send(pb.ListStatementsRequest(location=BEKASI, first_day=first_day)).statements:
+    for each in books.send(pb.ListStatementsRequest(location=location, first_day=first_day)).statements:
         write_page(folder, Published(each.content, each.signature, each.key_id))
     write_index(folder, key.key_id)
 
@@ -174,6 +177,62 @@ def test_another_statement_of_a_published_day_is_not_written_over_the_first(
     with pytest.raises(AlreadyExists, match="another statement of this day"):
         write_page(folder, Published(genuine.content.replace("habis", "tutup"), genuine.signature, "a" * 64))
     assert file.read_bytes() == before
+
+
+def test_a_page_leads_to_the_index_and_to_the_day_before_where_that_is_published(
+    published: tuple[Books, Path], tmp_path: Path
+) -> None:
+    books, folder = published
+    first, second, *_ = sorted((folder / BEKASI).glob("*.html"))
+    assert 'href="../index.html"' in first.read_text("utf-8")
+    assert f'href="{first.name}"' in second.read_text("utf-8")
+    publish(books, tmp_path / "later", first_day=second.stem)
+    assert f'href="{first.name}"' not in (tmp_path / "later" / BEKASI / second.name).read_text("utf-8")
+
+
+def test_a_statement_that_nobody_could_have_signed_is_a_fault_and_no_crash(
+    published: tuple[Books, Path],
+) -> None:
+    _, folder = published
+    keys = trusted_keys([folder / "key.pem"])
+    victim = sorted((folder / BEKASI).glob("*.json"))[1]
+    genuine = victim.read_text("utf-8")
+    for harmed in (
+        genuine.replace('"habis', '"\\ud800'),
+        genuine.replace(f'"to": "{BEKASI}/reserved"', '"to": 7'),
+        genuine.replace('"quantity": 1', '"quantity": "1"'),
+        genuine.replace('"levels": [', '"levels": [5, '),
+    ):
+        assert harmed != genuine
+        victim.write_text(harmed, "utf-8")
+        assert check([folder], keys).faults
+    victim.write_text(genuine, "utf-8")
+    assert check([folder], keys).faults == []
+
+
+def test_the_documentation_alone_is_enough_over_a_change_of_keys_and_for_a_site(
+    published: tuple[Books, Path], tmp_path: Path
+) -> None:
+    books, folder = published
+    books.open_site(SITE)
+    books.ship(SITE, 7, source=BEKASI)
+    books.send(
+        movements_pb2.RecordRefusalRequest(
+            request_id=new_id(), location=SITE, item="blank", people=2, reason="habis", operator="warga"
+        )
+    )
+    books.night()
+    (tmp_path / "other").mkdir()
+    restarted = Books(str(books.database.engine.url), books.clock, tmp_path / "other")
+    restarted.night()
+    for location in (BEKASI, SITE):
+        publish(restarted, folder, location=location)
+    restarted.database.dispose()
+    trusted = sorted((folder / "keys").glob("*.pem"))
+    assert len(trusted) == 2
+    assert (verify(folder / BEKASI, trusted), verify(folder / SITE.replace(":", "_"), trusted)) == (6, 2)
+    with pytest.raises(KeyError):
+        verify(folder / BEKASI, [folder / "key.pem"])
 
 
 def test_the_index_has_every_location_of_the_folder(published: tuple[Books, Path]) -> None:

@@ -48,7 +48,9 @@ class Published:
             if not isinstance(statement, dict):
                 raise TypeError("the statement is no object")
             signature = base64.b64decode(envelope["signature"], validate=True)
-            return cls(canonical(statement), signature, str(envelope["key_id"]))
+            content = canonical(statement)
+            content.encode()  # half a surrogate pair is no text that anybody could have signed
+            return cls(content, signature, str(envelope["key_id"]))
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise ValueError(f"not a stock statement: {error}") from error
 
@@ -82,7 +84,7 @@ def faults(published: Sequence[Published], keys: Mapping[str, bytes]) -> list[st
             found += [f"{name}: {fault}" for fault in _own_faults(statement)]
             if before is not None:
                 found += [f"{name}: {fault}" for fault in _chain_faults(statement, before, before_digest)]
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             found.append(f"{name}: a part of the statement is missing or malformed ({error})")
         before, before_digest = statement, digest(each.content)
     return found
