@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 TRUST_DOMAIN = "tunggal.local"
 _MEMORY = "/dev/shm"
-NewDatabase = Callable[[str, str], str]
-"""Makes a database of a kind with the schema of a service: see `new_database`."""
+NewDatabase = Callable[[str], str]
+"""Makes a database of a kind: see `new_database`."""
 _HEIR = 'read _; kill -QUIT "$1"; while kill -0 "$1"; do sleep 0.1; done; rm -rf "$2"'
 """Waits for the end of its input, which comes when we die in whatever way, and then ends PostgreSQL."""
 
@@ -147,20 +147,28 @@ def migrated_name(postgres_server: PostgresServer) -> Callable[[str], str]:
 
 
 @pytest.fixture
-def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NewDatabase]:
-    """Makes databases of a kind, "sqlite" or "postgresql", with the schema of a service and nothing in it, as
-    many as a test wants; returns their URLs.
+def schema() -> str:
+    """The service whose schema the databases of these tests have from the start; none unless a directory
+    names one.
+    """
+    return ""
+
+
+@pytest.fixture
+def new_database(request: pytest.FixtureRequest, schema: str, tmp_path: Path) -> Iterator[NewDatabase]:
+    """Makes databases of a kind, "sqlite" or "postgresql", with the schema and nothing in it, as many as a
+    test wants; returns their URLs.
     """
     with ExitStack() as stack:
 
-        def make(kind: str, package: str) -> str:
+        def make(kind: str) -> str:
             name = f"test_{uuid.uuid4().hex[:12]}"
             if kind == "sqlite":
                 path = tmp_path / f"{name}.db"
-                shutil.copyfile(request.getfixturevalue("migrated_file")(package), path)
+                shutil.copyfile(request.getfixturevalue("migrated_file")(schema), path)
                 return f"sqlite:///{path}"
             server = request.getfixturevalue("postgres_server")
-            template = request.getfixturevalue("migrated_name")(package)
+            template = request.getfixturevalue("migrated_name")(schema)
             connection = stack.enter_context(psycopg.connect(server.get_uri(), autocommit=True))
             connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY".encode())
             stack.callback(connection.execute, f"DROP DATABASE {name} WITH (FORCE)".encode())
@@ -169,19 +177,11 @@ def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[New
         yield make
 
 
-@pytest.fixture
-def schema() -> str:
-    """The service whose schema the databases of these tests have from the start; none unless a directory
-    names one.
-    """
-    return ""
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, schema: str, tmp_path: Path) -> str:
     """The URL of a database with nothing in it, once on SQLite and once on PostgreSQL."""
     if schema:
-        return str(request.getfixturevalue("new_database")(request.param, schema))
+        return str(request.getfixturevalue("new_database")(request.param))
     if request.param == "postgresql":
         return str(request.getfixturevalue("postgres_url"))
     return f"sqlite:///{tmp_path}/test.db"

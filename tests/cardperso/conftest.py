@@ -89,9 +89,9 @@ def schema() -> str:
 
 @pytest.fixture
 def bench(
-    tmp_path: Path, clock: FixedClock, reader: VirtualReader, new_database: NewDatabase, schema: str
+    tmp_path: Path, clock: FixedClock, reader: VirtualReader, new_database: NewDatabase
 ) -> Iterator[Bench]:
-    database = Database(new_database("sqlite", schema))
+    database = Database(new_database("sqlite"))
     keys = KeyRing.load(tmp_path / "keys.json")
     store = Store(keys)
     jobs = Jobs(database, store, clock, Bell())
@@ -115,15 +115,13 @@ def database() -> str:
 
 
 @pytest.fixture
-def settings(
-    tmp_path: Path, tls_dir: Path, database: str, new_database: NewDatabase, schema: str
-) -> Settings:
+def settings(tmp_path: Path, tls_dir: Path, database: str, new_database: NewDatabase) -> Settings:
     return Settings(
         listen="127.0.0.1:0",
         health_listen="",
         metrics_listen="",
         data_dir=tmp_path,
-        database_url=new_database(database, schema),
+        database_url=new_database(database),
         tls_dir=tls_dir,
         station="here",
         card_wait_seconds=60,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import logging
 import math
+import shutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from typer.testing import CliRunner, Result
 from cli.demo.outcome import Card, Outcome
 from cli.demo.result import Custody, DayResult, Faces, Journal, Level, MatchedPair, Picture, Stock
 from cli.main import app
-from services.common.clock import FixedClock
+from services.common.clock import Clock, FixedClock, SystemClock
 from services.inventory.app import build
 from services.inventory.settings import Settings
 
@@ -33,21 +35,42 @@ def services_do_not_log() -> Iterator[None]:
     structlog.reset_defaults()
 
 
+Serve = Callable[[Clock], str]
+
+
 @pytest.fixture
-def run(tmp_path: Path, tls_dir: Path, clock: FixedClock) -> Iterator[Run]:
-    """Commands against an empty inventory, as siti unless somebody else is named."""
-    settings = Settings(
-        listen="127.0.0.1:0", health_listen="", metrics_listen="", data_dir=tmp_path, tls_dir=tls_dir
-    )
-    server = build(settings, clock).build().start()
-    options = ["--inventory", f"127.0.0.1:{server.port}", "--tls-dir", str(tls_dir)]
+def serve(tmp_path: Path, tls_dir: Path, migrated_file: Callable[[str], Path]) -> Iterator[Serve]:
+    """Starts an empty inventory on a clock and returns its endpoint; stops it afterwards."""
+    with ExitStack() as stack:
+
+        def start(clock: Clock) -> str:
+            settings = Settings(
+                listen="127.0.0.1:0", health_listen="", metrics_listen="", data_dir=tmp_path, tls_dir=tls_dir
+            )
+            shutil.copyfile(migrated_file("services.inventory"), tmp_path / "tunggal.db")
+            server = build(settings, clock).build().start()
+            stack.callback(server.stop, grace=0)
+            return f"127.0.0.1:{server.port}"
+
+        yield start
+
+
+@pytest.fixture
+def endpoint(serve: Serve) -> str:
+    """Where an empty inventory listens whose clock is the machine's."""
+    return serve(SystemClock())
+
+
+@pytest.fixture
+def run(serve: Serve, clock: FixedClock, tls_dir: Path) -> Run:
+    """Commands against an empty inventory whose clock stands, as siti unless somebody else is named."""
+    options = ["--inventory", serve(clock), "--tls-dir", str(tls_dir)]
 
     def run(*arguments: str, columns: str = "120") -> Result:
         environment = {"COLUMNS": columns, "TUNGGAL_OPERATOR": "siti"}
         return CliRunner().invoke(app, [*arguments, *options], env=environment)
 
-    yield run
-    server.stop(grace=0)
+    return run
 
 
 def _outcome(number: int, person: str, status: str, match: int = 0, **more: Any) -> Outcome:

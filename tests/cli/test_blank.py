@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,21 +14,9 @@ from typer.testing import CliRunner, Result
 
 from cli.main import app
 from cli.options import connect
-from services.inventory.app import build
-from services.inventory.settings import Settings
 from tests.inventory.inventory_office import new_id
 
 Run = Callable[..., Result]
-
-
-@pytest.fixture
-def endpoint(tmp_path: Path, tls_dir: Path) -> Iterator[str]:
-    settings = Settings(
-        listen="127.0.0.1:0", health_listen="", metrics_listen="", data_dir=tmp_path, tls_dir=tls_dir
-    )
-    server = build(settings).build().start()
-    yield f"127.0.0.1:{server.port}"
-    server.stop(grace=0)
 
 
 @pytest.fixture

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
-import structlog
 from tunggal.inventory.v1 import inventory_pb2, inventory_pb2_grpc, stock_pb2
 from typer.testing import CliRunner, Result
 
@@ -19,27 +17,12 @@ from cli.main import app
 from cli.options import connect
 from services.common.db import Database
 from services.inventory import tables
-from services.inventory.app import build
-from services.inventory.settings import Settings
 from tests.inventory.signed_elsewhere import take_over
 
 
 @pytest.fixture
-def quiet() -> Iterator[None]:
-    """Servers of this process log into the output of the command; let them not."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    yield
-    structlog.reset_defaults()
-
-
-@pytest.fixture
-def books(tmp_path: Path, tls_dir: Path, quiet: None) -> Iterator[Callable[..., Result]]:
+def books(endpoint: str, tls_dir: Path) -> Callable[..., Result]:
     """Runs the command against an inventory with 100 blanks at the centre."""
-    settings = Settings(
-        listen="127.0.0.1:0", health_listen="", metrics_listen="", data_dir=tmp_path, tls_dir=tls_dir
-    )
-    server = build(settings).build().start()
-    endpoint = f"127.0.0.1:{server.port}"
     with connect("inventory", endpoint, tls_dir) as channel:
         stub = inventory_pb2_grpc.InventoryServiceStub(channel)
         take_over(channel, "KTP-2017-03", 100)
@@ -56,8 +39,7 @@ def books(tmp_path: Path, tls_dir: Path, quiet: None) -> Iterator[Callable[..., 
         options = ["--inventory", endpoint, "--tls-dir", str(tls_dir)]
         return CliRunner().invoke(app, ["books", *arguments, *options], env={"COLUMNS": "100"})
 
-    yield run
-    server.stop(grace=0)
+    return run
 
 
 def test_balances_are_shown_for_now_and_for_a_past_moment(books: Callable[..., Result]) -> None:

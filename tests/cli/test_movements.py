@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,8 +15,6 @@ from cli.main import app
 from cli.movements import ranges, tabulate, word, written
 from cli.options import connect
 from services.common.errors import InvalidArgument
-from services.inventory.app import build
-from services.inventory.settings import Settings
 from tests.inventory.inventory_office import new_id
 
 UUID = "[0-9a-f-]{36}"
@@ -77,13 +74,9 @@ class Shell:
 
 
 @pytest.fixture
-def shell(tmp_path: Path, tls_dir: Path) -> Iterator[Shell]:
+def shell(endpoint: str, tmp_path: Path, tls_dir: Path) -> Shell:
     """A centre with 1,000 blanks."""
-    settings = Settings(
-        listen="127.0.0.1:0", health_listen="", metrics_listen="", data_dir=tmp_path, tls_dir=tls_dir
-    )
-    server = build(settings).build().start()
-    made = Shell(f"127.0.0.1:{server.port}", tls_dir)
+    made = Shell(endpoint, tls_dir)
     scan, notes = tmp_path / "scan.pdf", tmp_path / "notes.csv"
     scan.write_bytes(b"%PDF signed")
     notes.write_text("contract_id,delivery_note,first_serial,last_serial\nKTP-2017-03,SJ-1,1,1000\n")
@@ -91,8 +84,7 @@ def shell(tmp_path: Path, tls_dir: Path) -> Iterator[Shell]:
     step = made.id_after("approve", "contract take-over KTP-2017-03", *order)
     made.ok(f"contract approve {step} --operator budi")
     made.ok("import delivery-notes", str(notes))
-    yield made
-    server.stop(grace=0)
+    return made
 
 
 def test_a_regency_asks_and_receives_with_differences(shell: Shell) -> None:
