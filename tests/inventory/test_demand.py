@@ -34,7 +34,11 @@ def test_the_calendar_knows_weekends_holidays_and_joint_leave() -> None:
     assert calendar.kind(date(2024, 8, 17)) is DayKind.SATURDAY  # independence day, but a Saturday
     assert calendar.worked_between(date(2024, 4, 8), date(2024, 4, 16)) == 1
     assert calendar.nth_worked(date(2024, 4, 8), 1) == date(2024, 4, 16)
-    assert calendar.season(date(2024, 4, 20)) == 12
+    # Two weeks before Lebaran, the month until then, and the second week after it.
+    assert calendar.season(date(2024, 3, 27)) == 12
+    assert calendar.season(date(2024, 3, 26)) == 2
+    assert calendar.season(date(2024, 4, 20)) == 15
+    assert calendar.season(date(2024, 5, 8)) == 4
 
 
 def test_a_steady_week_is_foretold_to_the_card() -> None:
@@ -212,7 +216,7 @@ def _weekday(rng: np.random.Generator, each: Days) -> np.ndarray:
 
 
 def _after_lebaran(rng: np.random.Generator, each: Days) -> np.ndarray:
-    return np.asarray(_weekday(rng, each) * np.where(each.seasons == 12, 1.5, 1.0))
+    return np.asarray(_weekday(rng, each) * np.where((each.seasons >= 14) & (each.seasons <= 16), 1.5, 1.0))
 
 
 def _wandering(rng: np.random.Generator, each: Days) -> np.ndarray:

@@ -36,10 +36,11 @@ class DayKind(IntEnum):
 
 KINDS = len(DayKind)
 
-#: Seasons: the months of the year, and the weeks after Lebaran, when those come who were home or grew up.
-SEASONS = 13
-_AFTER_LEBARAN = 12
-_RUSH = timedelta(days=18)
+#: Seasons: the months of the year, and the weeks around Lebaran: two before it, when people are busy; those
+#: after it, when counters are shut for longer than the decree says, and then all come who were home.
+_WEEKS_BEFORE, _WEEKS_AFTER = 2, 4
+MONTHS = 12
+SEASONS = MONTHS + _WEEKS_BEFORE + _WEEKS_AFTER
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,12 @@ class WorkCalendar:
         return self.closed.get(day, DayKind(day.weekday()))
 
     def season(self, day: date) -> int:
-        """The month from 0, or 12 in the rush after Lebaran."""
-        rush = any(first <= day <= first + _RUSH for first in self.lebaran)
-        return _AFTER_LEBARAN if rush else day.month - 1
+        """The month from 0, or from 12 the week around Lebaran."""
+        for first in self.lebaran:
+            week = (day - first).days // 7
+            if -_WEEKS_BEFORE <= week < _WEEKS_AFTER:
+                return MONTHS + _WEEKS_BEFORE + week
+        return day.month - 1
 
     def days(self, start: date, count: int) -> Days:
         """``count`` days from ``start`` on."""

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from services.inventory.planning.calendar import KINDS, SEASONS, DayKind
+from services.inventory.planning.calendar import KINDS, MONTHS, SEASONS, DayKind
 
 Array = npt.NDArray[np.float64]
 
@@ -81,6 +81,6 @@ def season(use: Array, base: Array, seasons: npt.NDArray[np.int8]) -> Array:
     chosen = np.zeros((len(seasons), SEASONS))
     chosen[np.arange(len(seasons)), seasons] = 1.0
     factor = (above @ chosen + 1.0) / (expected @ chosen + 1.0)
-    # How often each season was seen: a month has 30 days, the rush 19.
-    seen = chosen.sum(axis=0) / np.where(np.arange(SEASONS) == SEASONS - 1, 19, 30)
+    # How often each season was seen.
+    seen = chosen.sum(axis=0) / np.where(np.arange(SEASONS) < MONTHS, 30, 7)
     return np.asarray(factor ** (seen / (seen + 1.0)))
