@@ -77,9 +77,12 @@ class Store:
             )
         )
 
-    def lot(self, lot_id: str) -> Lot | None:
-        """One lot; ``None`` where there is none, or its receipt was taken back."""
-        row = self.connection.execute(sa.select(_lot).where(_lot.c.lot_id == lot_id)).first()
+    def lot(self, lot_id: str, *, lock: bool = False) -> Lot | None:
+        """One lot; ``None`` where there is none, or its receipt was taken back. With ``lock`` nobody enters
+        its chips meanwhile.
+        """
+        query = sa.select(_lot).where(_lot.c.lot_id == lot_id)
+        row = self.connection.execute(query.with_for_update() if lock else query).first()
         return None if row is None else _to_lot(row)
 
     def drop_lot(self, lot_id: str) -> None:

@@ -92,3 +92,15 @@ def replicas(office: Office, database_url: str, clock: FixedClock) -> Iterator[l
     second = Office(database_url, clock)
     yield [office, second]
     second.database.dispose()
+
+
+@pytest.fixture
+def on_postgresql(
+    new_database: Callable[[str], str], clock: FixedClock, as_operator: None
+) -> Iterator[list[Office]]:
+    """Two replicas where several can write at a time; SQLite has one writer."""
+    url = new_database("postgresql")
+    made = [Office(url, clock), Office(url, clock)]
+    yield made
+    for office in made:
+        office.database.dispose()

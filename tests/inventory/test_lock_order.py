@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
+from concurrent.futures import Future, ThreadPoolExecutor
+
 import pytest
-from tunggal.inventory.v1 import ledger_pb2, movements_pb2
+import sqlalchemy as sa
+from tunggal.inventory.v1 import chips_pb2, ledger_pb2, movements_pb2, spoilage_pb2
 
 from services.common import db
-from tests.inventory.at_once import all_at_once, outcome
+from services.inventory import tables
+from services.inventory.blanks import chips
+from services.inventory.movements import tables as movement_tables
+from tests.inventory.at_once import THREADS, all_at_once, outcome
 from tests.inventory.inventory_office import BEKASI, CENTRE, DKI, Office
 
 
@@ -105,3 +113,84 @@ def test_batches_that_name_the_same_places_in_another_order(stocked: list[Office
 
     assert {each for made in all_at_once(stocked, post) for each in made} == {"done"}
     stocked[0].check_books()
+
+
+def waiting(office: Office) -> int:
+    """How many transactions wait for another's lock."""
+    query = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    with office.database.engine.connect() as connection:
+        return int(connection.scalar(query) or 0)
+
+
+def until_it_waits(office: Office, call: Future[str]) -> None:
+    """Until ``call`` waits for a lock; it might end instead."""
+    deadline = time.monotonic() + 60
+    while not waiting(office) and not call.done() and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def test_nobody_takes_spoilage_back_alone_while_a_reviewer_speaks(on_postgresql: list[Office]) -> None:
+    office = on_postgresql[0]
+    office.supply("ribbon", 10)
+    what = {"location": CENTRE, "item": "ribbon", "quantity": 1, "reason": "torn", "operator": "siti"}
+    spoilage_id = office.do(spoilage_pb2.SpoilStockRequest, **what).spoilage.spoilage_id
+    with office.database.read() as connection:
+        newest = sa.select(tables.transfer.c.transfer_id).order_by(tables.transfer.c.entry.desc()).limit(1)
+        booked = str(connection.scalar(newest))
+    one, state = movement_tables.spoilage, movement_tables.spoilage.c.state
+    with ThreadPoolExecutor(1) as pool:
+        with office.database.transaction() as reviewing:
+            reviewing.execute(sa.update(one).where(one.c.spoilage_id == spoilage_id).values(state="accepted"))
+            reversing = pool.submit(
+                outcome,
+                lambda: on_postgresql[1].do(
+                    ledger_pb2.ReverseTransferRequest, transfer_id=booked, reason="typo"
+                ),
+            )
+            until_it_waits(office, reversing)
+        assert reversing.result(timeout=60) == "REVERSAL_NEEDS_TWO"
+    with office.database.read() as connection:
+        assert connection.scalars(sa.select(state)).all() == ["accepted"]
+
+
+def test_a_chip_is_not_used_in_one_lot_while_it_is_listed_with_another(on_postgresql: list[Office]) -> None:
+    office, other = on_postgresql
+    office.sign(20)
+    office.deliver(1, 10)
+    second = office.deliver(11, 20)
+    held = office.reserve(CENTRE)
+    assert held.serial == 1
+    with ThreadPoolExecutor(1) as pool:
+        with office.database.transaction() as listing:
+            chips.enter(listing, second.lot_id, ["04A1B2C3"])
+            using = pool.submit(outcome, lambda: other.consume(held.reservation_id, "04A1B2C3"))
+            until_it_waits(office, using)
+        assert using.result(timeout=60) == "CHIP_FOREIGN"
+    office.check_books()
+
+
+def test_a_chip_is_listed_with_one_lot(on_postgresql: list[Office]) -> None:
+    office = on_postgresql[0]
+    office.sign(20)
+    lots = [office.deliver(first, first + 9).lot_id for first in (1, 11)]
+
+    def enter(office: Office, number: int) -> str:
+        listed = {"lot_id": lots[number % 2], "chip_uids": ["04A1B2C3"]}
+        return outcome(lambda: office.do(chips_pb2.ListChipsRequest, **listed))
+
+    outcomes = Counter(all_at_once(on_postgresql, enter))
+    assert outcomes == {"done": 1, "CHIP_UID_KNOWN": THREADS - 1}
+
+
+def test_a_lot_is_taken_back_while_its_chips_are_entered(on_postgresql: list[Office]) -> None:
+    office, other = on_postgresql
+    office.sign(20)
+    lot_id = office.deliver(1, 10).lot_id
+    with ThreadPoolExecutor(1) as pool:
+        with office.database.transaction() as listing:
+            chips.enter(listing, lot_id, ["04A1B2C3"])
+            reversing = pool.submit(outcome, lambda: other.step("KTP-2017-03", "REVERSE_LOT", lot_id=lot_id))
+            until_it_waits(office, reversing)
+        assert reversing.result(timeout=60) == "done"
+    assert office.rows(chips.LOT_CHIP) == 0
+    office.check_books()

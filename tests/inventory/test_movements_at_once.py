@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -37,18 +36,6 @@ def stocked(replicas: list[Office]) -> list[Office]:
     replicas[0].deliver(1, 1000)
     replicas[0].supply("ribbon", 100)
     return replicas
-
-
-@pytest.fixture
-def on_postgresql(
-    new_database: Callable[[str], str], clock: FixedClock, as_operator: None
-) -> Iterator[list[Office]]:
-    """Two replicas where several can write at a time; SQLite has one writer."""
-    url = new_database("postgresql")
-    made = [Office(url, clock), Office(url, clock)]
-    yield made
-    for office in made:
-        office.database.dispose()
 
 
 def everybody(replicas: list[Office], kind: type[Any], **fields: Any) -> Counter[str]:

@@ -80,8 +80,9 @@ class Bookkeeper:
         before, :class:`FailedPrecondition` for one that did not come with the blank's lot.
         """
         ended = self._end(reservation_id, ReservationState.CONSUMED, "")
-        chips.refuse_foreign(self._store.connection, ended.serial, chip_uid)
         self._bind(chip_uid, ended)
+        # After it is bound, which waits for any list that is being entered.
+        chips.refuse_foreign(self._store.connection, ended.serial, chip_uid)
         return self._settle(Kind.BLANK_CONSUMED, ended, Condition.CONSUMED, chip_uid)
 
     def spoil(

@@ -52,9 +52,14 @@ def enter(conn: sa.Connection, lot_id: str, chip_uids: Sequence[str]) -> int:
         AlreadyExists: a chip is on a list or was used already.
         FailedPrecondition: there would be more chips than blanks.
     """
-    lot = conn.execute(sa.select(_lot).where(_lot.c.lot_id == lot_id.lower()).with_for_update()).first()
+    lot = conn.execute(sa.select(_lot).where(_lot.c.lot_id == lot_id).with_for_update()).first()
     if lot is None:
-        raise NotFound("LOT_UNKNOWN", f"There is no lot {lot_id}.", field="lot_id", remedy="List the lots.")
+        raise NotFound(
+            "LOT_UNKNOWN", f"There is no lot {lot_id}.", field="lot_id", remedy="Find it with ListLots."
+        )
+    # No chip is used or listed elsewhere meanwhile: what is found below holds until the list is there.
+    if conn.dialect.name == "postgresql":
+        conn.execute(sa.text("LOCK TABLE chip IN SHARE ROW EXCLUSIVE MODE"))
     for at in range(0, len(chip_uids), _ASKED_AT_ONCE):
         part = chip_uids[at : at + _ASKED_AT_ONCE]
         for column in (LOT_CHIP.c.chip_uid, _chip.c.chip_uid):
@@ -95,7 +100,7 @@ def check(store: Store, reservation_id: str, chip_uid: str) -> Known:
     """
     conn = store.connection
     serial = conn.scalar(
-        sa.select(_reservation.c.serial).where(_reservation.c.reservation_id == reservation_id.lower())
+        sa.select(_reservation.c.serial).where(_reservation.c.reservation_id == reservation_id)
     )
     if serial is None:
         raise reservations.unknown(reservation_id)

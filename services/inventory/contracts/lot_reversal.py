@@ -41,7 +41,7 @@ def find(desk: Desk, contract: Contract, terms: Mapping[str, str]) -> Lot:
             field="terms",
             remedy="Nothing is left to do; receive what did come with ReceiveLot.",
         )
-    lot = desk.store.lot(lot_id)
+    lot = desk.store.lot(lot_id, lock=True)
     if lot is None or lot.contract_id != contract.contract_id:
         raise NotFound(
             "LOT_UNKNOWN",
