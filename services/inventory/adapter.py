@@ -17,6 +17,7 @@ from services.common.db import Database
 from services.common.errors import InvalidArgument
 from services.common.identity import caller
 from services.inventory.desk import Desk
+from services.inventory.fields import named
 from services.inventory.journal import Journal
 from services.inventory.ledger.serials import SerialRange
 from services.inventory.records import Page
@@ -103,6 +104,10 @@ def moment(request: Message, field: str) -> datetime | None:
         ) from None
 
 
-def ranges(serials: Iterable[stock_pb2.SerialRange]) -> list[SerialRange]:
-    """Serial ranges of a request."""
-    return [SerialRange(given.first, given.last) for given in serials]
+def ranges(serials: Iterable[stock_pb2.SerialRange], field: str = "serials") -> list[SerialRange]:
+    """Serial ranges of a request; raises :class:`InvalidArgument` for one that ends before it begins."""
+    found = []
+    for number, given in enumerate(serials):
+        with named(f"{field}[{number}].last"):
+            found.append(SerialRange(given.first, given.last))
+    return found

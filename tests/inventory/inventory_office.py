@@ -9,6 +9,7 @@ from uuid import uuid4
 import grpc
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from google.protobuf.message import Message
 from prometheus_client import CollectorRegistry
 from tunggal.inventory.v1 import contracts_pb2, ledger_pb2, stock_pb2
 from tunggal.inventory.v1 import inventory_pb2 as pb
@@ -16,6 +17,7 @@ from tunggal.inventory.v1 import inventory_pb2 as pb
 from services.common import audit
 from services.common.clock import Clock
 from services.common.db import Database
+from services.common.errors import TunggalError
 from services.inventory import tables
 from services.inventory.blanks.card_service import CardService
 from services.inventory.blanks.chip_service import ChipService
@@ -43,6 +45,17 @@ CONTRACT = "KTP-2017-03"
 
 def new_id() -> str:
     return str(uuid4())
+
+
+def has_field(request: Message, path: str | None) -> bool:
+    """Whether ``path``, such as ``transfers[0].quantity``, leads to a field of ``request``; none does."""
+    descriptor: Any = request.DESCRIPTOR
+    for step in path.split(".") if path else ():
+        field = descriptor.fields_by_name.get(step.partition("[")[0]) if descriptor else None
+        if field is None:
+            return False
+        descriptor = field.message_type
+    return True
 
 
 class Office:
@@ -77,7 +90,12 @@ class Office:
         """Call the method that ``request`` belongs to."""
         name = request.DESCRIPTOR.name.removesuffix("Request")
         method = next(getattr(service, name) for service in self._services if name in type(service).__dict__)
-        return method(request, cast(grpc.ServicerContext, None))
+        try:
+            return method(request, cast(grpc.ServicerContext, None))
+        except TunggalError as refusal:
+            if not has_field(request, refusal.field):
+                raise AssertionError(f"{name} has no field {refusal.field}: {refusal}") from refusal
+            raise
 
     def do(self, kind: type[Any], /, **fields: Any) -> Any:
         """Send a request of this kind with a request_id of its own."""

@@ -190,6 +190,58 @@ def test_a_site_that_owes_stays_open(office: Office) -> None:
     office.check_books()
 
 
+def test_a_site_stays_open_while_what_it_lent_is_under_way(office: Office) -> None:
+    """By the books it is the borrower's by then: the site has nothing, and will be owed all of it."""
+    fair = "32.16:fair"
+    office.sign(100)
+    office.deliver(1, 100)
+    office.do(
+        pb.OpenSiteRequest,
+        location=fair,
+        name="Fair",
+        opens="2026-01-01",
+        closes="2026-12-31",
+        operator="siti",
+    )
+    office.move(CENTRE, fair, 1)
+    loan = office.do(
+        pb.ProposeLoanRequest,
+        lender=fair,
+        borrower=BEKASI,
+        item="blank",
+        quantity=1,
+        due="2026-12-31",
+        reason="r",
+        operator="siti",
+    ).loan
+    sent = office.do(pb.ApproveLoanRequest, loan_id=loan.loan_id, operator="budi").allocation
+    office.dispatch(sent.allocation_id)
+    assert office.level(fair) == {}
+
+    def close() -> None:
+        office.do(pb.CloseSiteRequest, location=fair)
+
+    assert reason_of(close) == "SITE_STILL_LENDS"
+    office.do(pb.ReceiveShipmentRequest, allocation_id=sent.allocation_id)
+    assert reason_of(close) == "SITE_NOT_EMPTY"
+    back = give_back(office, loan.loan_id, 1)
+    arrive(office, back.allocation_id)
+    office.move(fair, CENTRE, 1)
+    close()
+    office.check_books()
+
+
+def test_a_loan_that_was_lost_by_mistake_is_under_way_again(lending: Office) -> None:
+    loan_id, sent = lend(lending, 10, "ribbon")
+    arrive(lending, sent, missing=pb.Parcel(quantity=10))
+    assert told(lending, loan_id) == (0, pb.LOAN_STATE_SETTLED)
+    reverse(lending, sent)
+    assert told(lending, loan_id) == (0, pb.LOAN_STATE_LENT)
+    lending.receive(sent)
+    assert told(lending, loan_id) == (10, pb.LOAN_STATE_LENT)
+    lending.check_books()
+
+
 def test_nothing_arrives_at_a_site_again_once_it_closed(office: Office) -> None:
     """A receipt at which all was missing leaves a site empty; taking it back would fill a closed site."""
     fair = "32.16:fair"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from services.inventory.counts import stock_count as counts
 from services.inventory.counts.stock_count import CountState, Sheet, StockCount
 from services.inventory.desk import Desk, Event
+from services.inventory.fields import named
 from services.inventory.ledger.balances import Balances
 from services.inventory.ledger.entries import Account, Condition, Kind, Line
 from services.inventory.ledger.serials import SerialRange, count, without
@@ -141,10 +142,11 @@ class CountOffice:
             target = stock.to(Condition.MISSING)
             self._desk.move_ranges(event, stock, target, missing, field="count_id")
         # What the books miss somewhere is here; anything else they have elsewhere is refused.
-        for account, part in self._desk.store.whereabouts(found):
-            if account.condition is not Condition.MISSING:
-                raise counts.foreign(part, account.code)
-            self._desk.move_ranges(event, account, stock, [part], field="count_id")
+        with named("count_id"):
+            for account, part in self._desk.store.whereabouts(found):
+                if account.condition is not Condition.MISSING:
+                    raise counts.foreign(part, account)
+                self._desk.move_ranges(event, account, stock, [part], field="count_id")
         return Variance(count(missing), count(found))
 
     def _count(self, count_id: str) -> StockCount:

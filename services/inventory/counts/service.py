@@ -105,7 +105,8 @@ class CountService(Adapter, counts_pb2_grpc.CountServiceServicer):
         with self._read() as store:
             known = MovementStore(store.connection)
             page = known.counts.page(after(request.page_token), paging.page_size(request.page_size), *wanted)
-            found = [_count(count, known.sheets_of(count.count_id)) for count in page.items]
+            sheets = known.sheets_by_count([count.count_id for count in page.items])
+        found = [_count(count, sheets[count.count_id]) for count in page.items]
         return pb.ListCountsResponse(counts=found, next_page_token=token(page))
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from services.common.errors import FailedPrecondition, NotFound
+from services.inventory.ledger.entries import Account
 from services.inventory.ledger.serials import SerialRange
 from services.inventory.location import Location
 
@@ -84,19 +85,20 @@ def stale(count: StockCount) -> FailedPrecondition:
     """The refusal to apply a count to books that have moved since it began."""
     return FailedPrecondition(
         "COUNT_STALE",
-        f"{count.item} of {count.location} was booked on since the count began, {count.begin_time:%H:%M} UTC",
+        f"{count.item} of {count.location} was booked on since the count began, on "
+        f"{count.begin_time:%Y-%m-%d at %H:%M} UTC.",
         field="count_id",
         remedy="Reject this count and count again while nothing moves.",
         metadata={"entry_seen": str(count.entry_seen)},
     )
 
 
-def foreign(serials: SerialRange, location: str) -> FailedPrecondition:
+def foreign(serials: SerialRange, account: Account) -> FailedPrecondition:
     """The refusal to adjust by a count that found what the books have elsewhere."""
     return FailedPrecondition(
         "FOUND_ELSEWHERE_IN_BOOKS",
-        f"Serials {serials} were counted here, but the books have them at {location}.",
+        f"Serials {serials} were counted here; the books have them at {account.place}, {account.condition}.",
         field="count_id",
-        remedy="Book their movement first (a receipt with surplus, for one), then count again.",
-        metadata={"first": str(serials.first), "last": str(serials.last), "location": location},
+        remedy="Book how they came here first (a receipt with surplus, for one), then count again.",
+        metadata={"first": str(serials.first), "last": str(serials.last), "location": account.code},
     )

@@ -106,14 +106,14 @@ class Allocation:
         )
 
 
-def require_two_places(source: Location, target: Location) -> None:
-    """Raises :class:`InvalidArgument` when blanks would move from a location to itself."""
+def require_two_places(source: Location, target: Location, field: str = "to_location") -> None:
+    """Raises :class:`InvalidArgument` on ``field`` when stock would move from a location to itself."""
     if source == target:
         raise InvalidArgument(
             "SAME_LOCATION",
             f"Sender and receiver are both {source}.",
-            field="to_location",
-            remedy="Name another location as the receiver.",
+            field=field,
+            remedy="Name two locations: stock is not sent to where it is.",
         )
 
 

@@ -29,9 +29,9 @@ LOAN_STATES = {
 def receipt(request: pb.ReceiveShipmentRequest) -> Receipt:
     """What the receiver found."""
     return Receipt(
-        _parcel(request.missing),
-        _parcel(request.damaged),
-        _parcel(request.surplus),
+        _parcel(request.missing, "missing"),
+        _parcel(request.damaged, "damaged"),
+        _parcel(request.surplus, "surplus"),
         request.reason,
         request.operator,
     )
@@ -106,5 +106,5 @@ def refusal(value: Refusal) -> pb.Refusal:
     )
 
 
-def _parcel(given: pb.Parcel) -> Parcel:
-    return Parcel(given.quantity, tuple(ranges(given.serials)))
+def _parcel(given: pb.Parcel, field: str) -> Parcel:
+    return Parcel(given.quantity, tuple(ranges(given.serials, f"{field}.serials")))

@@ -7,6 +7,7 @@ from datetime import date, datetime
 
 from services.common.errors import InvalidArgument
 from services.inventory.desk import Desk
+from services.inventory.fields import named
 from services.inventory.ledger.balances import Balances
 from services.inventory.ledger.closing import Closing
 from services.inventory.ledger.entries import OPEN_ENDED, Account, Condition
@@ -15,6 +16,7 @@ from services.inventory.movements import loan as loans
 from services.inventory.movements import refusal
 from services.inventory.movements import requisition as requisitions
 from services.inventory.movements import site as sites
+from services.inventory.movements import tables as movement_tables
 from services.inventory.movements.allocation import Allocation, require_two_places
 from services.inventory.movements.loan import Loan, LoanState
 from services.inventory.movements.refusal import Refusal
@@ -76,6 +78,8 @@ class MovementOffice:
                 field="quantity",
                 remedy="Grant what was asked for or less.",
             )
+        require_two_places(source, before.location, "from_location")
+        self._store.require_open(before.location, "requisition_id")
         allocation = self._shipping.allocate(source, before.location, granted, before.reason, before.item)
         after = replace(
             before,
@@ -108,7 +112,7 @@ class MovementOffice:
         self, lender: Location, borrower: Location, want: Want, due: date, operator: str
     ) -> Loan:
         """Propose that one location lends to another."""
-        require_two_places(lender, borrower)
+        require_two_places(lender, borrower, "borrower")
         self._desk.item(want.item)
         made = Loan(
             loan_id=self._desk.clerk.new_id(),
@@ -133,9 +137,10 @@ class MovementOffice:
         person = self._desk.person(operator)
         require_other(person, before.proposed_by)
         reason = f"loan: {before.reason}"[:500]
-        allocation = self._shipping.allocate(
-            before.lender, before.borrower, before.quantity, reason, before.item, loan_id
-        )
+        with named("loan_id"):
+            allocation = self._shipping.allocate(
+                before.lender, before.borrower, before.quantity, reason, before.item, loan_id
+            )
         after = replace(before, state=LoanState.LENT, approved_by=person.signature, approve_time=self._now)
         self._store.loans.save(after)
         return after, allocation
@@ -160,6 +165,7 @@ class MovementOffice:
         if quantity > before.owed - on_its_way:
             raise loans.more_than_owed(before, quantity, on_its_way)
         reason = f"loan given back: {before.reason}"[:500]
+        self._store.require_open(before.lender, "loan_id")
         allocation = self._shipping.allocate(
             before.borrower, before.lender, quantity, reason, before.item, loan_id
         )
@@ -194,6 +200,12 @@ class MovementOffice:
         left = {a.code: n for a, n in balances.items() if n and a.condition in OPEN_ENDED}
         if left:
             raise sites.not_empty(location, left)
+        # Lent stock that is under way is the borrower's by the books; what arrives of it will be owed here.
+        lent = self._store.loans.where(
+            movement_tables.loan.c.lender == location, movement_tables.loan.c.state == LoanState.LENT
+        )
+        if lent:
+            raise sites.still_lends(location, [loan.loan_id for loan in lent])
         after = replace(site, state=SiteState.CLOSED, close_time=self._now)
         self._store.sites.save(after)
         return after

@@ -92,7 +92,8 @@ class ShipmentReversal:
         self, sent: Allocation, made: Sequence[Transfer], loan: Loan | None, reason: str
     ) -> Allocation:
         places = [sent.target, sent.source] if sent.surplus else [sent.target]
-        for place in sorted(places):
+        lends = loan is not None and sent.target == loan.borrower
+        for place in sorted({*places, sent.source} if lends else places):
             self._movements.require_open(place, "allocation_id")
         if sent.surplus:
             self._desk.lock(
@@ -103,6 +104,9 @@ class ShipmentReversal:
             self._take_back(sent, booked, reason)
         if loan is not None and debt is not None:
             self._settle(loan, debt, reason)
+        elif loan is not None and lends:
+            # Nothing had arrived, so the loan was over; now it is under way again.
+            self._movements.loans.save(replace(loan, state=LoanState.LENT))
         # As one range each, as they were sent: so they are taken at the next receipt.
         self._books.put(sent.serials, sent.under_way, sent.allocation_id)
         return replace(

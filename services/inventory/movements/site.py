@@ -6,6 +6,7 @@ it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -69,8 +70,20 @@ def closed(location: Location, field: str) -> FailedPrecondition:
         "SITE_CLOSED",
         f"The site {location} has closed.",
         field=field,
-        remedy="Send the stock elsewhere.",
+        remedy="Nothing is sent, counted or set aside there any more. Name another location; an event that "
+        "goes on gets a code of its own with OpenSite.",
         metadata={"location": location},
+    )
+
+
+def still_lends(location: Location, loan_ids: Sequence[str]) -> FailedPrecondition:
+    """The refusal to close a site that will be owed what is under way from it."""
+    return FailedPrecondition(
+        "SITE_STILL_LENDS",
+        f"What the site {location} lent is not settled yet: loan {', '.join(loan_ids)}.",
+        field="location",
+        remedy="Let the borrower confirm what arrived and give it back (ListLoans); then close the site.",
+        metadata={"loans": ",".join(loan_ids)},
     )
 
 
