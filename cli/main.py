@@ -13,6 +13,7 @@ from cli import (
     conveyance,
     count,
     coverage,
+    delivery_notes,
     exchange,
     item,
     keys,
@@ -78,7 +79,7 @@ app.add_typer(reversal.app, name="reversal", rich_help_panel="Move stock")
 app.add_typer(refusal.app, name="refusal", rich_help_panel="Move stock")
 app.add_typer(statement.app, name="statement", rich_help_panel="Publish")
 app.add_typer(exchange.export_app, name="export", rich_help_panel="Publish")
-app.add_typer(exchange.import_app, name="import", rich_help_panel="Publish")
+app.add_typer(delivery_notes.import_app, name="import", rich_help_panel="Publish")
 app.add_typer(card.app, name="card", rich_help_panel="Make cards")
 app.add_typer(production.station, name="station", rich_help_panel="Make cards")
 app.add_typer(production.batch, name="batch", rich_help_panel="Make cards")

@@ -19,6 +19,10 @@ BATCH = 1000
 _FINISHED = (State.PRINTED, State.HANDED_OVER)
 _MADE = (State.VERIFIED, *_FINISHED)
 _LOST = (State.SPOILED, State.VOID)
+_COLUMNS = tuple(
+    JOBS.c[name]
+    for name in ("chip_uid", "job_id", "blank_serial", "location", "record_id", "card_time", "state")
+)
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ class LostBlank:
 
 def of_span(conn: sa.Connection, span: Span, after: str) -> Iterator[list[MadeCard]]:
     """Booked cards of a span in the order of their chips, behind ``after``, in batches."""
-    chosen = sa.select(JOBS).where(
+    chosen = sa.select(*_COLUMNS).where(
         JOBS.c.card_time.is_not(None),
         JOBS.c.state.in_([state.value for state in _MADE]),
         JOBS.c.chip_uid > after,
@@ -69,7 +73,7 @@ def of_span(conn: sa.Connection, span: Span, after: str) -> Iterator[list[MadeCa
 def of_chips(conn: sa.Connection, chip_uids: Sequence[str]) -> list[MadeCard]:
     """What there is of these chips, booked or not, in their order."""
     query = (
-        sa.select(JOBS, _jobs_of(JOBS.c.chip_uid))
+        sa.select(*_COLUMNS, _jobs_of(JOBS.c.chip_uid))
         .where(JOBS.c.chip_uid.in_(chip_uids), JOBS.c.state.in_([state.value for state in _MADE]))
         .order_by(JOBS.c.chip_uid, JOBS.c.entry)
     )
@@ -113,7 +117,7 @@ def _jobs_of(chip_uid: sa.ColumnElement[Any]) -> sa.Label[int]:
     return of_chip.scalar_subquery().label("jobs")
 
 
-def _made(row: sa.Row[Any]) -> MadeCard:
+def _made(row: Any) -> MadeCard:
     return MadeCard(
         row.chip_uid,
         row.job_id,

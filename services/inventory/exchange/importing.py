@@ -1,24 +1,99 @@
-"""Delivery notes become lots: all lines of a file, or none."""
+"""Delivery notes become lots: a file is looked through, then booked, whole or note by note."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
 from services.common.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, TunggalError
 from services.inventory.blanks.bookkeeper import Bookkeeper
+from services.inventory.contracts import contract as contracts
+from services.inventory.contracts import delivery
+from services.inventory.contracts.contract import Contract, ContractState
 from services.inventory.contracts.delivery import Lot
+from services.inventory.contracts.store import ContractStore
 from services.inventory.desk import Desk
-from services.inventory.exchange.delivery_notes import DeliveryLine, LineFault
+from services.inventory.exchange.delivery_notes import MOST_LINES, DeliveryLine, LineFault, Parsed
+from services.inventory.store import Store
 
 #: Refusals that are a line's fault, not the service's.
 _OF_THE_LINE = (AlreadyExists, FailedPrecondition, InvalidArgument, NotFound)
 _COLUMNS = {"contract_id": "contract_id", "delivery_note": "delivery_note", "serials": "first_serial"}
 
 
-def book(desk: Desk, lines: list[DeliveryLine]) -> tuple[list[Lot], list[LineFault]]:
-    """Book each line as a lot in a transaction that is rolled back where there is a fault.
+class Checked(NamedTuple):
+    """Lines that can be booked, those that are in stock already, and all faults of the file, by line."""
 
-    Each line has a savepoint of its own, so that every fault is found and not the first one alone.
+    fresh: list[DeliveryLine]
+    known: list[DeliveryLine]
+    faults: list[LineFault]
+
+
+class RefusedError(Exception):
+    """Rolls an import back for the faults of its lines."""
+
+    def __init__(self, *faults: LineFault) -> None:
+        super().__init__(f"{len(faults)} faults")
+        self.faults = faults
+
+
+def check(store: Store, parsed: Parsed, *, resumed: bool) -> Checked:
+    """All that is wrong with the lines, in the file and against the books.
+
+    ``resumed``: a line that is in stock already, the same in all columns, is none of the faults.
     """
-    bookkeeper, lots, faults = Bookkeeper(desk), [], []
+    files = ContractStore(store.connection)
+    refusals: dict[str, TunggalError | None] = {}
+    outstanding: dict[str, Contract] = {}
+    due: dict[str, int] = {}
+    faults = list(parsed.faults)
+    checked = Checked([], [], [])
+
+    def refusal(contract_id: str) -> TunggalError | None:
+        if contract_id not in refusals:
+            found = files.find(contract_id)
+            if found is None:
+                refusals[contract_id] = contracts.unknown(contract_id)
+            elif found.state is not ContractState.ACTIVE or not Desk.serialised(found.item or ""):
+                refusals[contract_id] = delivery.not_delivering(found, "serials")
+            else:
+                refusals[contract_id] = None
+                outstanding[contract_id], due[contract_id] = found, found.outstanding
+        return refusals[contract_id]
+
+    for line in parsed.lines:
+        known = store.lot_overlapping(line.serials)
+        if known is not None and resumed and _is_of(line, known):
+            checked.known.append(line)
+            continue
+        refused = [refusal(line.contract_id)]
+        if known is not None:
+            refused.append(delivery.overlapping(line.serials, known))
+        elif refused[0] is None:
+            size, left = len(line.serials), due[line.contract_id]
+            if size > left:
+                refused.append(delivery.exceeded(outstanding[line.contract_id].owed, left, size))
+            due[line.contract_id] = max(0, left - size)
+        found = [_fault(line.line, each) for each in refused if each is not None]
+        faults += found
+        if not found:
+            checked.fresh.append(line)
+    # Of a line that cannot be read for another reason, the contract may be wrong as well.
+    for number, contract_id in parsed.unread.items():
+        wrong = refusal(contract_id)
+        if wrong is not None:
+            faults.append(_fault(number, wrong))
+    if resumed:
+        faults += _too_long(parsed.lines)
+    return checked._replace(faults=sorted(faults, key=lambda fault: fault.line))
+
+
+def book(desk: Desk, lines: Iterable[DeliveryLine], *, resumed: bool = False) -> list[Lot]:
+    """Book each line as a lot; raises :class:`RefusedError` for the first one that is refused meanwhile.
+
+    ``resumed``: a line that came into stock meanwhile, the same in all columns, is passed over.
+    """
+    bookkeeper, lots = Bookkeeper(desk), []
     for line in lines:
         savepoint = desk.store.connection.begin_nested()
         try:
@@ -26,10 +101,51 @@ def book(desk: Desk, lines: list[DeliveryLine]) -> tuple[list[Lot], list[LineFau
             savepoint.commit()
         except _OF_THE_LINE as refused:
             savepoint.rollback()
-            faults.append(_fault(line, refused))
-    return lots, faults
+            known = desk.store.lot_overlapping(line.serials)
+            if resumed and known is not None and _is_of(line, known):
+                continue
+            raise RefusedError(_fault(line.line, refused)) from refused
+    return lots
 
 
-def _fault(line: DeliveryLine, refused: TunggalError) -> LineFault:
+def by_note(lines: Iterable[DeliveryLine]) -> Iterator[list[DeliveryLine]]:
+    """Whole delivery notes, as many together as one transaction takes, in the order of their first lines."""
+    notes: dict[tuple[str, str], list[DeliveryLine]] = {}
+    for line in lines:
+        notes.setdefault((line.contract_id, line.delivery_note), []).append(line)
+    together: list[DeliveryLine] = []
+    for note in notes.values():
+        if together and len(together) + len(note) > MOST_LINES:
+            yield together
+            together = []
+        together = together + note
+    if together:
+        yield together
+
+
+def _too_long(lines: list[DeliveryLine]) -> list[LineFault]:
+    """Delivery notes with more lines than one transaction takes."""
+    seen: dict[tuple[str, str], int] = {}
+    faults = []
+    for line in lines:
+        note = (line.contract_id, line.delivery_note)
+        seen[note] = seen.get(note, 0) + 1
+        if seen[note] == MOST_LINES + 1:
+            problem = f"Delivery note {line.delivery_note} has more than {MOST_LINES:,} lines."
+            remedy = "Write serials that follow each other as one line, from the first to the last."
+            faults.append(LineFault(line.line, "delivery_note", problem, remedy))
+    return faults
+
+
+def _is_of(line: DeliveryLine, lot: Lot) -> bool:
+    """Whether the lot is what the line says."""
+    return (lot.contract_id, lot.delivery_note, lot.serials) == (
+        line.contract_id,
+        line.delivery_note,
+        line.serials,
+    )
+
+
+def _fault(line: int, refused: TunggalError) -> LineFault:
     column = _COLUMNS.get((refused.field or "").partition(".")[0], "")
-    return LineFault(line.line, column, refused.message, refused.remedy or "Correct the line.")
+    return LineFault(line, column, refused.message, refused.remedy or "Correct the line.")

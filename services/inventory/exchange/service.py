@@ -14,8 +14,8 @@ from services.common import paging
 from services.inventory import messages
 from services.inventory.adapter import OPERATORS, READERS, Adapter, after, day_or_none, token
 from services.inventory.desk import Desk
-from services.inventory.exchange import delivery_notes, importing
-from services.inventory.exchange.delivery_notes import LineFault
+from services.inventory.exchange import delivery_file, delivery_notes, importing
+from services.inventory.exchange.delivery_notes import MOST_FILE_LINES, DeliveryLine
 from services.inventory.exchange.store import BalanceRow, ExchangeStore, MovementRow, Span, UsedBlank
 from services.inventory.ledger import days
 from services.inventory.location import CENTRE, parse
@@ -23,18 +23,11 @@ from services.inventory.location import CENTRE, parse
 #: Who may call what.
 ALLOW = {
     "ImportDeliveryNotes": OPERATORS,
+    "ImportDeliveryFile": OPERATORS,
     "ExportMovements": OPERATORS,
     "ExportBalances": OPERATORS,
     "ListUsedBlanks": READERS,
 }
-
-
-class _NothingBookedError(Exception):
-    """Rolls the transaction of an import back; carries its answer."""
-
-    def __init__(self, answer: pb.ImportDeliveryNotesResponse) -> None:
-        super().__init__("nothing was booked")
-        self.answer = answer
 
 
 class ExchangeService(Adapter, exchange_pb2_grpc.ExchangeServiceServicer):
@@ -44,29 +37,68 @@ class ExchangeService(Adapter, exchange_pb2_grpc.ExchangeServiceServicer):
         self, request: pb.ImportDeliveryNotesRequest, context: grpc.ServicerContext
     ) -> pb.ImportDeliveryNotesResponse:
         """Takes the lots of a CSV file into stock, all or none."""
-        lines, faults = delivery_notes.parse(request.csv)
+        parsed = delivery_notes.parse(request.csv)
         answer = pb.ImportDeliveryNotesResponse(
-            lines=len(lines), blanks=sum(len(line.serials) for line in lines), faults=map(_fault, faults)
+            lines=len(parsed.lines), blanks=sum(len(line.serials) for line in parsed.lines)
         )
 
         def work(desk: Desk) -> tuple[pb.ImportDeliveryNotesResponse, str]:
-            # A line that contradicts another is told so once, and not of what the other would have booked.
-            known = {fault.line for fault in faults}
-            lots, refused = importing.book(desk, [line for line in lines if line.line not in known])
-            answer.ClearField("faults")
-            answer.faults.extend(
-                _fault(each) for each in sorted([*faults, *refused], key=lambda each: each.line)
-            )
-            if answer.faults or request.dry_run:
-                raise _NothingBookedError(answer)
+            checked = importing.check(desk.store, parsed, resumed=False)
+            if checked.faults:
+                raise importing.RefusedError(*checked.faults)
+            lots = importing.book(desk, checked.fresh)
             answer.ClearField("lots")
             answer.lots.extend(messages.lot(lot) for lot in lots)
             return answer, f"lots/{len(lots)}"
 
+        if request.dry_run:
+            with self._read() as store:
+                answer.faults.extend(
+                    map(delivery_file.fault, importing.check(store, parsed, resumed=False).faults)
+                )
+            return answer
         try:
             return self._book(context, request, pb.ImportDeliveryNotesResponse, work)
-        except _NothingBookedError as nothing:
-            return nothing.answer
+        except importing.RefusedError as refused:
+            answer.faults.extend(map(delivery_file.fault, refused.faults))
+            return answer
+
+    def ImportDeliveryFile(
+        self, request_iterator: Iterator[pb.ImportDeliveryFileRequest], context: grpc.ServicerContext
+    ) -> Iterator[pb.ImportDeliveryFileResponse]:
+        """Looks a file through, then takes the lots of one delivery note after the other into stock."""
+        first, text = delivery_file.whole(request_iterator)
+        parsed = delivery_notes.parse(text, MOST_FILE_LINES)
+        with self._read() as store:
+            checked = importing.check(store, parsed, resumed=True)
+        told = pb.ImportDeliveryFileResponse(
+            lines=len(parsed.lines),
+            blanks=sum(len(line.serials) for line in parsed.lines),
+            known_lines=len(checked.known),
+        )
+        yield from delivery_file.faults(checked.faults, told)
+        if not checked.faults and not first.dry_run:
+            for notes in importing.by_note(checked.fresh):
+                if not context.is_active():
+                    return
+                try:
+                    told.booked_lines += self._book_notes(context, first.request_id, notes)
+                except importing.RefusedError as refused:
+                    # Somebody has booked meanwhile what was not there when the file was looked through.
+                    yield from delivery_file.faults(refused.faults, told)
+                    break
+                yield told
+        yield told
+
+    def _book_notes(self, context: grpc.ServicerContext, request_id: str, lines: list[DeliveryLine]) -> int:
+        """Book some notes of a file as a file of their own; how many lines came into stock."""
+        part = delivery_file.request_of(request_id, lines)
+
+        def work(desk: Desk) -> tuple[pb.ImportDeliveryNotesResponse, str]:
+            lots = importing.book(desk, lines, resumed=True)
+            return pb.ImportDeliveryNotesResponse(lines=len(lots)), f"lots/{len(lots)}"
+
+        return int(self._book(context, part, pb.ImportDeliveryNotesResponse, work).lines)
 
     def ExportMovements(
         self, request: pb.ExportMovementsRequest, context: grpc.ServicerContext
@@ -109,10 +141,6 @@ def _span(request: pb.ExportMovementsRequest | pb.ExportBalancesRequest) -> Span
         day_or_none(request.first_day, "first_day"),
         day_or_none(request.last_day, "last_day"),
     )
-
-
-def _fault(value: LineFault) -> pb.LineFault:
-    return pb.LineFault(line=value.line, column=value.column, problem=value.problem, remedy=value.remedy)
 
 
 def _movement(row: MovementRow) -> pb.Movement:

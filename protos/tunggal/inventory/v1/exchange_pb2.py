@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from tunggal.inventory.v1 import stock_pb2 as tunggal_dot_inventory_dot_v1_dot_stock__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#tunggal/inventory/v1/exchange.proto\x12\x14tunggal.inventory.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a tunggal/inventory/v1/stock.proto\"c\n\x1aImportDeliveryNotesRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x16\n\x03\x63sv\x18\x02 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@\x12\x0f\n\x07\x64ry_run\x18\x03 \x01(\x08\"J\n\tLineFault\x12\x0c\n\x04line\x18\x01 \x01(\x05\x12\x0e\n\x06\x63olumn\x18\x02 \x01(\t\x12\x0f\n\x07problem\x18\x03 \x01(\t\x12\x0e\n\x06remedy\x18\x04 \x01(\t\"\x96\x01\n\x1bImportDeliveryNotesResponse\x12\'\n\x04lots\x18\x01 \x03(\x0b\x32\x19.tunggal.inventory.v1.Lot\x12/\n\x06\x66\x61ults\x18\x02 \x03(\x0b\x32\x1f.tunggal.inventory.v1.LineFault\x12\r\n\x05lines\x18\x03 \x01(\x05\x12\x0e\n\x06\x62lanks\x18\x04 \x01(\x03\"\x88\x02\n\x16\x45xportMovementsRequest\x12I\n\x08location\x18\x01 \x01(\tB7\xbaH4r220^(ID|[0-9]{2}(\\.[0-9]{2}(:[a-z0-9-]{1,32})?)?)?$\x12.\n\x04item\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x32\x19^([a-z][a-z0-9-]{0,31})?$\x12\x39\n\tfirst_day\x18\x03 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$\x12\x38\n\x08last_day\x18\x04 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$\"\xc3\x02\n\x08Movement\x12\r\n\x05\x65ntry\x18\x01 \x01(\x03\x12\x13\n\x0btransfer_id\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0f\n\x07subject\x18\x04 \x01(\t\x12\x0c\n\x04item\x18\x05 \x01(\t\x12\x14\n\x0c\x66rom_account\x18\x06 \x01(\t\x12\x12\n\nto_account\x18\x07 \x01(\t\x12\x10\n\x08quantity\x18\x08 \x01(\x03\x12\x14\n\x0c\x66irst_serial\x18\t \x01(\x03\x12\x13\n\x0blast_serial\x18\n \x01(\x03\x12\x0e\n\x06reason\x18\x0b \x01(\t\x12-\n\tbook_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nevent_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08reverses\x18\x0e \x01(\t\"L\n\x17\x45xportMovementsResponse\x12\x31\n\tmovements\x18\x01 \x03(\x0b\x32\x1e.tunggal.inventory.v1.Movement\"\x87\x02\n\x15\x45xportBalancesRequest\x12I\n\x08location\x18\x01 \x01(\tB7\xbaH4r220^(ID|[0-9]{2}(\\.[0-9]{2}(:[a-z0-9-]{1,32})?)?)?$\x12.\n\x04item\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x32\x19^([a-z][a-z0-9-]{0,31})?$\x12\x39\n\tfirst_day\x18\x03 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$\x12\x38\n\x08last_day\x18\x04 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$\"}\n\nDayBalance\x12\x0b\n\x03\x64\x61y\x18\x01 \x01(\t\x12\x10\n\x08location\x18\x02 \x01(\t\x12\x0c\n\x04item\x18\x03 \x01(\t\x12\x11\n\tcondition\x18\x04 \x01(\t\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x05 \x01(\x03\x12\x0f\n\x07removed\x18\x06 \x01(\x03\x12\x0f\n\x07\x62\x61lance\x18\x07 \x01(\x03\"L\n\x16\x45xportBalancesResponse\x12\x32\n\x08\x62\x61lances\x18\x01 \x03(\x0b\x32 .tunggal.inventory.v1.DayBalance\"\x94\x02\n\x15ListUsedBlanksRequest\x12I\n\x08location\x18\x01 \x01(\tB7\xbaH4r220^(ID|[0-9]{2}(\\.[0-9]{2}(:[a-z0-9-]{1,32})?)?)?$\x12\x39\n\tfirst_day\x18\x02 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$\x12\x38\n\x08last_day\x18\x03 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$\x12\x1d\n\tpage_size\x18\x04 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\xab\x01\n\tUsedBlank\x12\x0e\n\x06serial\x18\x01 \x01(\x03\x12\x10\n\x08location\x18\x02 \x01(\t\x12\x0f\n\x07spoiled\x18\x03 \x01(\x08\x12\x10\n\x08\x63hip_uid\x18\x04 \x01(\t\x12\x0f\n\x07purpose\x18\x05 \x01(\t\x12\x0b\n\x03\x64\x61y\x18\x06 \x01(\t\x12(\n\x04time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\twithdrawn\x18\x08 \x01(\t\"b\n\x16ListUsedBlanksResponse\x12/\n\x06\x62lanks\x18\x01 \x03(\x0b\x32\x1f.tunggal.inventory.v1.UsedBlank\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xdb\x03\n\x0f\x45xchangeService\x12z\n\x13ImportDeliveryNotes\x12\x30.tunggal.inventory.v1.ImportDeliveryNotesRequest\x1a\x31.tunggal.inventory.v1.ImportDeliveryNotesResponse\x12p\n\x0f\x45xportMovements\x12,.tunggal.inventory.v1.ExportMovementsRequest\x1a-.tunggal.inventory.v1.ExportMovementsResponse0\x01\x12m\n\x0e\x45xportBalances\x12+.tunggal.inventory.v1.ExportBalancesRequest\x1a,.tunggal.inventory.v1.ExportBalancesResponse0\x01\x12k\n\x0eListUsedBlanks\x12+.tunggal.inventory.v1.ListUsedBlanksRequest\x1a,.tunggal.inventory.v1.ListUsedBlanksResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#tunggal/inventory/v1/exchange.proto\x12\x14tunggal.inventory.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a tunggal/inventory/v1/stock.proto\"c\n\x1aImportDeliveryNotesRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x16\n\x03\x63sv\x18\x02 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@\x12\x0f\n\x07\x64ry_run\x18\x03 \x01(\x08\"J\n\tLineFault\x12\x0c\n\x04line\x18\x01 \x01(\x05\x12\x0e\n\x06\x63olumn\x18\x02 \x01(\t\x12\x0f\n\x07problem\x18\x03 \x01(\t\x12\x0e\n\x06remedy\x18\x04 \x01(\t\"\x96\x01\n\x1bImportDeliveryNotesResponse\x12\'\n\x04lots\x18\x01 \x03(\x0b\x32\x19.tunggal.inventory.v1.Lot\x12/\n\x06\x66\x61ults\x18\x02 \x03(\x0b\x32\x1f.tunggal.inventory.v1.LineFault\x12\r\n\x05lines\x18\x03 \x01(\x05\x12\x0e\n\x06\x62lanks\x18\x04 \x01(\x03\"b\n\x19ImportDeliveryFileRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x16\n\x03\x63sv\x18\x02 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@\x12\x0f\n\x07\x64ry_run\x18\x03 \x01(\x08\"\x97\x01\n\x1aImportDeliveryFileResponse\x12/\n\x06\x66\x61ults\x18\x01 \x03(\x0b\x32\x1f.tunggal.inventory.v1.LineFault\x12\r\n\x05lines\x18\x02 \x01(\x05\x12\x0e\n\x06\x62lanks\x18\x03 \x01(\x03\x12\x13\n\x0bknown_lines\x18\x04 \x01(\x05\x12\x14\n\x0c\x62ooked_lines\x18\x05 \x01(\x05\"\x88\x02\n\x16\x45xportMovementsRequest\x12I\n\x08location\x18\x01 \x01(\tB7\xbaH4r220^(ID|[0-9]{2}(\\.[0-9]{2}(:[a-z0-9-]{1,32})?)?)?$\x12.\n\x04item\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x32\x19^([a-z][a-z0-9-]{0,31})?$\x12\x39\n\tfirst_day\x18\x03 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$\x12\x38\n\x08last_day\x18\x04 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$\"\xc3\x02\n\x08Movement\x12\r\n\x05\x65ntry\x18\x01 \x01(\x03\x12\x13\n\x0btransfer_id\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0f\n\x07subject\x18\x04 \x01(\t\x12\x0c\n\x04item\x18\x05 \x01(\t\x12\x14\n\x0c\x66rom_account\x18\x06 \x01(\t\x12\x12\n\nto_account\x18\x07 \x01(\t\x12\x10\n\x08quantity\x18\x08 \x01(\x03\x12\x14\n\x0c\x66irst_serial\x18\t \x01(\x03\x12\x13\n\x0blast_serial\x18\n \x01(\x03\x12\x0e\n\x06reason\x18\x0b \x01(\t\x12-\n\tbook_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nevent_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08reverses\x18\x0e \x01(\t\"L\n\x17\x45xportMovementsResponse\x12\x31\n\tmovements\x18\x01 \x03(\x0b\x32\x1e.tunggal.inventory.v1.Movement\"\x87\x02\n\x15\x45xportBalancesRequest\x12I\n\x08location\x18\x01 \x01(\tB7\xbaH4r220^(ID|[0-9]{2}(\\.[0-9]{2}(:[a-z0-9-]{1,32})?)?)?$\x12.\n\x04item\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x32\x19^([a-z][a-z0-9-]{0,31})?$\x12\x39\n\tfirst_day\x18\x03 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$\x12\x38\n\x08last_day\x18\x04 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$\"}\n\nDayBalance\x12\x0b\n\x03\x64\x61y\x18\x01 \x01(\t\x12\x10\n\x08location\x18\x02 \x01(\t\x12\x0c\n\x04item\x18\x03 \x01(\t\x12\x11\n\tcondition\x18\x04 \x01(\t\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x05 \x01(\x03\x12\x0f\n\x07removed\x18\x06 \x01(\x03\x12\x0f\n\x07\x62\x61lance\x18\x07 \x01(\x03\"L\n\x16\x45xportBalancesResponse\x12\x32\n\x08\x62\x61lances\x18\x01 \x03(\x0b\x32 .tunggal.inventory.v1.DayBalance\"\x94\x02\n\x15ListUsedBlanksRequest\x12I\n\x08location\x18\x01 \x01(\tB7\xbaH4r220^(ID|[0-9]{2}(\\.[0-9]{2}(:[a-z0-9-]{1,32})?)?)?$\x12\x39\n\tfirst_day\x18\x02 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$\x12\x38\n\x08last_day\x18\x03 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$\x12\x1d\n\tpage_size\x18\x04 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\xab\x01\n\tUsedBlank\x12\x0e\n\x06serial\x18\x01 \x01(\x03\x12\x10\n\x08location\x18\x02 \x01(\t\x12\x0f\n\x07spoiled\x18\x03 \x01(\x08\x12\x10\n\x08\x63hip_uid\x18\x04 \x01(\t\x12\x0f\n\x07purpose\x18\x05 \x01(\t\x12\x0b\n\x03\x64\x61y\x18\x06 \x01(\t\x12(\n\x04time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\twithdrawn\x18\x08 \x01(\t\"b\n\x16ListUsedBlanksResponse\x12/\n\x06\x62lanks\x18\x01 \x03(\x0b\x32\x1f.tunggal.inventory.v1.UsedBlank\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xd8\x04\n\x0f\x45xchangeService\x12z\n\x13ImportDeliveryNotes\x12\x30.tunggal.inventory.v1.ImportDeliveryNotesRequest\x1a\x31.tunggal.inventory.v1.ImportDeliveryNotesResponse\x12{\n\x12ImportDeliveryFile\x12/.tunggal.inventory.v1.ImportDeliveryFileRequest\x1a\x30.tunggal.inventory.v1.ImportDeliveryFileResponse(\x01\x30\x01\x12p\n\x0f\x45xportMovements\x12,.tunggal.inventory.v1.ExportMovementsRequest\x1a-.tunggal.inventory.v1.ExportMovementsResponse0\x01\x12m\n\x0e\x45xportBalances\x12+.tunggal.inventory.v1.ExportBalancesRequest\x1a,.tunggal.inventory.v1.ExportBalancesResponse0\x01\x12k\n\x0eListUsedBlanks\x12+.tunggal.inventory.v1.ListUsedBlanksRequest\x1a,.tunggal.inventory.v1.ListUsedBlanksResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,6 +38,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_IMPORTDELIVERYNOTESREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_IMPORTDELIVERYNOTESREQUEST'].fields_by_name['csv']._loaded_options = None
   _globals['_IMPORTDELIVERYNOTESREQUEST'].fields_by_name['csv']._serialized_options = b'\272H\006r\004(\200\200@'
+  _globals['_IMPORTDELIVERYFILEREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_IMPORTDELIVERYFILEREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_IMPORTDELIVERYFILEREQUEST'].fields_by_name['csv']._loaded_options = None
+  _globals['_IMPORTDELIVERYFILEREQUEST'].fields_by_name['csv']._serialized_options = b'\272H\006r\004(\200\200@'
   _globals['_EXPORTMOVEMENTSREQUEST'].fields_by_name['location']._loaded_options = None
   _globals['_EXPORTMOVEMENTSREQUEST'].fields_by_name['location']._serialized_options = b'\272H4r220^(ID|[0-9]{2}(\\.[0-9]{2}(:[a-z0-9-]{1,32})?)?)?$'
   _globals['_EXPORTMOVEMENTSREQUEST'].fields_by_name['item']._loaded_options = None
@@ -70,24 +74,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LINEFAULT']._serialized_end=332
   _globals['_IMPORTDELIVERYNOTESRESPONSE']._serialized_start=335
   _globals['_IMPORTDELIVERYNOTESRESPONSE']._serialized_end=485
-  _globals['_EXPORTMOVEMENTSREQUEST']._serialized_start=488
-  _globals['_EXPORTMOVEMENTSREQUEST']._serialized_end=752
-  _globals['_MOVEMENT']._serialized_start=755
-  _globals['_MOVEMENT']._serialized_end=1078
-  _globals['_EXPORTMOVEMENTSRESPONSE']._serialized_start=1080
-  _globals['_EXPORTMOVEMENTSRESPONSE']._serialized_end=1156
-  _globals['_EXPORTBALANCESREQUEST']._serialized_start=1159
-  _globals['_EXPORTBALANCESREQUEST']._serialized_end=1422
-  _globals['_DAYBALANCE']._serialized_start=1424
-  _globals['_DAYBALANCE']._serialized_end=1549
-  _globals['_EXPORTBALANCESRESPONSE']._serialized_start=1551
-  _globals['_EXPORTBALANCESRESPONSE']._serialized_end=1627
-  _globals['_LISTUSEDBLANKSREQUEST']._serialized_start=1630
-  _globals['_LISTUSEDBLANKSREQUEST']._serialized_end=1906
-  _globals['_USEDBLANK']._serialized_start=1909
-  _globals['_USEDBLANK']._serialized_end=2080
-  _globals['_LISTUSEDBLANKSRESPONSE']._serialized_start=2082
-  _globals['_LISTUSEDBLANKSRESPONSE']._serialized_end=2180
-  _globals['_EXCHANGESERVICE']._serialized_start=2183
-  _globals['_EXCHANGESERVICE']._serialized_end=2658
+  _globals['_IMPORTDELIVERYFILEREQUEST']._serialized_start=487
+  _globals['_IMPORTDELIVERYFILEREQUEST']._serialized_end=585
+  _globals['_IMPORTDELIVERYFILERESPONSE']._serialized_start=588
+  _globals['_IMPORTDELIVERYFILERESPONSE']._serialized_end=739
+  _globals['_EXPORTMOVEMENTSREQUEST']._serialized_start=742
+  _globals['_EXPORTMOVEMENTSREQUEST']._serialized_end=1006
+  _globals['_MOVEMENT']._serialized_start=1009
+  _globals['_MOVEMENT']._serialized_end=1332
+  _globals['_EXPORTMOVEMENTSRESPONSE']._serialized_start=1334
+  _globals['_EXPORTMOVEMENTSRESPONSE']._serialized_end=1410
+  _globals['_EXPORTBALANCESREQUEST']._serialized_start=1413
+  _globals['_EXPORTBALANCESREQUEST']._serialized_end=1676
+  _globals['_DAYBALANCE']._serialized_start=1678
+  _globals['_DAYBALANCE']._serialized_end=1803
+  _globals['_EXPORTBALANCESRESPONSE']._serialized_start=1805
+  _globals['_EXPORTBALANCESRESPONSE']._serialized_end=1881
+  _globals['_LISTUSEDBLANKSREQUEST']._serialized_start=1884
+  _globals['_LISTUSEDBLANKSREQUEST']._serialized_end=2160
+  _globals['_USEDBLANK']._serialized_start=2163
+  _globals['_USEDBLANK']._serialized_end=2334
+  _globals['_LISTUSEDBLANKSRESPONSE']._serialized_start=2336
+  _globals['_LISTUSEDBLANKSRESPONSE']._serialized_end=2434
+  _globals['_EXCHANGESERVICE']._serialized_start=2437
+  _globals['_EXCHANGESERVICE']._serialized_end=3037
 # @@protoc_insertion_point(module_scope)

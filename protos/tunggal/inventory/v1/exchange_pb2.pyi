@@ -125,6 +125,76 @@ class ImportDeliveryNotesResponse(_message.Message):
 Global___ImportDeliveryNotesResponse: _TypeAlias = ImportDeliveryNotesResponse  # noqa: Y015
 
 @_typing.final
+class ImportDeliveryFileRequest(_message.Message):
+    """Request of ImportDeliveryFile: a part of the file."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    CSV_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Idempotency key (UUID), the same in every part."""
+    csv: _builtins.str
+    """The next part of the file, which is as in ImportDeliveryNotesRequest: at most 200,000 lines and 16 MiB together."""
+    dry_run: _builtins.bool
+    """Only look for faults; that of the first part counts."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        csv: _builtins.str = ...,
+        dry_run: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["csv", b"csv", "dry_run", b"dry_run", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportDeliveryFileRequest: _TypeAlias = ImportDeliveryFileRequest  # noqa: Y015
+
+@_typing.final
+class ImportDeliveryFileResponse(_message.Message):
+    """Response of ImportDeliveryFile: what has been found or done so far. The last one tells the whole."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FAULTS_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
+    BLANKS_FIELD_NUMBER: _builtins.int
+    KNOWN_LINES_FIELD_NUMBER: _builtins.int
+    BOOKED_LINES_FIELD_NUMBER: _builtins.int
+    lines: _builtins.int
+    """Lines that could be read."""
+    blanks: _builtins.int
+    """Blanks in them."""
+    known_lines: _builtins.int
+    """Lines that were in stock already."""
+    booked_lines: _builtins.int
+    """Lines booked by this call."""
+    @_builtins.property
+    def faults(self) -> _containers.RepeatedCompositeFieldContainer[Global___LineFault]:
+        """Further faults, in order of the lines."""
+
+    def __init__(
+        self,
+        *,
+        faults: _abc.Iterable[Global___LineFault] | None = ...,
+        lines: _builtins.int = ...,
+        blanks: _builtins.int = ...,
+        known_lines: _builtins.int = ...,
+        booked_lines: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blanks", b"blanks", "booked_lines", b"booked_lines", "faults", b"faults", "known_lines", b"known_lines", "lines", b"lines"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportDeliveryFileResponse: _TypeAlias = ImportDeliveryFileResponse  # noqa: Y015
+
+@_typing.final
 class ExportMovementsRequest(_message.Message):
     """Request of ExportMovements."""
 

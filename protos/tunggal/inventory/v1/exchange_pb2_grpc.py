@@ -40,6 +40,11 @@ class ExchangeServiceStub:
                 request_serializer=tunggal_dot_inventory_dot_v1_dot_exchange__pb2.ImportDeliveryNotesRequest.SerializeToString,
                 response_deserializer=tunggal_dot_inventory_dot_v1_dot_exchange__pb2.ImportDeliveryNotesResponse.FromString,
                 _registered_method=True)
+        self.ImportDeliveryFile = channel.stream_stream(
+                '/tunggal.inventory.v1.ExchangeService/ImportDeliveryFile',
+                request_serializer=tunggal_dot_inventory_dot_v1_dot_exchange__pb2.ImportDeliveryFileRequest.SerializeToString,
+                response_deserializer=tunggal_dot_inventory_dot_v1_dot_exchange__pb2.ImportDeliveryFileResponse.FromString,
+                _registered_method=True)
         self.ExportMovements = channel.unary_stream(
                 '/tunggal.inventory.v1.ExchangeService/ExportMovements',
                 request_serializer=tunggal_dot_inventory_dot_v1_dot_exchange__pb2.ExportMovementsRequest.SerializeToString,
@@ -64,6 +69,15 @@ class ExchangeServiceServicer:
     def ImportDeliveryNotes(self, request, context):
         """Takes the lots of a CSV file into stock, all or none. Faults come back by line and column; with a fault nothing is
         booked.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportDeliveryFile(self, request_iterator, context):
+        """Takes a file of any length in parts. The whole file is looked through first: with a fault in any line nothing is
+        booked. Then one delivery note after the other is booked, each with all its lines or none. What breaks off is gone on
+        with by sending the file again: lines that are in stock already, the same in all columns, are passed over.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -97,6 +111,11 @@ def add_ExchangeServiceServicer_to_server(servicer, server):
                     servicer.ImportDeliveryNotes,
                     request_deserializer=tunggal_dot_inventory_dot_v1_dot_exchange__pb2.ImportDeliveryNotesRequest.FromString,
                     response_serializer=tunggal_dot_inventory_dot_v1_dot_exchange__pb2.ImportDeliveryNotesResponse.SerializeToString,
+            ),
+            'ImportDeliveryFile': grpc.stream_stream_rpc_method_handler(
+                    servicer.ImportDeliveryFile,
+                    request_deserializer=tunggal_dot_inventory_dot_v1_dot_exchange__pb2.ImportDeliveryFileRequest.FromString,
+                    response_serializer=tunggal_dot_inventory_dot_v1_dot_exchange__pb2.ImportDeliveryFileResponse.SerializeToString,
             ),
             'ExportMovements': grpc.unary_stream_rpc_method_handler(
                     servicer.ExportMovements,
@@ -142,6 +161,33 @@ class ExchangeService:
             '/tunggal.inventory.v1.ExchangeService/ImportDeliveryNotes',
             tunggal_dot_inventory_dot_v1_dot_exchange__pb2.ImportDeliveryNotesRequest.SerializeToString,
             tunggal_dot_inventory_dot_v1_dot_exchange__pb2.ImportDeliveryNotesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportDeliveryFile(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/tunggal.inventory.v1.ExchangeService/ImportDeliveryFile',
+            tunggal_dot_inventory_dot_v1_dot_exchange__pb2.ImportDeliveryFileRequest.SerializeToString,
+            tunggal_dot_inventory_dot_v1_dot_exchange__pb2.ImportDeliveryFileResponse.FromString,
             options,
             channel_credentials,
             insecure,

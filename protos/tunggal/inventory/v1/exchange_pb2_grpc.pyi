@@ -37,6 +37,11 @@ class ExchangeServiceStub:
     """Takes the lots of a CSV file into stock, all or none. Faults come back by line and column; with a fault nothing is
     booked.
     """
+    ImportDeliveryFile: _grpc.StreamStreamMultiCallable[_exchange_pb2.ImportDeliveryFileRequest, _exchange_pb2.ImportDeliveryFileResponse]
+    """Takes a file of any length in parts. The whole file is looked through first: with a fault in any line nothing is
+    booked. Then one delivery note after the other is booked, each with all its lines or none. What breaks off is gone on
+    with by sending the file again: lines that are in stock already, the same in all columns, are passed over.
+    """
     ExportMovements: _grpc.UnaryStreamMultiCallable[_exchange_pb2.ExportMovementsRequest, _exchange_pb2.ExportMovementsResponse]
     """Sends the lines of the ledger in order of entry."""
     ExportBalances: _grpc.UnaryStreamMultiCallable[_exchange_pb2.ExportBalancesRequest, _exchange_pb2.ExportBalancesResponse]
@@ -52,6 +57,11 @@ class ExchangeServiceAsyncStub(ExchangeServiceStub):
     ImportDeliveryNotes: _aio.UnaryUnaryMultiCallable[_exchange_pb2.ImportDeliveryNotesRequest, _exchange_pb2.ImportDeliveryNotesResponse]  # type: ignore[assignment]
     """Takes the lots of a CSV file into stock, all or none. Faults come back by line and column; with a fault nothing is
     booked.
+    """
+    ImportDeliveryFile: _aio.StreamStreamMultiCallable[_exchange_pb2.ImportDeliveryFileRequest, _exchange_pb2.ImportDeliveryFileResponse]  # type: ignore[assignment]
+    """Takes a file of any length in parts. The whole file is looked through first: with a fault in any line nothing is
+    booked. Then one delivery note after the other is booked, each with all its lines or none. What breaks off is gone on
+    with by sending the file again: lines that are in stock already, the same in all columns, are passed over.
     """
     ExportMovements: _aio.UnaryStreamMultiCallable[_exchange_pb2.ExportMovementsRequest, _exchange_pb2.ExportMovementsResponse]  # type: ignore[assignment]
     """Sends the lines of the ledger in order of entry."""
@@ -71,6 +81,17 @@ class ExchangeServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_exchange_pb2.ImportDeliveryNotesResponse, _abc.Awaitable[_exchange_pb2.ImportDeliveryNotesResponse]]:
         """Takes the lots of a CSV file into stock, all or none. Faults come back by line and column; with a fault nothing is
         booked.
+        """
+
+    @_abc_1.abstractmethod
+    def ImportDeliveryFile(
+        self,
+        request_iterator: _MaybeAsyncIterator[_exchange_pb2.ImportDeliveryFileRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_exchange_pb2.ImportDeliveryFileResponse], _abc.AsyncIterator[_exchange_pb2.ImportDeliveryFileResponse]]:
+        """Takes a file of any length in parts. The whole file is looked through first: with a fault in any line nothing is
+        booked. Then one delivery note after the other is booked, each with all its lines or none. What breaks off is gone on
+        with by sending the file again: lines that are in stock already, the same in all columns, are passed over.
         """
 
     @_abc_1.abstractmethod
