@@ -16,7 +16,7 @@ from services.inventory.contracts.office import ContractOffice
 from services.inventory.contracts.store import ContractStore
 from services.inventory.desk import Desk
 from services.inventory.ledger.balances import Balances
-from services.inventory.ledger.entries import BLANK, Condition, Kind
+from services.inventory.ledger.entries import BLANK
 from services.inventory.ledger.serials import SerialRange
 from services.inventory.location import CENTRE, parse
 from services.inventory.movements import allocation
@@ -241,9 +241,7 @@ class InventoryService(Adapter, inventory_pb2_grpc.InventoryServiceServicer):
                 raise blank.unknown(request.serial, taken_back)
             steps = store.books.custody(request.serial)
         answer = pb.GetBlankResponse(blank=messages.blank(found), custody=map(messages.custody, steps))
-        if found.account.condition in (Condition.WITHDRAWN, Condition.CONVEYED):
-            withdrawn = [step.reason for step in steps if step.kind is Kind.CARD_WITHDRAWN]
-            answer.blank.spoil_reason = withdrawn[-1] if withdrawn else answer.blank.spoil_reason
+        answer.blank.spoil_reason = blank.scrap_reason(found.account, steps)
         return answer
 
     def GetStock(self, request: pb.GetStockRequest, context: grpc.ServicerContext) -> pb.GetStockResponse:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from random import Random
 
 import pytest
-from tunggal.inventory.v1 import stock_pb2
+from tunggal.inventory.v1 import conveyances_pb2, movements_pb2, spoilage_pb2, stock_pb2
 
 from services.common.clock import FixedClock
 from services.common.errors import NotFound
@@ -89,6 +89,47 @@ def test_a_spoiled_blank_keeps_its_reason_and_its_readable_chip(office: Office) 
     assert first.state == second.state == stock_pb2.BLANK_STATE_SPOILED
     assert (first.spoil_reason, first.chip_uid) == ("printed askew", "0A0B0C0D")
     assert (second.spoil_reason, second.chip_uid) == ("bent", "")
+
+
+def test_a_blank_tells_what_spoiled_it_and_not_what_it_was_released_for(office: Office) -> None:
+    office.sign(10)
+    office.deliver(1, 10)
+    office.release(office.reserve(CENTRE).reservation_id, "applicant left")
+    wet, crushed = (stock_pb2.SerialRange(first=serial, last=serial) for serial in (1, 2))
+    spoiled = office.do(
+        spoilage_pb2.SpoilStockRequest,
+        location=CENTRE,
+        item="blank",
+        serials=[wet],
+        reason="box got wet",
+        operator="siti",
+    ).spoilage
+    assert office.blank(1).blank.spoil_reason == "box got wet"
+    sent = office.allocate(CENTRE, BEKASI, 2).allocation_id
+    office.dispatch(sent)
+    office.do(
+        movements_pb2.ReceiveShipmentRequest,
+        allocation_id=sent,
+        damaged=movements_pb2.Parcel(serials=[crushed]),
+        reason="crushed on the way",
+        operator="citra",
+    )
+    assert office.blank(2).blank.spoil_reason == "crushed on the way"
+    assert office.blank(3).blank.spoil_reason == ""
+    accepted = {"spoilage_id": spoiled.spoilage_id, "accepted": True, "review": "seen", "operator": "budi"}
+    office.do(spoilage_pb2.ReviewSpoilageRequest, **accepted)
+    sent = office.do(
+        conveyances_pb2.SendConveyanceRequest,
+        from_location=CENTRE,
+        to_location=BEKASI,
+        item="blank",
+        serials=[wet],
+        reason="to the furnace",
+        operator="siti",
+    ).conveyance.conveyance_id
+    assert office.blank(1).blank.spoil_reason == "box got wet"
+    office.do(conveyances_pb2.ReceiveConveyanceRequest, conveyance_id=sent, operator="budi")
+    assert office.blank(1).blank.spoil_reason == "box got wet"
 
 
 def test_consumed_neighbours_grow_together_again(office: Office) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from services.common.errors import AlreadyExists, FailedPrecondition, NotFound
-from services.inventory.blanks.reservation import Reservation
-from services.inventory.ledger.entries import BLANK, Account, Condition
+from services.inventory.blanks.reservation import Reservation, ReservationState
+from services.inventory.ledger.custody import CustodyStep
+from services.inventory.ledger.entries import BLANK, Account, Condition, Kind
 
 
 @dataclass(frozen=True)
@@ -22,9 +24,24 @@ class Blank:
 
     @property
     def spoil_reason(self) -> str:
-        """Why it was spoiled; empty otherwise."""
-        spoiled = self.account.condition is Condition.SPOILED
-        return self.reservation.end_reason if spoiled and self.reservation is not None else ""
+        """Why the card job that it was held for spoiled it; empty otherwise."""
+        held = self.reservation
+        return held.end_reason if held is not None and held.state is ReservationState.SPOILED else ""
+
+
+def scrap_reason(account: Account, custody: Sequence[CustodyStep]) -> str:
+    """Why a blank that ``account`` has is no stock any more: what spoiled it, or brought the card back; empty
+    for any other. ``custody`` are all of its steps.
+    """
+    if account.condition not in (Condition.SPOILED, Condition.WITHDRAWN, Condition.CONVEYED):
+        return ""
+    scrapped = (
+        step.reason
+        for step in reversed(custody)
+        if step.target.condition in (Condition.SPOILED, Condition.WITHDRAWN)
+        and step.kind is not Kind.CONVEYANCE_RECEIVED
+    )
+    return next(scrapped, "")
 
 
 def unknown(serial: int, taken_back: date | None = None) -> NotFound:
