@@ -18,10 +18,10 @@ from cli.contract_steps import ContractId
 from cli.errors import readable
 from cli.money import smallest
 from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, Operator, TlsDir, connect
+from cli.places import warn_unknown
 from services.common.errors import InvalidArgument
 
 _DUE = re.compile(r"(\d{4}-\d{2}-\d{2}):(\d{1,10})")
-_File = typer.Option(exists=True, dir_okay=False)
 Day = Annotated[str, typer.Option(metavar="DAY", help="Such as 2017-12-31.")]
 
 
@@ -135,6 +135,7 @@ def supply(
     as_json: AsJson = False,
 ) -> None:
     """Take a delivery of ribbon, film and the like into stock; blanks come by `tunggal import`."""
+    warn_unknown(location)
     request = pb.ReceiveSupplyRequest(
         request_id=str(uuid.uuid4()),
         contract_id=contract_id,
@@ -161,7 +162,9 @@ def left(
     missing: Annotated[
         bool, typer.Option("--missing/--attested", help="Is it missing, or have you seen that it is there?")
     ],
-    evidence: Annotated[Path | None, _File] = None,
+    evidence: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="What proves it; its hash is kept.")
+    ] = None,
     note: Annotated[str, typer.Option(help="Where it is kept, or why it is missing.")] = "",
     inventory: InventoryEndpoint = INVENTORY,
     tls_dir: TlsDir = DEFAULT_TLS_DIR,

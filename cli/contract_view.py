@@ -114,11 +114,13 @@ def _facts(file: pb.ContractFile) -> Table:
     table.add_column()
     if terms.quantity:
         units = f"{terms.quantity:,} {terms.item}"
+        rest = f"{file.outstanding:,} outstanding"
+        if file.state == pb.CONTRACT_STATE_TERMINATED:
+            rest = f"{terms.quantity - file.delivered:,} owed no more"
         if file.state in _NOT_BINDING:
             table.add_row("Units", f"{units}, none of them owed before it is active")
         else:
-            split = f"{units} = {file.delivered:,} delivered + {file.outstanding:,} outstanding"
-            table.add_row("Units", split)
+            table.add_row("Units", f"{units} = {file.delivered:,} delivered + {rest}")
         if file.overdue:
             table.add_row("Overdue", Text(f"{file.overdue:,}", "bold red"))
     if terms.price:

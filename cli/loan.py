@@ -12,6 +12,7 @@ from cli.errors import readable
 from cli.movements import Item, Reason, Where, new_id, tabulate, tell, units, word
 from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, Operator, TlsDir, connect
 from cli.pages import every
+from cli.places import warn_unknown
 
 app = typer.Typer(
     help="Lend stock between locations; owed is what arrived whole, until as much came back.",
@@ -36,6 +37,7 @@ def propose(
     as_json: AsJson = False,
 ) -> None:
     """Propose a loan."""
+    warn_unknown(borrower)
     request = pb.ProposeLoanRequest(
         request_id=new_id(),
         lender=lender,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import typer
+
 from services.common.errors import NotFound
 from services.common.zones import zone_of
 from services.enroll.regions import bundled
@@ -31,12 +33,22 @@ def require_known(location: str) -> None:
     province = bundled().get(code[:2])
     raise NotFound(
         "LOCATION_UNKNOWN",
-        f"No province or regency has the code {code}, and the books have nothing there.",
+        f"No province or regency has the code {code}.",
         field="location",
         remedy=f"Codes are those of the civil registry: {code[:2]}.01 and so on in {_title(province.name)}."
         if province
         else "Codes are those of the civil registry: 32 is Jawa Barat, 32.16 Kabupaten Bekasi.",
     )
+
+
+def warn_unknown(location: str) -> None:
+    """Tell whoever sends stock, or asks for it, of a code that no region ever had. It is no error: a region
+    of tomorrow is in the books before it is in this table.
+    """
+    try:
+        require_known(location)
+    except NotFound as unknown:
+        typer.echo(f"note: {unknown.message} Is it mistyped?", err=True)
 
 
 def local_time(moment: datetime, location: str) -> str:

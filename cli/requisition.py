@@ -12,6 +12,7 @@ from cli.errors import readable
 from cli.movements import Item, Reason, Where, new_id, person, tabulate, tell, units, word
 from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, Operator, TlsDir, connect
 from cli.pages import every
+from cli.places import warn_unknown
 
 app = typer.Typer(help="Ask for stock, and grant it as a second person.", no_args_is_help=True)
 
@@ -32,6 +33,7 @@ def ask(
     as_json: AsJson = False,
 ) -> None:
     """Ask for stock."""
+    warn_unknown(location)
     request = pb.CreateRequisitionRequest(
         request_id=new_id(),
         location=location,

@@ -15,6 +15,7 @@ from cli.errors import readable
 from cli.movements import Item, Reason, Where, new_id, ranges, tabulate, tell, units, word, written
 from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, Operator, TlsDir, connect
 from cli.pages import every
+from cli.places import warn_unknown
 
 app = typer.Typer(
     help="Send stock from one location to another and confirm what arrived.", no_args_is_help=True
@@ -45,6 +46,7 @@ def allocate(
     as_json: AsJson = False,
 ) -> None:
     """Set stock aside for another location."""
+    warn_unknown(target)
     request = pb.AllocateItemRequest(
         request_id=new_id(),
         item=item,

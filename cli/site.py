@@ -11,6 +11,7 @@ from tunggal.inventory.v1.movements_pb2_grpc import MovementServiceStub
 from cli.errors import readable
 from cli.movements import new_id, person, tabulate, tell
 from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, Operator, TlsDir, connect
+from cli.places import warn_unknown
 
 app = typer.Typer(
     help="Sites of events: what they print is charged to them, wherever its holders live.",
@@ -35,6 +36,7 @@ def begin(
     as_json: AsJson = False,
 ) -> None:
     """Open a site, so that stock can be sent there."""
+    warn_unknown(location)
     request = pb.OpenSiteRequest(
         request_id=new_id(), location=location, name=name, opens=opens, closes=closes, operator=operator
     )

@@ -79,14 +79,21 @@ def stock(
 
 
 def _table(answer: inventory_pb2.GetStockResponse, width: int) -> Table:
-    usual = _USUAL if width >= _WIDE else [each for each in _USUAL if getattr(answer.total, each)]
-    shown = [*usual, *(rare for rare in _RARE if getattr(answer.total, rare))] or ["on_hand"]
+    place = max(len("Location"), *(len(level.location) for level in answer.levels))
+
+    def room(shown: Sequence[str]) -> int:
+        """Characters that are left for names beside these conditions; two part a column from the next."""
+        numbers = (max(len(each), len(f"{getattr(answer.total, each):,}")) + 2 for each in shown)
+        return width - place - 2 - sum(numbers)
+
+    some = [each for each in (*_USUAL, *_RARE) if getattr(answer.total, each)] or ["on_hand"]
+    more = [each for each in (*_USUAL, *_RARE) if each in (*_USUAL, *some)]
+    shown = more if width >= _WIDE and room(more) >= 0 else some
     table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("Location", no_wrap=True)
-    room = width - 14 - sum(max(len(each), len(f"{getattr(answer.total, each):,}")) + 2 for each in shown)
-    names = room >= _LEAST_NAME
+    names = room(shown) - 2 >= _LEAST_NAME
     if names:
-        table.add_column("", no_wrap=True, overflow="ellipsis", max_width=min(room, 40))
+        table.add_column("", no_wrap=True, overflow="ellipsis", max_width=min(room(shown) - 2, 40))
     for condition in shown:
         table.add_column(condition.replace("_", " ").capitalize(), justify="right", no_wrap=True)
     # The centre first: everything comes from there.

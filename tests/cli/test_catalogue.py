@@ -25,6 +25,9 @@ def test_a_place_says_how_many_printers_it_has(run: Run) -> None:
     said = run("capacity", "32.16", "--printers", "3", "--rate", "100", "--lead-days", "21")
     assert said.output == ("32.16: printers 3, cards a printer and day 100, days from order to receipt 21.\n")
     assert "printers not known" in run("capacity", "32.16", "--lead-days", "14").output
+    asked = run("capacity", "32.16")
+    assert asked.exit_code == 1
+    assert "CAPACITY_MISSING" in asked.output
     refused = run("capacity", "Bekasi", "--printers", "3")
     assert refused.exit_code == 1
     assert "capacity.location" in refused.output

@@ -66,6 +66,9 @@ def test_ribbon_is_ordered_delivered_and_owed(run: Run, tmp_path: Path) -> None:
     came = run("contract", "supply", "RIB-1", "120", "--delivery-note", "SJ-9", "--location", "32.16")
     assert "120 ribbon taken into stock at 32.16; 120 delivered, 180 outstanding." in came.output
     assert "ribbon" in run("books", "--item", "ribbon").output
+    assert "terminated" in step(run, "RIB-1", "terminate").output
+    shown = run("contract", "show", "RIB-1").output
+    assert "300 ribbon = 120 delivered + 180 owed no more" in shown
 
 
 def test_no_vendor_leaves_before_everything_is_there(run: Run, clock: FixedClock, tmp_path: Path) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from tunggal.inventory.v1 import conveyances_pb2, inventory_pb2, movements_pb2, stock_pb2
 from tunggal.inventory.v1.inventory_pb2_grpc import InventoryServiceStub
 from typer.testing import CliRunner, Result
 
+from cli import stock
 from cli.main import app
 from cli.movements import ranges, tabulate, word, written
 from cli.options import connect
@@ -219,6 +222,27 @@ def test_states_are_words() -> None:
     assert word(movements_pb2.LoanState, movements_pb2.LOAN_STATE_LENT) == "lent"
     assert word(stock_pb2.AllocationState, stock_pb2.ALLOCATION_STATE_RECEIVED) == "received"
     assert word(conveyances_pb2.ConveyanceState, conveyances_pb2.CONVEYANCE_STATE_SENT) == "sent"
+
+
+def test_a_code_that_no_region_has_is_told_before_anything_goes_there(shell: Shell) -> None:
+    sent = shell.run("shipment allocate ID 32.98 5 --reason need")
+    assert sent.exit_code == 0
+    assert "No province or regency has the code 32.98" in sent.stderr
+    asked = shell.run("requisition ask 32.16 5 --reason need --operator siti")
+    assert asked.stderr == ""
+
+
+@pytest.mark.parametrize("columns", ["80", "96", "100", "120"])
+@pytest.mark.parametrize("site", ["32.16:a", f"32.16:{'pasar-' * 5}"])
+def test_stock_shows_every_number_whole_however_long_a_site_is_called(columns: str, site: str) -> None:
+    level = stock_pb2.StockLevel(location=site, on_hand=1_234_567, spoiled=8_901_234)
+    answer = inventory_pb2.GetStockResponse(levels=[level], total=level)
+    console = Console(width=int(columns), record=True, file=io.StringIO())
+    console.print(stock._table(answer, console.width))
+    shown = console.export_text()
+    assert shown.count("1,234,567") == shown.count("8,901,234") == 2
+    for whole in (site, "On hand", "Spoiled"):
+        assert whole in shown
 
 
 @pytest.mark.parametrize("columns", ["50", "80", "100", "120", "200"])
