@@ -2,13 +2,17 @@
 some thousand, and stands in its place only once it is complete.
 
 CSV is UTF-8 without a byte-order mark (RFC 4180; what programs expect), moments in ISO 8601 with their
-offset. A text that a spreadsheet would take for a formula begins with an apostrophe there; Parquet has it as
-it is.
+offset. What a spreadsheet would take for a formula begins with an apostrophe there, at the beginning of a
+text and wherever one that splits cells at semicolons or tabs would begin another; who reads the file as a
+program takes one apostrophe away in the same places (:data:`QUOTED`). Parquet has texts as they are.
 """
 
 from __future__ import annotations
 
 import csv
+import os
+import re
+import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from pathlib import Path
@@ -18,8 +22,14 @@ from cli.errors import missing_extra
 from services.common.errors import InvalidArgument
 
 _AT_ONCE: Final = 10_000
-#: What makes a cell a formula in one spreadsheet or another (OWASP, "CSV injection").
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+#: What begins a formula in one spreadsheet or another (OWASP, "CSV injection"), also as wide characters.
+_FORMULA: Final = r"(?='*[=+\-@\t\r\n＝＋－＠])"
+#: Where a cell begins: commas are quoted, but Indonesian spreadsheets split at semicolons and know no quotes
+#: within a cell.
+_CELL: Final = r'((?:^|[;\t\r\n])[ "]*)'
+_UNQUOTED: Final = re.compile(_CELL + _FORMULA)
+#: What a reader replaces by its first group.
+QUOTED: Final = re.compile(f"{_CELL}'{_FORMULA}")
 
 
 def write(file: Path, columns: Mapping[str, type], rows: Iterable[list[Any]]) -> int:
@@ -32,9 +42,13 @@ def write(file: Path, columns: Mapping[str, type], rows: Iterable[list[Any]]) ->
         raise InvalidArgument(
             "FORMAT_UNKNOWN", f"{file} is neither .csv nor .parquet", field="FILE", remedy="Name it so."
         )
-    draft = file.with_name(f".{file.name}.part")
+    # Two who write the same file at once do not write into each other's.
+    draft = file.with_name(f".{file.name}.{secrets.token_hex(4)}.part")
     try:
         count = _parquet(draft, columns, rows) if file.suffix == ".parquet" else _csv(draft, columns, rows)
+        with draft.open("rb") as written:
+            # A name that outlives a power cut must not lead to a file that did not.
+            os.fsync(written.fileno())
         draft.replace(file)
     finally:
         draft.unlink(missing_ok=True)
@@ -55,7 +69,7 @@ def _csv(file: Path, columns: Mapping[str, type], rows: Iterable[list[Any]]) -> 
 def _cell(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat(timespec="microseconds")
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    return _UNQUOTED.sub(r"\1'", value) if isinstance(value, str) else value
 
 
 def _parquet(file: Path, columns: Mapping[str, type], rows: Iterable[list[Any]]) -> int:

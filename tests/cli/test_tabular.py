@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
+import re
 import resource
+import subprocess
+import sys
+import tempfile
 import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -13,6 +18,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cli import tabular
 
@@ -50,6 +57,63 @@ def test_csv_is_quoted_and_no_cell_is_a_formula(tmp_path: Path) -> None:
         "",
         "2026-03-02T01:30:00.000250+00:00",
     ]
+
+
+#: What begins a formula, and what may stand before it.
+AWKWARD = st.text(alphabet="=+-@＝'\";,\t\r\n ax", max_size=8)
+
+
+@given(st.lists(AWKWARD, min_size=1, max_size=5))
+def test_whoever_reads_the_file_gets_the_texts_that_were_written(texts: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory) / "rows.csv"
+        tabular.write(file, {"reason": str, "units": int}, ([text, 1] for text in texts))
+        assert [tabular.QUOTED.sub(r"\1", row["reason"]) for row in read_csv(file)] == texts
+
+
+@given(AWKWARD)
+def test_no_spreadsheet_finds_a_formula_whatever_it_splits_cells_at(text: str) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory) / "rows.csv"
+        tabular.write(file, {"reason": str}, [[text]])
+        content = file.read_text(encoding="utf-8").partition("\n")[2]
+    by_comma = [cell for row in csv.reader(io.StringIO(content)) for cell in row]
+    by_others = re.split(r"[;\t\r\n]", content)
+    for cell in (*by_comma, *(each.strip(' "') for each in by_others)):
+        assert not cell.startswith(("=", "+", "-", "@", "＝")), content
+
+
+def test_two_exports_to_one_name_at_once_leave_one_of_them_whole(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+
+    def slow() -> Iterator[list[Any]]:
+        yield ROWS[0]
+        tabular.write(file, COLUMNS, ROWS)
+        yield ROWS[1]
+
+    assert tabular.write(file, COLUMNS, slow()) == 2
+    assert len(read_csv(file)) == 2
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_an_export_that_is_killed_leaves_no_file_that_looks_whole(tmp_path: Path, suffix: str) -> None:
+    file = tmp_path / f"rows{suffix}"
+    script = """
+import os, sys
+from pathlib import Path
+from cli import tabular
+def rows():
+    for number in range(50_000):
+        yield [number, "need"]
+    os.kill(os.getpid(), 9)
+tabular.write(Path(sys.argv[1]), {"units": int, "reason": str}, rows())
+"""
+    root = Path(__file__).parents[2]
+    killed = subprocess.run([sys.executable, "-c", script, str(file)], cwd=root, check=False)
+    assert killed.returncode == -9
+    assert not file.exists()
+    assert not list(tmp_path.glob("[!.]*"))
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
