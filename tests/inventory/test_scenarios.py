@@ -1,15 +1,44 @@
-"""The numbers of 2015–2020 as stories: contract, delivery, allocation, dispatch, receipt."""
+"""The numbers of 2015–2020 as stories: contract, delivery, allocation, dispatch, receipt, and the plan for
+what is at the centre. ``docs/inventory.md`` names the test of every such story, here and elsewhere.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
 import pytest
 from tunggal.inventory.v1 import inventory_pb2 as pb
+from tunggal.inventory.v1 import planning_pb2
 
+from services.common.clock import FixedClock
 from services.common.errors import FailedPrecondition
 from services.inventory import tables
-from tests.inventory.inventory_office import BEKASI, CENTRE, CONTRACT, DKI, Office
+from services.inventory.planning.calendar import DayKind, indonesia
+from tests.inventory.inventory_office import BEKASI, CENTRE, CONTRACT, DKI, Office, new_id
+from tests.inventory.planning_books import Books
 
 SEVEN_MILLION = 7_000_000
+BOGOR, DEPOK = "32.01", "32.76"
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def books(database_url: str, clock: FixedClock, tmp_path: Path, as_operator: None) -> Iterator[Books]:
+    """An inventory that plans."""
+    made = Books(database_url, clock, tmp_path)
+    yield made
+    made.database.dispose()
+
+
+def used(a_day: int) -> np.ndarray:
+    """So many on each working day of a year and a half before the day of the clock."""
+    first, length = date(2024, 8, 19), 560
+    kinds = indonesia(2024, 2026).days(first, length).kinds
+    return np.where(kinds <= DayKind.FRIDAY, float(a_day), 0.0)
 
 
 def contract_of(office: Office) -> tuple[int, int]:
@@ -128,3 +157,54 @@ def test_seven_million_blanks_cost_rows_by_movement_and_not_by_card(office: Offi
     assert office.rows(tables.holding) == len(provinces) + 1
     assert office.stock().total.on_hand == SEVEN_MILLION
     office.check_books()
+
+
+def at_the_centre(books: Books) -> tuple[int, int]:
+    levels = books.send(pb.GetStockRequest()).levels
+    (centre,) = (level for level in levels if level.location == CENTRE)
+    return centre.on_hand, centre.allocated
+
+
+def test_2_7_million_at_the_centre_reach_those_who_run_low_and_all_run_out_together(books: Books) -> None:
+    today = date(2026, 3, 2)
+    use = {BEKASI: 400, DEPOK: 100, BOGOR: 200}
+    books.live_through({place: used(a_day) for place, a_day in use.items()}, today - timedelta(1))
+    books.stock_up(2_720_000)
+    for place, quantity in ((BEKASI, 4_000), (DEPOK, 6_000), (BOGOR, 10_000)):
+        books.ship(place, quantity)
+
+    found = {each.location: each for each in books.send(planning_pb2.GetForecastRequest()).forecasts}
+    # Ten working days are left in Bekasi and a delivery takes as long: it is warned while there is stock.
+    assert found[BEKASI].order_by == today.isoformat() < found[BEKASI].run_dry
+    assert today.isoformat() < found[BOGOR].order_by < found[BOGOR].run_dry < found[DEPOK].run_dry
+
+    request = planning_pb2.CreatePlanRequest(
+        request_id=new_id(),
+        scope="32",
+        source=CENTRE,
+        available=60_000,
+        lot=100,
+        reason="those who run low fetch more",
+        operator="siti",
+    )
+    plan = books.send(request).plan
+    shares = {share.location: share for share in plan.shares}
+    assert sum(share.units for share in shares.values()) == 60_000
+    # 80,000 in all are enough for 114 working days at 700 a day; a box of 100 is a day in Depok.
+    assert all(share.days_after == pytest.approx(80_000 / 700, abs=3) for share in shares.values())
+    assert max(s.days_after for s in shares.values()) - min(s.days_after for s in shares.values()) <= 1
+    assert all(str(f"{share.units:,}") in share.explanation for share in shares.values())
+
+    assert at_the_centre(books) == (2_700_000, 0)  # nothing moves before somebody approves
+    approval = planning_pb2.ApprovePlanRequest(request_id=new_id(), plan_id=plan.plan_id, operator="budi")
+    books.send(approval)
+    books.send(planning_pb2.CarryOutPlanRequest(request_id=new_id(), plan_id=plan.plan_id, operator="siti"))
+    assert at_the_centre(books) == (2_640_000, 60_000)
+
+
+def test_every_story_in_the_documentation_has_its_test() -> None:
+    text = (ROOT / "docs/inventory.md").read_text("utf-8")
+    named = re.findall(r"`(tests/[a-z_/]+\.py)::(test_\w+)`", text)
+    assert len(named) >= 15
+    for module, test in named:
+        assert f"def {test}(" in (ROOT / module).read_text("utf-8"), f"{module}::{test}"
