@@ -7,10 +7,18 @@ import json
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
-from tunggal.inventory.v1 import inventory_pb2, movements_pb2, stock_pb2
+from tunggal.inventory.v1 import (
+    conveyances_pb2,
+    inventory_pb2,
+    ledger_pb2,
+    movements_pb2,
+    reversals_pb2,
+    stock_pb2,
+)
 from tunggal.inventory.v1 import spoilage_pb2 as pb
 
 from services.common.errors import FailedPrecondition, TunggalError
@@ -58,7 +66,7 @@ def review(office: Office, spoilage_id: str, accepted: bool = True, operator: st
 def prepare(office: Office, *serials: stock_pb2.SerialRange, **fields: Any) -> pb.Destruction:
     made: pb.Destruction = office.do(
         pb.PrepareDestructionRequest,
-        location=BEKASI,
+        location=fields.pop("location", BEKASI),
         item=fields.pop("item", "blank"),
         serials=serials,
         method="burned",
@@ -354,3 +362,71 @@ def test_nobody_reviews_what_their_own_certificate_spoiled_without_a_name(stocke
     with pytest.raises(TunggalError) as error:
         review(stocked, booked.spoilage_id)
     assert error.value.reason == "SECOND_PERSON_NEEDED"
+
+
+def test_accepted_rolls_that_left_are_not_taken_back_with_the_rolls_of_others(stocked: Office) -> None:
+    """Else five rolls would burn of which no reviewer accepted one."""
+    accepted = spoil(stocked, "ribbon", quantity=5)
+    review(stocked, accepted.spoilage_id)
+    (first,) = transfers(stocked, "stock.spoiled")
+    spoil(stocked, "ribbon", quantity=5)
+    stocked.do(
+        conveyances_pb2.SendConveyanceRequest,
+        from_location=BEKASI,
+        to_location="32",
+        item="ribbon",
+        quantity=4,
+        reason="furnace",
+        operator="siti",
+    )
+    back = stocked.do(
+        reversals_pb2.ProposeReversalRequest, transfer_id=first, reason="dry again", operator="siti"
+    ).reversal
+    before = stocked.balances()
+    with pytest.raises(FailedPrecondition) as error:
+        stocked.do(reversals_pb2.ApproveReversalRequest, reversal_id=back.reversal_id, operator="budi")
+    assert (error.value.reason, error.value.field) == ("SPOILED_MOVED_ON", "reversal_id")
+    assert stocked.balances() == before
+    _, second = transfers(stocked, "stock.spoiled")
+    stocked.do(ledger_pb2.ReverseTransferRequest, transfer_id=second, reason="those are dry")
+    assert stocked.balances(BEKASI, "ribbon")["32.16/ribbon/spoiled"] == 1
+    stocked.check_books()
+
+
+def test_damaged_rolls_that_were_sent_on_stop_the_reversal_of_their_receipt(stocked: Office) -> None:
+    sent = stocked.do(
+        movements_pb2.AllocateItemRequest,
+        from_location=BEKASI,
+        to_location=CENTRE,
+        item="ribbon",
+        quantity=6,
+        reason="r",
+    ).allocation
+    stocked.dispatch(sent.allocation_id)
+    stocked.do(
+        movements_pb2.ReceiveShipmentRequest,
+        allocation_id=sent.allocation_id,
+        damaged=movements_pb2.Parcel(quantity=5),
+        operator="siti",
+    )
+    (damaged,) = stocked.send(pb.ListSpoilageRequest(location=CENTRE)).spoilage
+    review(stocked, damaged.spoilage_id)
+    stocked.supply("ribbon", 5)
+    stocked.do(
+        pb.SpoilStockRequest, location=CENTRE, item="ribbon", quantity=5, reason="torn", operator="siti"
+    )
+    witness(stocked, prepare(stocked, item="ribbon", quantity=5, location=CENTRE))
+    back = stocked.do(
+        reversals_pb2.ProposeReversalRequest, allocation_id=sent.allocation_id, reason="r", operator="siti"
+    ).reversal
+    with pytest.raises(FailedPrecondition) as error:
+        stocked.do(reversals_pb2.ApproveReversalRequest, reversal_id=back.reversal_id, operator="budi")
+    assert error.value.reason == "SPOILED_MOVED_ON"
+    stocked.check_books()
+
+
+def transfers(office: Office, kind: str) -> list[str]:
+    with office.database.read() as connection:
+        booked = tables.transfer.c
+        query = sa.select(booked.transfer_id).where(booked.kind == kind).order_by(booked.entry)
+        return list(connection.scalars(query))

@@ -31,7 +31,8 @@ class ConveyanceOffice:
         require_two_places(goods.location, target)
         self._store.require_open(target, "to_location")
         ranges, quantity = goods.counted(self._desk)
-        scrap = Scrap(self._desk.store, goods.location, goods.item).lock()
+        scrap = Scrap(self._desk.store, goods.location, goods.item)
+        self._desk.lock([*scrap.accounts, Account(target, Condition.CONVEYED, goods.item)])
         parts = scrap.parts(quantity, ranges)
         scrap.evidence(parts)
         sent = Conveyance(
@@ -79,6 +80,8 @@ class ConveyanceOffice:
         after = before.arrived(units, serials, person, self._desk.clerk.now)
         place = Account(before.source if returned else before.target, Condition.SPOILED, before.item)
         self._store.require_open(Location(place.place), "conveyance_id")
+        there = Scrap(self._desk.store, Location(place.place), place.item)
+        self._desk.lock([before.account, *there.accounts])
         event = Event(Kind.CONVEYANCE_RECEIVED, conveyance_id, before.reason)
         for condition, held in (
             (Condition.WITHDRAWN, common(serials, before.cards)),

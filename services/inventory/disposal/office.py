@@ -70,7 +70,8 @@ class SpoilageOffice:
         Raises :class:`FailedPrecondition` for what is not there, and for spoilage that no reviewer accepted.
         """
         serials, quantity = goods.counted(self._desk)
-        scrap = Scrap(self._desk.store, goods.location, goods.item).lock()
+        scrap = Scrap(self._desk.store, goods.location, goods.item)
+        self._desk.lock(scrap.accounts)
         parts = scrap.parts(quantity, serials)
         evidence = scrap.evidence(parts)
         made = Destruction(
@@ -99,10 +100,12 @@ class SpoilageOffice:
         require_other(person, before.prepared_by)
         if seen_sha256 != before.prepared_sha256:
             raise spoilages.not_prepared(before)
-        with named("destruction_id"):
-            parts = as_prepared(Scrap(self._desk.store, before.location, before.item).lock(), before)
-        event = Event(Kind.STOCK_DESTROYED, destruction_id, before.method)
+        scrap = Scrap(self._desk.store, before.location, before.item)
         destroyed = Account(before.location, Condition.DESTROYED, before.item)
+        self._desk.lock([*scrap.accounts, destroyed])
+        with named("destruction_id"):
+            parts = as_prepared(scrap, before)
+        event = Event(Kind.STOCK_DESTROYED, destruction_id, before.method)
         move(self._desk, event, parts, destroyed, "destruction_id")
         after = replace(
             before,

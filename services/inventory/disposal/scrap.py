@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
 
 import sqlalchemy as sa
 
@@ -49,12 +48,10 @@ class Scrap:
         self._spoiled = Account(location, Condition.SPOILED, item)
         self._withdrawn = self._spoiled.to(Condition.WITHDRAWN)
 
-    def lock(self) -> Self:
-        """Let what is spoiled and withdrawn there be so until the transaction ends."""
-        self._store.books.lock(self._spoiled)
-        if self._spoiled.item == BLANK:
-            self._store.books.lock(self._withdrawn)
-        return self
+    @property
+    def accounts(self) -> list[Account]:
+        """What has it; locked, it stays as it is looked at. Only cards are withdrawn."""
+        return [self._spoiled, self._withdrawn] if self._spoiled.item == BLANK else [self._spoiled]
 
     def parts(self, quantity: int, ranges: Sequence[SerialRange]) -> list[Part]:
         """What is to go, by the account that has it: spoiled, or withdrawn cards.
@@ -151,6 +148,20 @@ def move(desk: Desk, event: Event, parts: Sequence[Part], target: Account, field
             desk.move_ranges(event, part.account, target, part.serials, field=field)
         else:
             desk.move(event, part.account, target, part.quantity, field=field)
+
+
+def require_left(store: Store, account: Account, field: str) -> None:
+    """What no reviewer accepted is all still there, once something else was taken out of ``account``.
+
+    Rolls are all alike: spoilage that was accepted, and left, is not taken back with the rolls of others.
+    Raises :class:`FailedPrecondition`. Of blanks it says nothing: they are told apart by their serials.
+    """
+    if account.condition is not Condition.SPOILED or account.item == BLANK:
+        return
+    waiting = MovementStore(store.connection).unaccepted(Location(account.place), account.item)
+    left = store.books.balance(account)
+    if left < waiting:
+        raise spoilages.left(account, waiting - left, field)
 
 
 def as_prepared(scrap: Scrap, destruction: Destruction) -> list[Part]:

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from services.common.errors import FailedPrecondition, NotFound
-from services.inventory.ledger.entries import BLANK
+from services.inventory.ledger.entries import BLANK, Account
 from services.inventory.ledger.serials import SerialRange
 from services.inventory.location import Location
 
@@ -248,4 +248,15 @@ def taken_back(spoilage_id: str) -> FailedPrecondition:
         f"Spoilage {spoilage_id} was taken back with what booked it.",
         field="spoilage_id",
         remedy="Nothing is left to review.",
+    )
+
+
+def left(account: Account, quantity: int, field: str) -> FailedPrecondition:
+    """The refusal to take spoilage back whose rolls were destroyed, or sent to that."""
+    return FailedPrecondition(
+        "SPOILED_MOVED_ON",
+        f"{quantity} of that {account.item} have left {account.place}; what is there is of other spoilage.",
+        field=field,
+        remedy="Bring them back first (ListConveyances tells where); what was destroyed stays spoiled.",
+        metadata={"location": account.place, "item": account.item, "quantity": str(quantity)},
     )

@@ -14,6 +14,7 @@ from services.inventory.contracts import delivery
 from services.inventory.contracts.contract import ContractState
 from services.inventory.contracts.store import ContractStore
 from services.inventory.desk import Desk, Event
+from services.inventory.disposal import scrap
 from services.inventory.fields import named
 from services.inventory.items import Item
 from services.inventory.ledger import pending as pendings
@@ -230,6 +231,7 @@ class LedgerOffice:
             return self._desk.move_ranges(event, source, target, found.serials, field="transfer_id")
         quantity = sum(line.quantity for line in found.lines)
         self._desk.shift(source, target, quantity, "transfer_id")
+        scrap.require_left(self._desk.store, source, "transfer_id")
         return self._desk.record(event, [Line(source, target, quantity)])
 
     def _require_owing(self, owed: Account) -> None:

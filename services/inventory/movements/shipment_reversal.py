@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from services.common.errors import FailedPrecondition
 from services.inventory.desk import Desk, Event, not_there
+from services.inventory.disposal.scrap import require_left
 from services.inventory.ledger.entries import Account, Condition, Kind, Line, NotThereError, Transfer
 from services.inventory.movements import allocation as allocations
 from services.inventory.movements.allocation import Allocation, AllocationState
@@ -126,6 +127,7 @@ class ShipmentReversal:
             self._books.take_free(booked.serials, source)
         except NotThereError as elsewhere:
             raise not_there(elsewhere, "allocation_id") from elsewhere
+        require_left(self._desk.store, source, "allocation_id")
         if booked.kind is Kind.RECEIPT_SURPLUS:
             self._books.put(booked.serials, target)
         self._opposite(sent.allocation_id, booked, reason)
