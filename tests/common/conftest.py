@@ -1,4 +1,4 @@
-"""The echo service of these tests, served for real over mTLS."""
+"""The echo service of these tests, served for real over mTLS, and the ledger's database."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ import pytest
 
 from services.common import client, logs
 from services.common.clock import FixedClock
+from services.common.db import Database
 from services.common.server import RunningServer, ServerBuilder
 from tests.common.echo_service import ALLOW, SERVICE, EchoService, EchoStub, Settings, register
+from tests.common.ledger_process import LEDGER
 
 
 @dataclass
@@ -69,3 +71,12 @@ def start(settings: Settings, clock: FixedClock) -> Iterator[Start]:
         for channel in echo.channels:
             channel.close()
         echo.server.stop(grace=0)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """The database of the ledger, with nothing in it."""
+    made = Database(database_url)
+    made.migrate(LEDGER)
+    yield made
+    made.dispose()

@@ -20,6 +20,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from services.common.errors import TunggalError, remote_error
 from services.common.settings import ServiceSettings
 
 PACKAGE = "tunggal.test.v1"
@@ -167,3 +168,10 @@ def eventually(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
             pytest.fail("the condition did not come true in time")
         pause.wait(0.01)
     return value
+
+
+def failure(call: Callable[[], object]) -> TunggalError:
+    """The typed error of a call that must fail."""
+    with pytest.raises(grpc.RpcError) as raised:
+        call()
+    return remote_error(raised.value)

@@ -5,28 +5,17 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import grpc
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from services.common import errors, tls
-from services.common.client import channel
+from services.common import errors
 from services.common.deadline import time_left
-from services.common.errors import TunggalError, remote_error
 from services.common.identity import caller
 from tests.common.conftest import Start
-from tests.common.echo_service import SERVICE, EchoStub, Request, Response, eventually, request
-
-
-def failure(call: Callable[[], object]) -> TunggalError:
-    """The typed error of a call that must fail."""
-    with pytest.raises(grpc.RpcError) as raised:
-        call()
-    return remote_error(raised.value)
+from tests.common.echo_service import Response, eventually, failure, request
 
 
 def test_every_kind_of_rpc_reaches_its_handler(start: Start) -> None:
@@ -62,67 +51,6 @@ def test_the_list_holds_for_each_method_on_its_own(start: Start) -> None:
     assert stub.Say(request(text="yes")).text == "yes"
     assert failure(lambda: list(stub.Follow(request(text="no")))).reason == "CALLER_NOT_ALLOWED"
     assert failure(lambda: stub.Gather(iter([request()]))).reason == "CALLER_NOT_ALLOWED"
-
-
-def test_each_broken_rule_is_named_with_its_path(start: Start) -> None:
-    echo = start()
-    error = failure(
-        lambda: echo.stub().Say(request(text="x" * 101, parts=[{"position": 1}, {"position": 11}]))
-    )
-    assert isinstance(error, errors.InvalidArgument)
-    assert error.reason == "INVALID_FIELD"
-    assert [(violation.field, violation.rule) for violation in error.violations] == [
-        ("text", "string.max_len"),
-        ("parts[1].position", "int32.lte"),
-    ]
-    assert error.remedy
-    assert echo.servicer.heard == []
-
-
-def test_a_missing_request_id_is_refused(start: Start) -> None:
-    error = failure(lambda: start().stub().Say(Request(text="no id")))
-    assert (error.reason, error.field) == ("INVALID_FIELD", "request_id")
-
-
-def test_a_bad_message_in_the_middle_of_a_stream_ends_it_there(start: Start) -> None:
-    echo = start()
-    answers: list[str] = []
-    messages = iter([request(text="good"), request(text="x" * 101), request(text="late")])
-
-    def talk() -> None:
-        answers.extend(answer.text for answer in echo.stub().Chat(messages))
-
-    assert failure(talk).field == "text"
-    assert answers == ["good"]
-    assert echo.servicer.heard == ["good"]
-
-
-def test_a_bad_message_in_a_stream_of_requests_is_refused(start: Start) -> None:
-    error = failure(lambda: start().stub().Gather(iter([request(text="good"), Request(text="bad")])))
-    assert (error.reason, error.field) == ("INVALID_FIELD", "request_id")
-
-
-def test_bytes_that_are_no_message_are_the_callers_fault(start: Start) -> None:
-    error = failure(lambda: start().stub().Say(b"\xff\xff\xff"))
-    assert (type(error), error.reason) == (errors.InvalidArgument, "MALFORMED_MESSAGE")
-
-
-def test_a_method_that_does_not_exist_is_refused_with_a_reason(start: Start) -> None:
-    echo = start()
-    with channel(f"localhost:{echo.server.port}", echo.settings.tls_dir, "operator-cli") as plain:
-        sing = plain.unary_unary(f"/{SERVICE.full_name}/Sing", Request.SerializeToString, Response.FromString)
-        error = failure(lambda: sing(request()))
-    assert (type(error), error.reason, error.domain) == (
-        errors.Unimplemented,
-        "METHOD_UNKNOWN",
-        "tunggal.inventory",
-    )
-
-
-def test_an_oversize_message_is_refused_with_a_remedy(start: Start) -> None:
-    error = failure(lambda: start().stub().Say(request(blob=bytes(100_000))))
-    assert (type(error), error.reason) == (errors.ResourceExhausted, "MESSAGE_TOO_LARGE")
-    assert "TUNGGAL_MAX_MESSAGE_BYTES" in (error.remedy or "")
 
 
 def test_a_call_with_too_little_time_is_refused_before_the_handler(start: Start) -> None:
@@ -278,57 +206,6 @@ def test_a_client_that_leaves_a_stream_ends_its_handler(
     assert words == ["one", "two"]
 
 
-def test_a_certificate_of_another_ca_does_not_connect(
-    start: Start, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    echo = start()
-    foreign = tmp_path_factory.mktemp("foreign")
-    tls.ensure_dev_ca(foreign, "tunggal.local", ("operator-cli",))
-    (foreign / "ca.pem").write_bytes((echo.settings.tls_dir / "ca.pem").read_bytes())
-    (foreign / "ca.key").unlink()
-    error = failure(lambda: call_as(echo.server.port, foreign, "operator-cli"))
-    assert isinstance(error, errors.Unavailable)
-    assert echo.servicer.heard == []
-
-
-def test_an_expired_certificate_does_not_connect(
-    start: Start, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    echo = start()
-    directory = copy_of_ca(echo.settings.tls_dir, tmp_path_factory.mktemp("expired"))
-    tls.issue(directory, "operator-cli", "operator/cli", lifetime=timedelta(seconds=-60))
-    (directory / "ca.key").unlink()
-    error = failure(lambda: call_as(echo.server.port, directory, "operator-cli"))
-    assert isinstance(error, errors.Unavailable)
-    assert echo.servicer.heard == []
-
-
-def test_a_certificate_of_another_trust_domain_is_a_stranger(
-    start: Start, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    echo = start()
-    directory = copy_of_ca(echo.settings.tls_dir, tmp_path_factory.mktemp("domain"))
-    tls.issue(directory, "operator-cli", "operator/cli", trust_domain="elsewhere.example")
-    error = failure(lambda: call_as(echo.server.port, directory, "operator-cli"))
-    assert (type(error), error.reason) == (errors.Unauthenticated, "NO_IDENTITY")
-    assert "spiffe://elsewhere.example/operator/cli" in error.message
-
-
-def test_a_client_without_a_certificate_does_not_connect(start: Start) -> None:
-    echo = start()
-    root = (echo.settings.tls_dir / "ca.pem").read_bytes()
-    with grpc.secure_channel(f"localhost:{echo.server.port}", grpc.ssl_channel_credentials(root)) as plain:
-        error = failure(lambda: EchoStub(plain).Say(request(), timeout=10))
-    assert isinstance(error, errors.Unavailable)
-
-
-def test_a_server_with_the_name_of_another_service_is_not_trusted(start: Start) -> None:
-    echo = start()
-    assert echo.stub(server="inventory").Say(request(text="yes")).text == "yes"
-    error = failure(lambda: echo.stub(server="abis").Say(request()))
-    assert (type(error), error.reason) == (errors.Unavailable, "TLS_HANDSHAKE_FAILED")
-
-
 def test_each_rpc_leaves_one_line_without_its_payload(
     start: Start, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -363,17 +240,3 @@ def access_lines(capsys: pytest.CaptureFixture[str], count: int) -> list[dict[st
     eventually(complete)
     assert len(lines) == count
     return lines
-
-
-def copy_of_ca(source: Any, target: Any) -> Any:
-    """A directory with the same CA and nothing else."""
-    for name in ("ca.pem", "ca.key"):
-        (target / name).write_bytes((source / name).read_bytes())
-    return target
-
-
-def call_as(port: int, directory: Any, name: str) -> None:
-    """Call with the certificate as it is in ``directory``, which :func:`channel` would renew."""
-    credentials = tls.channel_credentials(directory, name)
-    with grpc.secure_channel(f"localhost:{port}", credentials) as plain:
-        EchoStub(plain).Say(request(), timeout=10)

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,18 +18,8 @@ from services.common import audit, errors, requests
 from services.common.clock import FixedClock
 from services.common.db import Database
 from tests.common.echo_service import Request, request
-from tests.common.ledger_process import LEDGER
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    """A migrated database."""
-    database = Database(database_url)
-    database.migrate(LEDGER)
-    yield database
-    database.dispose()
 
 
 class Ledger:
