@@ -21,6 +21,9 @@ TABLE = "audit_log"
 HEAD = "audit_head"
 GENESIS = "0" * 64
 
+# Canonical JSON. Made once: json.dumps makes one for every call that wants it so.
+_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
 
 def _columns() -> list[sa.Column[Any]]:
     return [
@@ -48,11 +51,27 @@ _LOG = sa.Table(TABLE, _METADATA, *_columns())
 _HEAD = sa.Table(HEAD, _METADATA, *_head_columns())
 
 # Built once, for every write of every service runs them: building one costs more than SQLite takes to run it.
-_LOCK_HEAD = sa.select(_HEAD.c.seq, _HEAD.c.hash).where(_HEAD.c.id == 1).with_for_update()
+_READ_HEAD = sa.select(_HEAD.c.seq, _HEAD.c.hash).where(_HEAD.c.id == 1)
 _ADD = sa.insert(_LOG)
 _MOVE_HEAD = (
     sa.update(_HEAD).where(_HEAD.c.id == 1).values(seq=sa.bindparam("new_seq"), hash=sa.bindparam("new_hash"))
 )
+
+
+# On PostgreSQL several transactions append, one after the other: each makes the others wait for one statement
+# and its commit alone, for the database computes the link.
+_CHAIN = sa.text(
+    f"""
+    WITH moved AS (
+        UPDATE {HEAD} SET seq = seq + 1, hash = encode(sha256(convert_to(
+            :before || hash || :between || CAST(seq + 1 AS text) || '}}', 'UTF8')), 'hex')
+        WHERE id = 1 RETURNING seq, hash
+    )
+    INSERT INTO {TABLE} (seq, at, actor, action, resource, reason, digest, hash)
+    SELECT seq, :at, :actor, :action, :resource, :reason, :digest, hash FROM moved
+    RETURNING seq
+    """  # noqa: S608 - names of this module
+).bindparams(sa.bindparam("at", type_=UtcDateTime))
 
 
 def create_table(op: ModuleType) -> None:
@@ -87,9 +106,7 @@ def append(
     ``digest`` is the SHA-256 of what was decided on, usually of the request. Append last in a transaction:
     from here to the commit no other transaction can append.
     """
-    head = conn.execute(_LOCK_HEAD).one()
     entry = {
-        "seq": head.seq + 1,
         "at": at,
         "actor": actor,
         "action": action,
@@ -97,6 +114,10 @@ def append(
         "reason": reason,
         "digest": digest.hex(),
     }
+    if conn.dialect.name == "postgresql":
+        return int(conn.execute(_CHAIN, {**entry, **_parts(entry)}).scalar_one())
+    head = conn.execute(_READ_HEAD).one()
+    entry["seq"] = head.seq + 1
     link = _link(head.hash, entry)
     conn.execute(_ADD, {**entry, "hash": link})
     conn.execute(_MOVE_HEAD, {"new_seq": entry["seq"], "new_hash": link})
@@ -134,6 +155,21 @@ def verify(conn: sa.Connection) -> int | None:
 
 
 def _link(previous: str, entry: dict[str, Any]) -> str:
-    content = {**entry, "at": entry["at"].isoformat(timespec="microseconds"), "previous": previous}
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    content = {**entry, "at": _moment(entry["at"]), "previous": previous}
+    return hashlib.sha256(_JSON.encode(content).encode()).hexdigest()
+
+
+def _parts(entry: dict[str, Any]) -> dict[str, str]:
+    """What :func:`_link` hashes, its keys sorted: ``before`` the hash of the entry before, and ``between``
+    that and the number, which ends it.
+    """
+    first = {name: entry[name] for name in ("action", "actor", "digest")} | {"at": _moment(entry["at"])}
+    then = {name: entry[name] for name in ("reason", "resource")}
+    return {
+        "before": f'{_JSON.encode(first)[:-1]},"previous":"',
+        "between": f'",{_JSON.encode(then)[1:-1]},"seq":',
+    }
+
+
+def _moment(at: datetime) -> str:
+    return at.isoformat(timespec="microseconds")

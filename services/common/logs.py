@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from contextlib import suppress
@@ -24,7 +25,7 @@ def configure(settings: ServiceSettings) -> None:
         _service(settings.service),
     ]
     render: list[Processor] = (
-        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        [structlog.processors.format_exc_info, _as_json]
         if settings.log_format == "json"
         # The default traceback prints local variables: biodata, images.
         else [
@@ -54,6 +55,10 @@ def get_logger() -> FilteringBoundLogger:
     return cast(FilteringBoundLogger, structlog.get_logger())
 
 
+# Made once: json.dumps makes a new one for every line that may hold more than plain values.
+_JSON = json.JSONEncoder(default=repr)
+
+
 class _Output:
     """Where lines go. A full disk or a closed pipe must not fail the work that a line tells about."""
 
@@ -75,6 +80,10 @@ class _Records(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""
         _Output().msg(self.format(record))
+
+
+def _as_json(_: object, __: str, event: structlog.typing.EventDict) -> str:
+    return _JSON.encode(event)
 
 
 def _service(name: str) -> Processor:

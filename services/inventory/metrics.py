@@ -18,16 +18,15 @@ class Transfers:
     """``tunggal_inventory_transfers_total{kind}``: transfers that this process booked since it started."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._counter = Counter(
+        counter = Counter(
             "tunggal_inventory_transfers", "Transfers booked, by kind.", ["kind"], registry=registry
         )
-        for kind in Kind:
-            self._counter.labels(kind)
+        self._by_kind = {kind: counter.labels(kind) for kind in Kind}
 
     def count(self, kinds: Iterable[Kind]) -> None:
         """Count transfers after their transaction is committed."""
         for kind in kinds:
-            self._counter.labels(kind).inc()
+            self._by_kind[kind].inc()
 
 
 class Stock(Collector):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -12,8 +13,18 @@ import sqlalchemy as sa
 
 from services.common import audit, errors
 from services.common.db import Database
+from tests.common.ledger_process import LEDGER
 
 AT = datetime(2026, 3, 2, 1, 30, 0, 5, tzinfo=UTC)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A migrated database."""
+    database = Database(database_url)
+    database.migrate(LEDGER)
+    yield database
+    database.dispose()
 
 
 def append(connection: sa.Connection, action: str = "ConsumeBlank") -> int:
@@ -54,6 +65,15 @@ def tamper(database: Database, *statements: str) -> None:
 def test_an_untouched_log_holds(database: Database) -> None:
     assert verify(database) is None
     fill(database)
+    assert verify(database) is None
+
+
+def test_the_chain_holds_over_texts_of_every_kind(database: Database) -> None:
+    for text in ('"', "\\", "\n\t", "‘é𝄞", "{}", "'); --", ":before %s %(at)s", "0" * 64, ""):
+        with database.transaction() as connection:
+            audit.append(
+                connection, actor=text, action=text, resource=text, reason=text, digest=b"\x00" * 32, at=AT
+            )
     assert verify(database) is None
 
 
