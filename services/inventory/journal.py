@@ -16,6 +16,7 @@ from services.common.clock import Clock
 from services.common.db import Database
 from services.common.grouping import GroupCommit
 from services.inventory.desk import Clerk, Desk
+from services.inventory.ledger.clocks import Clocks
 from services.inventory.ledger.entries import Kind, OvertakenError
 from services.inventory.metrics import Transfers
 from services.inventory.store import Store
@@ -35,10 +36,13 @@ def new_id() -> str:
 class Journal:
     """Books requests, each once, however often it is sent and to however many replicas."""
 
-    def __init__(self, database: Database, clock: Clock, transfers: Transfers) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, transfers: Transfers, clocks: Clocks | None = None
+    ) -> None:
         # SQLite has one writer at a time; on PostgreSQL several connections do more than one transaction can.
         self._database = GroupCommit(database) if database.dialect == "sqlite" else database
         self._clock = clock
+        self._clocks = clocks or Clocks(clock)
         self._transfers = transfers
 
     def keep(self, action: str, work: Callable[[Desk], list[str]]) -> list[str]:
@@ -116,7 +120,11 @@ class Journal:
         return answer
 
     def _run(self, transaction: Callable[[Connection, datetime], A]) -> A:
-        """Run it as of now; where others were later on its accounts, once more as of then."""
+        """Run it as of now; where others were later on its accounts, once more as of then.
+
+        Raises :class:`ClockError` where this clock, or the time of an account, is wrong.
+        """
+        self._clocks.require_right()
         earliest: datetime | None = None
 
         def attempt(connection: Connection) -> A:
@@ -127,4 +135,4 @@ class Journal:
             try:
                 return self._database.run(attempt)
             except OvertakenError as overtaken:
-                earliest = overtaken.until
+                earliest = self._clocks.follow(overtaken)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -13,18 +12,8 @@ import sqlalchemy as sa
 
 from services.common import audit, errors
 from services.common.db import Database
-from tests.common.ledger_process import LEDGER
 
 AT = datetime(2026, 3, 2, 1, 30, 0, 5, tzinfo=UTC)
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    """A migrated database."""
-    database = Database(database_url)
-    database.migrate(LEDGER)
-    yield database
-    database.dispose()
 
 
 def append(connection: sa.Connection, action: str = "ConsumeBlank") -> int:
