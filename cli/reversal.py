@@ -127,7 +127,7 @@ def listed(
             one.kind.replace(".", " "),
             one.reason,
             person(one.proposed_by),
-            word(pb.ReversalState, one.state),
+            f"stale: {one.stale}" if one.stale else word(pb.ReversalState, one.state),
             person(one.decided_by),
         ),
         as_json=as_json,

@@ -121,13 +121,19 @@ def test_a_transfer_of_yesterday_is_taken_back_by_two_people_and_once(
     assert stocked.level(CENTRE) == {"on_hand": 1000}
     late = refused(stocked, pb.ApproveReversalRequest, reversal_id=second.reversal_id, operator="budi")
     assert late.reason == "REVERSED_BEFORE"
+    back = stocked.send(ledger_pb2.GetTransferRequest(transfer_id=transfer_id)).transfer.reversed_by
+    done, waits = stocked.send(pb.ListReversalsRequest()).reversals
+    assert (done.stale, waits.stale) == ("", f"Transfer {back} has taken it back.")
     stocked.check_books()
 
 
 def test_approval_of_a_receipt_never_takes_the_dispatch_back(stocked: Office) -> None:
     allocation_id = stocked.move(CENTRE, BEKASI, 100).allocation_id
     made = propose(stocked, allocation_id=allocation_id)
+    waiting = pb.ListReversalsRequest(state=pb.REVERSAL_STATE_PROPOSED)
+    assert not stocked.send(waiting).reversals[0].stale
     stocked.do(movements_pb2.ReverseShipmentRequest, allocation_id=allocation_id, reason="my typo")
+    assert stocked.send(waiting).reversals[0].stale
     stale = refused(stocked, pb.ApproveReversalRequest, reversal_id=made.reversal_id, operator="budi")
     assert stale.reason == "REVERSAL_STALE"
     stocked.receive(allocation_id)

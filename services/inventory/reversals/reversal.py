@@ -15,6 +15,7 @@ from enum import StrEnum
 from services.common.errors import FailedPrecondition, NotFound
 from services.inventory.desk import Clerk
 from services.inventory.ledger import days
+from services.inventory.ledger.books import Books
 from services.inventory.ledger.entries import Transfer
 
 
@@ -51,6 +52,14 @@ class Reversal:
                 remedy="Propose it anew if it is still to be taken back.",
                 metadata={"state": self.state},
             )
+
+
+def stale_because(books: Books, reversal: Reversal) -> str:
+    """Why a reversal that waits can never be approved; empty while it may be."""
+    if reversal.state is not ReversalState.PROPOSED:
+        return ""
+    other = books.reversal_of(reversal.transfer_id)
+    return f"Transfer {other} has taken it back." if other else ""
 
 
 def require_alone(booked: Transfer, clerk: Clerk, field: str) -> None:

@@ -13,7 +13,7 @@ from services.inventory.desk import Desk
 from services.inventory.movements import tables as movement_tables
 from services.inventory.movements.store import MovementStore
 from services.inventory.reversals.office import ReversalOffice
-from services.inventory.reversals.reversal import Reversal, ReversalState
+from services.inventory.reversals.reversal import Reversal, ReversalState, stale_because
 
 #: Who may call what: SPIFFE paths by method.
 ALLOW = {
@@ -78,10 +78,11 @@ class ReversalService(Adapter, reversals_pb2_grpc.ReversalServiceServicer):
             page = MovementStore(store.connection).reversals.page(
                 after(request.page_token), paging.page_size(request.page_size), *wanted
             )
-        return pb.ListReversalsResponse(reversals=map(_reversal, page.items), next_page_token=token(page))
+            found = [_reversal(each, stale_because(store.books, each)) for each in page.items]
+        return pb.ListReversalsResponse(reversals=found, next_page_token=token(page))
 
 
-def _reversal(value: Reversal) -> pb.Reversal:
+def _reversal(value: Reversal, stale: str = "") -> pb.Reversal:
     return pb.Reversal(
         reversal_id=value.reversal_id,
         transfer_id=value.transfer_id,
@@ -93,6 +94,7 @@ def _reversal(value: Reversal) -> pb.Reversal:
         propose_time=messages.timestamp(value.propose_time),
         decided_by=value.decided_by or "",
         decide_time=messages.timestamp(value.decide_time),
+        stale=stale,
     )
 
 

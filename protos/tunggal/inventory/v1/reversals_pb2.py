@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$tunggal/inventory/v1/reversals.proto\x12\x14tunggal.inventory.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa9\x02\n\x08Reversal\x12\x13\n\x0breversal_id\x18\x01 \x01(\t\x12\x13\n\x0btransfer_id\x18\x02 \x01(\t\x12\x15\n\rallocation_id\x18\x03 \x01(\t\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x32\n\x05state\x18\x06 \x01(\x0e\x32#.tunggal.inventory.v1.ReversalState\x12\x13\n\x0bproposed_by\x18\x07 \x01(\t\x12\x30\n\x0cpropose_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ndecided_by\x18\t \x01(\t\x12/\n\x0b\x64\x65\x63ide_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xe5\x01\n\x16ProposeReversalRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\x0btransfer_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12!\n\rallocation_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12\x1a\n\x06reason\x18\x04 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xf4\x03\x12;\n\x08operator\x18\x05 \x01(\tB)\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{1,63}$B\x10\n\x07subject\x12\x05\xbaH\x02\x08\x01\"K\n\x17ProposeReversalResponse\x12\x30\n\x08reversal\x18\x01 \x01(\x0b\x32\x1e.tunggal.inventory.v1.Reversal\"\x92\x01\n\x16\x41pproveReversalRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0breversal_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\x08operator\x18\x03 \x01(\tB)\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{1,63}$\"K\n\x17\x41pproveReversalResponse\x12\x30\n\x08reversal\x18\x01 \x01(\x0b\x32\x1e.tunggal.inventory.v1.Reversal\"\x91\x01\n\x15RejectReversalRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0breversal_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\x08operator\x18\x03 \x01(\tB)\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{1,63}$\"J\n\x16RejectReversalResponse\x12\x30\n\x08reversal\x18\x01 \x01(\x0b\x32\x1e.tunggal.inventory.v1.Reversal\"\x91\x01\n\x14ListReversalsRequest\x12<\n\x05state\x18\x01 \x01(\x0e\x32#.tunggal.inventory.v1.ReversalStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"c\n\x15ListReversalsResponse\x12\x31\n\treversals\x18\x01 \x03(\x0b\x32\x1e.tunggal.inventory.v1.Reversal\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\x86\x01\n\rReversalState\x12\x1e\n\x1aREVERSAL_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17REVERSAL_STATE_PROPOSED\x10\x01\x12\x1b\n\x17REVERSAL_STATE_APPROVED\x10\x02\x12\x1b\n\x17REVERSAL_STATE_REJECTED\x10\x03\x32\xc8\x03\n\x0fReversalService\x12n\n\x0fProposeReversal\x12,.tunggal.inventory.v1.ProposeReversalRequest\x1a-.tunggal.inventory.v1.ProposeReversalResponse\x12n\n\x0f\x41pproveReversal\x12,.tunggal.inventory.v1.ApproveReversalRequest\x1a-.tunggal.inventory.v1.ApproveReversalResponse\x12k\n\x0eRejectReversal\x12+.tunggal.inventory.v1.RejectReversalRequest\x1a,.tunggal.inventory.v1.RejectReversalResponse\x12h\n\rListReversals\x12*.tunggal.inventory.v1.ListReversalsRequest\x1a+.tunggal.inventory.v1.ListReversalsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$tunggal/inventory/v1/reversals.proto\x12\x14tunggal.inventory.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb8\x02\n\x08Reversal\x12\x13\n\x0breversal_id\x18\x01 \x01(\t\x12\x13\n\x0btransfer_id\x18\x02 \x01(\t\x12\x15\n\rallocation_id\x18\x03 \x01(\t\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x32\n\x05state\x18\x06 \x01(\x0e\x32#.tunggal.inventory.v1.ReversalState\x12\x13\n\x0bproposed_by\x18\x07 \x01(\t\x12\x30\n\x0cpropose_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ndecided_by\x18\t \x01(\t\x12/\n\x0b\x64\x65\x63ide_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05stale\x18\x0b \x01(\t\"\xe5\x01\n\x16ProposeReversalRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\x0btransfer_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12!\n\rallocation_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12\x1a\n\x06reason\x18\x04 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xf4\x03\x12;\n\x08operator\x18\x05 \x01(\tB)\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{1,63}$B\x10\n\x07subject\x12\x05\xbaH\x02\x08\x01\"K\n\x17ProposeReversalResponse\x12\x30\n\x08reversal\x18\x01 \x01(\x0b\x32\x1e.tunggal.inventory.v1.Reversal\"\x92\x01\n\x16\x41pproveReversalRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0breversal_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\x08operator\x18\x03 \x01(\tB)\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{1,63}$\"K\n\x17\x41pproveReversalResponse\x12\x30\n\x08reversal\x18\x01 \x01(\x0b\x32\x1e.tunggal.inventory.v1.Reversal\"\x91\x01\n\x15RejectReversalRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0breversal_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\x08operator\x18\x03 \x01(\tB)\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{1,63}$\"J\n\x16RejectReversalResponse\x12\x30\n\x08reversal\x18\x01 \x01(\x0b\x32\x1e.tunggal.inventory.v1.Reversal\"\x91\x01\n\x14ListReversalsRequest\x12<\n\x05state\x18\x01 \x01(\x0e\x32#.tunggal.inventory.v1.ReversalStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"c\n\x15ListReversalsResponse\x12\x31\n\treversals\x18\x01 \x03(\x0b\x32\x1e.tunggal.inventory.v1.Reversal\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\x86\x01\n\rReversalState\x12\x1e\n\x1aREVERSAL_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17REVERSAL_STATE_PROPOSED\x10\x01\x12\x1b\n\x17REVERSAL_STATE_APPROVED\x10\x02\x12\x1b\n\x17REVERSAL_STATE_REJECTED\x10\x03\x32\xc8\x03\n\x0fReversalService\x12n\n\x0fProposeReversal\x12,.tunggal.inventory.v1.ProposeReversalRequest\x1a-.tunggal.inventory.v1.ProposeReversalResponse\x12n\n\x0f\x41pproveReversal\x12,.tunggal.inventory.v1.ApproveReversalRequest\x1a-.tunggal.inventory.v1.ApproveReversalResponse\x12k\n\x0eRejectReversal\x12+.tunggal.inventory.v1.RejectReversalRequest\x1a,.tunggal.inventory.v1.RejectReversalResponse\x12h\n\rListReversals\x12*.tunggal.inventory.v1.ListReversalsRequest\x1a+.tunggal.inventory.v1.ListReversalsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -63,26 +63,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTREVERSALSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
   _globals['_LISTREVERSALSREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTREVERSALSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\010'
-  _globals['_REVERSALSTATE']._serialized_start=1433
-  _globals['_REVERSALSTATE']._serialized_end=1567
+  _globals['_REVERSALSTATE']._serialized_start=1448
+  _globals['_REVERSALSTATE']._serialized_end=1582
   _globals['_REVERSAL']._serialized_start=125
-  _globals['_REVERSAL']._serialized_end=422
-  _globals['_PROPOSEREVERSALREQUEST']._serialized_start=425
-  _globals['_PROPOSEREVERSALREQUEST']._serialized_end=654
-  _globals['_PROPOSEREVERSALRESPONSE']._serialized_start=656
-  _globals['_PROPOSEREVERSALRESPONSE']._serialized_end=731
-  _globals['_APPROVEREVERSALREQUEST']._serialized_start=734
-  _globals['_APPROVEREVERSALREQUEST']._serialized_end=880
-  _globals['_APPROVEREVERSALRESPONSE']._serialized_start=882
-  _globals['_APPROVEREVERSALRESPONSE']._serialized_end=957
-  _globals['_REJECTREVERSALREQUEST']._serialized_start=960
-  _globals['_REJECTREVERSALREQUEST']._serialized_end=1105
-  _globals['_REJECTREVERSALRESPONSE']._serialized_start=1107
-  _globals['_REJECTREVERSALRESPONSE']._serialized_end=1181
-  _globals['_LISTREVERSALSREQUEST']._serialized_start=1184
-  _globals['_LISTREVERSALSREQUEST']._serialized_end=1329
-  _globals['_LISTREVERSALSRESPONSE']._serialized_start=1331
-  _globals['_LISTREVERSALSRESPONSE']._serialized_end=1430
-  _globals['_REVERSALSERVICE']._serialized_start=1570
-  _globals['_REVERSALSERVICE']._serialized_end=2026
+  _globals['_REVERSAL']._serialized_end=437
+  _globals['_PROPOSEREVERSALREQUEST']._serialized_start=440
+  _globals['_PROPOSEREVERSALREQUEST']._serialized_end=669
+  _globals['_PROPOSEREVERSALRESPONSE']._serialized_start=671
+  _globals['_PROPOSEREVERSALRESPONSE']._serialized_end=746
+  _globals['_APPROVEREVERSALREQUEST']._serialized_start=749
+  _globals['_APPROVEREVERSALREQUEST']._serialized_end=895
+  _globals['_APPROVEREVERSALRESPONSE']._serialized_start=897
+  _globals['_APPROVEREVERSALRESPONSE']._serialized_end=972
+  _globals['_REJECTREVERSALREQUEST']._serialized_start=975
+  _globals['_REJECTREVERSALREQUEST']._serialized_end=1120
+  _globals['_REJECTREVERSALRESPONSE']._serialized_start=1122
+  _globals['_REJECTREVERSALRESPONSE']._serialized_end=1196
+  _globals['_LISTREVERSALSREQUEST']._serialized_start=1199
+  _globals['_LISTREVERSALSREQUEST']._serialized_end=1344
+  _globals['_LISTREVERSALSRESPONSE']._serialized_start=1346
+  _globals['_LISTREVERSALSRESPONSE']._serialized_end=1445
+  _globals['_REVERSALSERVICE']._serialized_start=1585
+  _globals['_REVERSALSERVICE']._serialized_end=2041
 # @@protoc_insertion_point(module_scope)

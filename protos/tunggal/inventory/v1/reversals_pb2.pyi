@@ -64,6 +64,7 @@ class Reversal(_message.Message):
     PROPOSE_TIME_FIELD_NUMBER: _builtins.int
     DECIDED_BY_FIELD_NUMBER: _builtins.int
     DECIDE_TIME_FIELD_NUMBER: _builtins.int
+    STALE_FIELD_NUMBER: _builtins.int
     reversal_id: _builtins.str
     """Identifier made by the service (UUID)."""
     transfer_id: _builtins.str
@@ -80,6 +81,8 @@ class Reversal(_message.Message):
     """Who proposed it: certificate and operator."""
     decided_by: _builtins.str
     """Who decided; empty before."""
+    stale: _builtins.str
+    """Why it cannot be approved any more: it was taken back otherwise. Empty while it can, and once somebody decided."""
     @_builtins.property
     def propose_time(self) -> _timestamp_pb2.Timestamp:
         """When."""
@@ -101,10 +104,11 @@ class Reversal(_message.Message):
         propose_time: _timestamp_pb2.Timestamp | None = ...,
         decided_by: _builtins.str = ...,
         decide_time: _timestamp_pb2.Timestamp | None = ...,
+        stale: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["decide_time", b"decide_time", "propose_time", b"propose_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allocation_id", b"allocation_id", "decide_time", b"decide_time", "decided_by", b"decided_by", "kind", b"kind", "propose_time", b"propose_time", "proposed_by", b"proposed_by", "reason", b"reason", "reversal_id", b"reversal_id", "state", b"state", "transfer_id", b"transfer_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allocation_id", b"allocation_id", "decide_time", b"decide_time", "decided_by", b"decided_by", "kind", b"kind", "propose_time", b"propose_time", "proposed_by", b"proposed_by", "reason", b"reason", "reversal_id", b"reversal_id", "stale", b"stale", "state", b"state", "transfer_id", b"transfer_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
