@@ -108,7 +108,7 @@ def withdraw(
 @readable
 def withdrawn(
     location: Annotated[
-        str, typer.Argument(metavar="[LOCATION]", help="Held there and below; everywhere unless given.")
+        str, typer.Argument(metavar="LOCATION", help="Held there and below; everywhere unless given.")
     ] = "",
     inventory: InventoryEndpoint = INVENTORY,
     tls_dir: TlsDir = DEFAULT_TLS_DIR,

@@ -21,7 +21,7 @@ from cli.places import require_known
 @readable
 def books(
     location: Annotated[
-        str, typer.Argument(metavar="[LOCATION]", help="ID, 32, 32.16 or 32.16:site; with all below it.")
+        str, typer.Argument(metavar="LOCATION", help="ID, 32, 32.16 or 32.16:site; with all below it.")
     ] = "",
     item: Annotated[str, typer.Option(help="Only this item: blank, ribbon, film.")] = "",
     at: Annotated[

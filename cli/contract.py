@@ -42,7 +42,7 @@ def contract() -> None:
 @readable
 def show(
     contract_id: Annotated[
-        str, typer.Argument(metavar="[CONTRACT]", help="Number of a contract; all are listed without.")
+        str, typer.Argument(metavar="CONTRACT", help="Number of a contract; all are listed without.")
     ] = "",
     history: Annotated[
         bool, typer.Option("--history", help="Show everything that happened to it instead.")

@@ -22,7 +22,6 @@ from cli.places import warn_unknown
 from services.common.errors import InvalidArgument
 
 _DUE = re.compile(r"(\d{4}-\d{2}-\d{2}):(\d{1,10})")
-Day = Annotated[str, typer.Option(metavar="DAY", help="Such as 2017-12-31.")]
 
 
 class Kind(StrEnum):
@@ -47,7 +46,7 @@ class Left(StrEnum):
 def draft(
     contract_id: ContractId,
     operator: Operator,
-    kind: Annotated[Kind, typer.Option(help="What it is for.")],
+    kind: Annotated[Kind, typer.Option(metavar="KIND", help=f"What it is for: {', '.join(Kind)}.")],
     supplier: Annotated[str, typer.Option(help="Supplier as the contract names it.")],
     item: Annotated[str, typer.Option(help="What is delivered: blank, ribbon, film.")] = "",
     quantity: Annotated[int, typer.Option(min=0, help="Units to be delivered.")] = 0,
@@ -58,8 +57,12 @@ def draft(
     price: Annotated[
         str, typer.Option(metavar="AMOUNT", help="Whole price in that currency, such as 575000000000.")
     ] = "0",
-    valid_from: Day = "",
-    valid_until: Day = "",
+    valid_from: Annotated[
+        str, typer.Option(metavar="DAY", help="First day of its validity, such as 2017-01-01.")
+    ] = "",
+    valid_until: Annotated[
+        str, typer.Option(metavar="DAY", help="Last day, included; licences and maintenance need it.")
+    ] = "",
     max_people: Annotated[int, typer.Option(min=0, help="Unique people of a licence; 0 for no ceiling.")] = 0,
     max_searches: Annotated[
         int, typer.Option(min=0, help="Searches a day of a licence; 0 for no ceiling.")

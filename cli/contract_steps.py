@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -100,14 +101,18 @@ def propose(
     reason: Annotated[str, typer.Option(help="Why.")],
     term: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="What an amendment changes; may be repeated."),
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="What an amendment changes: quantity, price, valid_from, valid_until, max_people, "
+            "max_searches_per_day, or deliveries=2017-04-30:3000000,2017-06-30:4000000. May be repeated.",
+        ),
     ] = None,
     inventory: InventoryEndpoint = INVENTORY,
     tls_dir: TlsDir = DEFAULT_TLS_DIR,
     as_json: AsJson = False,
 ) -> None:
     """Propose a step: sign, activate, amend, close, terminate, or take over what was signed elsewhere."""
-    terms = dict(map(_term, term or ()))
+    terms = _terms(term or ())
     with connect("inventory", inventory, tls_dir) as channel:
         contracts = ContractServiceStub(channel)
         if _PRICE in terms:
@@ -160,6 +165,17 @@ def reject(
     with connect("inventory", inventory, tls_dir) as channel:
         rejected = ContractServiceStub(channel).RejectChange(request).change
     typer.echo(to_json(rejected) if as_json else "Rejected.")
+
+
+def _terms(texts: Sequence[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in map(_term, texts):
+        if name in found:
+            raise InvalidArgument(
+                "TERM_TWICE", f"{name} is given twice.", field="term", remedy="Name each term once."
+            )
+        found[name] = value
+    return found
 
 
 def _term(text: str) -> tuple[str, str]:

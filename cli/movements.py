@@ -23,7 +23,7 @@ Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; othe
 Item = Annotated[str, typer.Option(help="Item, such as ribbon; blank cards unless given.")]
 Quantity = Annotated[int, typer.Option(min=0, help="Units, of items without serial numbers.")]
 Serials = Annotated[str, typer.Option(metavar="RANGES", help="Serial numbers of blanks: 1-400,411,500-520.")]
-Where = Annotated[str, typer.Argument(metavar="[LOCATION]", help="Only there; everywhere unless given.")]
+Where = Annotated[str, typer.Argument(metavar="LOCATION", help="Only there; everywhere unless given.")]
 
 #: Characters of a column in which sentences can be read, and of a word that is broken where it is longer.
 _LEAST_SENTENCE, _LONGEST_WORD = 12, 40

@@ -44,7 +44,7 @@ _BAR, _LEAST_NAME, _LEAST_NUMBERS = 8, 16, 28
 @readable
 def stock(
     location: Annotated[
-        str, typer.Argument(metavar="[LOCATION]", help="ID, 32, 32.16 or 32.16:site; with all below it.")
+        str, typer.Argument(metavar="LOCATION", help="ID, 32, 32.16 or 32.16:site; with all below it.")
     ] = "",
     tree: Annotated[
         bool, typer.Option("--tree", help="Show provinces, regencies and sites as a tree.")

@@ -103,6 +103,21 @@ def test_no_vendor_leaves_before_everything_is_there(run: Run, clock: FixedClock
             ("contract", "propose", "RIB-1", "amend", "--reason", "more", "--term", "quantity"),
             "TERM_MALFORMED",
         ),
+        (
+            (
+                "contract",
+                "propose",
+                "RIB-1",
+                "amend",
+                "--reason",
+                "r",
+                "--term",
+                "price=1",
+                "--term",
+                "price=2",
+            ),
+            "TERM_TWICE",
+        ),
         (("contract", "draft", "RIB-1", "--kind", "consumables", "--supplier", "PT"), "TERMS_DO_NOT_FIT"),
         (("contract", "attach", "NOT-THERE", __file__), "CONTRACT_UNKNOWN"),
         (
