@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -338,6 +340,28 @@ def test_statements_are_made_once_however_many_make_them(books: Books) -> None:
     assert len(listed(books)) == 1
     with books.database.read() as connection:
         assert audit.verify(connection) is None
+
+
+def test_two_replicas_that_make_the_same_days_at_once_make_them_once(
+    books: Books, database_url: str, tmp_path: Path
+) -> None:
+    other = Books(database_url, books.clock, tmp_path)
+    for _ in range(3):
+        books.clock.advance(timedelta(days=2))
+        books.close_day()
+    barrier = Barrier(4)
+
+    def make(replica: Books) -> list[str]:
+        barrier.wait(timeout=60)
+        return replica.clerk.catch_up()
+
+    with ThreadPoolExecutor(4) as pool:
+        made = [day for found in pool.map(make, (books, other) * 2, timeout=120) for day in found]
+    other.database.dispose()
+    assert sorted(made) == [f"statements/{MONDAY + timedelta(k)}" for k in range(9)]
+    published = listed(books)
+    assert [each.statement["sequence"] for each in published] == list(range(1, 10))
+    assert faults(published, keys(books)) == []
 
 
 def test_a_published_file_reads_back_as_it_was_signed(books: Books) -> None:
