@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -166,10 +166,13 @@ _STEPS = st.lists(st.sampled_from(["print", "spoil", "void", "withdraw", "give b
 @given(steps=_STEPS)
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_each_blank_is_used_once_whatever_becomes_of_it(
-    steps: list[str], tmp_path_factory: pytest.TempPathFactory, migrated_file: Path, as_operator: None
+    steps: list[str],
+    tmp_path_factory: pytest.TempPathFactory,
+    migrated_file: Callable[[str], Path],
+    as_operator: None,
 ) -> None:
     directory = tmp_path_factory.mktemp("used")
-    shutil.copyfile(migrated_file, directory / "books.db")
+    shutil.copyfile(migrated_file("services.inventory"), directory / "books.db")
     books = Books(
         f"sqlite:///{directory}/books.db", FixedClock(datetime(2026, 3, 2, 3, tzinfo=UTC)), directory
     )
