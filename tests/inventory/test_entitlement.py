@@ -85,6 +85,21 @@ def test_only_what_is_active_entitles(state: ContractState) -> None:
     assert not entitlement(held, DAY).allowed
 
 
+def test_a_contract_that_would_count_if_it_were_active_is_told() -> None:
+    ended = replace(licence(None, FAR), contract_id="ABIS-1", state=ContractState.TERMINATED)
+    waits = replace(maintenance(day(-5), FAR), contract_id="ATS-2", state=ContractState.SIGNED)
+    later = replace(maintenance(day(3), FAR), contract_id="ATS-3", state=ContractState.SIGNED)
+    found = entitlement([ended, waits, later, maintenance(None, day(-6))], DAY)
+    assert not found.allowed
+    assert found.reason == (
+        "No ABIS licence is in force, and none follows. ABIS-1 is terminated, not active. "
+        f"The last maintenance contract ended on {day(-6)}, and none follows. ATS-2 is signed, not active."
+    )
+    assert entitlement([ended, licence(None, day(9)), maintenance(None, day(8))], DAY).reason == (
+        f"Licensed and maintained until {day(8)}."
+    )
+
+
 def test_the_last_day_of_the_calendar_is_the_end() -> None:
     held = [licence(None, date.max), maintenance(None, date.max)]
     assert entitlement(held, DAY).until == date.max

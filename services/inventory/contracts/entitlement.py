@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from services.inventory.contracts.contract import Contract, ContractKind
+from services.inventory.contracts.contract import Contract, ContractKind, ContractState
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,8 @@ class Use:
 
 
 def entitlement(contracts: Sequence[Contract], day: date) -> Entitlement:
-    """The entitlement on ``day`` by active ``contracts``.
+    """The entitlement on ``day`` by the active ones of ``contracts``; where these are not enough, it tells of
+    others that would be in force.
 
     Both a licence and maintenance must be in force. Ceilings of licences that are in force together add up;
     one licence without a ceiling has none for all. Coverage without a gap counts as one.
@@ -91,10 +92,23 @@ def _ceilings(licences: Sequence[Contract], day: date) -> tuple[int, int]:
 
 
 def _gap(name: str, contracts: Sequence[Contract], day: date) -> str:
-    ended = [c.valid_until for c in contracts if c.valid_until is not None and c.valid_until < day]
-    begins = [c.valid_from for c in contracts if c.valid_from is not None and c.valid_from > day]
+    active = [contract for contract in contracts if contract.state is ContractState.ACTIVE]
+    ended = [c.valid_until for c in active if c.valid_until is not None and c.valid_until < day]
+    begins = [c.valid_from for c in active if c.valid_from is not None and c.valid_from > day]
     text = f"The last {name} ended on {max(ended)}" if ended else f"No {name} is in force"
-    return text + (f"; the next begins on {min(begins)}." if begins else ", and none follows.")
+    text += f"; the next begins on {min(begins)}." if begins else ", and none follows."
+    return " ".join([text, *_idle(contracts, day)])
+
+
+def _idle(contracts: Sequence[Contract], day: date) -> list[str]:
+    """The newest contracts that would be in force if they were active."""
+    idle = [
+        contract
+        for contract in contracts
+        if contract.state is not ContractState.ACTIVE
+        and replace(contract, state=ContractState.ACTIVE).valid_on(day)
+    ]
+    return [f"{contract.contract_id} is {contract.state}, not active." for contract in idle[-2:]]
 
 
 def _granted(licences: Sequence[Contract], day: date, until: date) -> str:
@@ -108,8 +122,9 @@ def _granted(licences: Sequence[Contract], day: date, until: date) -> str:
 
 def _steps(licences: Sequence[Contract], day: date, until: date) -> list[date]:
     """Days after ``day`` and up to ``until`` on which a licence begins, or is in force no more."""
-    begins = {c.valid_from for c in licences if c.valid_from is not None}
-    ends = {c.valid_until + timedelta(days=1) for c in licences if c.valid_until and c.valid_until < date.max}
+    active = [licence for licence in licences if licence.state is ContractState.ACTIVE]
+    begins = {c.valid_from for c in active if c.valid_from is not None}
+    ends = {c.valid_until + timedelta(days=1) for c in active if c.valid_until and c.valid_until < date.max}
     return sorted(each for each in begins | ends if day < each <= until)
 
 

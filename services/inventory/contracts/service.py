@@ -204,9 +204,9 @@ class ContractService(Adapter, contracts_pb2_grpc.ContractServiceServicer):
         now = self._clock.now()
         with self._read() as store:
             known = ContractStore(store.connection)
-            in_force = known.in_force(_OF_THE_ABIS)
+            signed = known.signed(_OF_THE_ABIS)
             use = known.use()
-        found = entitlement(in_force, days.day_of(now))
+        found = entitlement(signed, days.day_of(now))
         return pb.GetEntitlementResponse(entitlement=messages.entitlement(found, use, now))
 
     def ReportUse(self, request: pb.ReportUseRequest, context: grpc.ServicerContext) -> pb.ReportUseResponse:
@@ -219,7 +219,7 @@ class ContractService(Adapter, contracts_pb2_grpc.ContractServiceServicer):
                 raise in_future("time", at)
             known = ContractStore(desk.store.connection)
             known.report_use(request.people, at)
-            found = entitlement(known.in_force(_OF_THE_ABIS), days.day_of(now))
+            found = entitlement(known.signed(_OF_THE_ABIS), days.day_of(now))
             answer = pb.ReportUseResponse(entitlement=messages.entitlement(found, known.use(), now))
             return answer, "licence-use"
 

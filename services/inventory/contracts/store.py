@@ -101,6 +101,13 @@ class ContractStore:
         )
         return [_to_contract(row) for row in self.connection.execute(query.order_by(_contract.c.entry))]
 
+    def signed(self, kinds: Iterable[ContractKind]) -> list[Contract]:
+        """All contracts of these kinds that came further than a draft, in order of entry."""
+        query = _contracts().where(
+            _contract.c.state != ContractState.DRAFT, _contract.c.kind.in_(list(kinds))
+        )
+        return [_to_contract(row) for row in self.connection.execute(query.order_by(_contract.c.entry))]
+
     def ever_signed(self, kinds: Iterable[ContractKind]) -> bool:
         """Whether any contract of these kinds came further than a draft, whatever became of it."""
         query = sa.select(_contract.c.entry).where(
