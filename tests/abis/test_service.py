@@ -234,7 +234,7 @@ def test_a_comparison_shows_minutiae_in_the_pixels_of_each_sample(
     spread = [max(m.y for m in side) for side in (answer.probe_minutiae, answer.reference_minutiae)]
     assert 1.5 < spread[1] / spread[0] < 2.5
     for pair in answer.pairs:
-        assert answer.probe_minutiae[pair.probe].quality >= 0
+        assert answer.probe_minutiae[pair.probe].type != pb.MINUTIA_TYPE_UNSPECIFIED
         assert answer.reference_minutiae[pair.reference].type != pb.MINUTIA_TYPE_UNSPECIFIED
 
 

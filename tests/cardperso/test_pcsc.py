@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -78,10 +77,9 @@ def test_no_card_within_the_deadline_is_a_timeout(reader: VirtualReader) -> None
 def test_a_wait_ends_when_the_service_stops(reader: VirtualReader) -> None:
     stop = threading.Event()
     stop.set()
-    start = time.monotonic()
     with pytest.raises(CardTimeout):
-        CardSession(reader.name, wait_seconds=170, apdu_seconds=60, stop=stop)
-    assert time.monotonic() - start < 120
+        # Longer than any test may take.
+        CardSession(reader.name, wait_seconds=3600, apdu_seconds=60, stop=stop)
 
 
 def test_an_unknown_reader_is_gone(bank: ReaderBank) -> None:

@@ -50,7 +50,9 @@ def test_a_contract_with_a_mistake_is_refused_in_the_words_of_protoc(
 
 
 def test_every_contract_is_in_a_versioned_package_of_its_directory() -> None:
-    for source in protos.sources():
+    sources = protos.sources()
+    assert sources
+    for source in sources:
         package = ".".join(Path(source).parent.parts)
         assert f"package {package};" in (protos.PROTOS / source).read_text()
         assert package.endswith(".v1")
