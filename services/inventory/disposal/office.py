@@ -29,13 +29,12 @@ class SpoilageOffice:
 
     def __init__(self, desk: Desk, signer: Signer) -> None:
         self._desk = desk
-        self._now = desk.clerk.now
         self._signer = signer
         self._store = MovementStore(desk.store.connection)
 
     def spoil(self, goods: Goods, reason: str, event_time: datetime | None, operator: str) -> Spoilage:
         """Book free units as spoiled: a box that got wet, a roll that tore."""
-        if event_time is not None and event_time > self._now:
+        if event_time is not None and event_time > self._desk.clerk.now:
             raise in_future("event_time", event_time)
         event = Event(Kind.STOCK_SPOILED, self._desk.clerk.new_id(), reason, event_time)
         free = Account(goods.location, Condition.ON_HAND, goods.item)
@@ -56,11 +55,13 @@ class SpoilageOffice:
             before,
             state=SpoilageState.ACCEPTED if accepted else SpoilageState.QUESTIONED,
             reviewed_by=person.signature,
-            review_time=self._now,
+            review_time=self._desk.clerk.now,
             review=review,
         )
         self._desk.store.spoilages.save(after)
-        self._store.reviews.add(Review(spoilage_id, after.state, person.signature, self._now, review))
+        self._store.reviews.add(
+            Review(spoilage_id, after.state, person.signature, self._desk.clerk.now, review)
+        )
         return after
 
     def prepare(self, goods: Goods, method: str, operator: str) -> Destruction:
@@ -83,7 +84,7 @@ class SpoilageOffice:
             method=method,
             state=DestructionState.PREPARED,
             prepared_by=self._desk.person(operator).signature,
-            prepare_time=self._now,
+            prepare_time=self._desk.clerk.now,
         )
         made = replace(made, prepared=made.preparation(scrap.cards(parts), evidence))
         self._store.destructions.add(made)
@@ -111,7 +112,7 @@ class SpoilageOffice:
             before,
             state=DestructionState.WITNESSED,
             witnessed_by=person.signature,
-            witness_time=self._now,
+            witness_time=self._desk.clerk.now,
         )
         protocol = after.written()
         after = replace(
@@ -129,7 +130,7 @@ class SpoilageOffice:
             self._prepared(destruction_id),
             state=DestructionState.WITHDRAWN,
             withdrawn_by=self._desk.person(operator).signature,
-            withdraw_time=self._now,
+            withdraw_time=self._desk.clerk.now,
             withdraw_reason=reason,
         )
         self._store.destructions.save(after)
