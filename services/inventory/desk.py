@@ -25,6 +25,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
+from services.common.clock import Clock
 from services.common.errors import FailedPrecondition
 from services.inventory import items
 from services.inventory.blanks import blank as blanks
@@ -48,11 +49,12 @@ from services.inventory.store import Store
 
 
 class Clerk(NamedTuple):
-    """Who books, at which moment, and where new ids come from."""
+    """Who books, at which moment, where new ids come from, and the clock that told the moment."""
 
     actor: str
     now: datetime
     new_id: Callable[[], str]
+    clock: Clock
 
 
 class Event(NamedTuple):
@@ -197,10 +199,17 @@ class Desk:
             self.store.spoilages.save(replace(spoilage, state=SpoilageState.REVERSED))
 
     def lock(self, accounts: Iterable[Account]) -> None:
-        """Lock the accounts of several movements before the first of them, in the order of all such locks."""
+        """Lock the accounts of several movements before the first of them, in the order of all such locks.
+
+        What follows is booked as of when all are locked: of several accounts one would be booked on by others
+        while the next is waited for, and this begin again and again.
+        """
         if self.store.connection.dialect.name == "postgresql":
+            self.books.moment = None
             for account in sorted(set(accounts), key=lambda each: each.code):
                 self.books.lock(account)
+            self.clerk = self.clerk._replace(now=max(self.clerk.now, self.clerk.clock.now()))
+            self.books.moment = self.clerk.now
 
     def shift(self, source: Account, target: Account, quantity: int, field: str) -> None:
         """Move a balance and lock both accounts; raises :class:`FailedPrecondition` when there is less."""

@@ -55,7 +55,7 @@ class Journal:
         def transaction(connection: Connection, now: datetime) -> list[str]:
             booked.clear()
             store = Store(connection)
-            changed = work(Desk(store, Clerk(ITSELF, now, new_id)))
+            changed = work(Desk(store, Clerk(ITSELF, now, new_id, self._clock)))
             for resource in changed:
                 audit.append(
                     connection,
@@ -94,7 +94,7 @@ class Journal:
 
             def first_time() -> R:
                 store = Store(connection)
-                answer, resource = work(Desk(store, Clerk(actor, now, new_id)))
+                answer, resource = work(Desk(store, Clerk(actor, now, new_id, self._clock)))
                 changed.append(resource)
                 booked.extend(store.books.recorded)
                 return answer

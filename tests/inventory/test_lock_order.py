@@ -5,14 +5,19 @@ from __future__ import annotations
 import time
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 from tunggal.inventory.v1 import chips_pb2, ledger_pb2, movements_pb2, spoilage_pb2
 
 from services.common import db
+from services.common.clock import FixedClock
 from services.inventory import tables
 from services.inventory.blanks import chips
+from services.inventory.ledger.books import Books
+from services.inventory.ledger.clocks import Clocks
+from services.inventory.ledger.entries import Account, Condition, OvertakenError
 from services.inventory.movements import tables as movement_tables
 from tests.inventory.at_once import THREADS, all_at_once, outcome
 from tests.inventory.inventory_office import BEKASI, CENTRE, DKI, Office
@@ -194,3 +199,33 @@ def test_a_lot_is_taken_back_while_its_chips_are_entered(on_postgresql: list[Off
         assert reversing.result(timeout=60) == "done"
     assert office.rows(chips.LOT_CHIP) == 0
     office.check_books()
+
+
+def test_who_waits_for_several_accounts_is_not_overtaken_on_the_first(
+    on_postgresql: list[Office], clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office, other = on_postgresql
+    office.supply("ribbon", 10)
+    tries: list[OvertakenError] = []
+    follow = Clocks.follow
+
+    def begin_again(clocks: Clocks, overtaken: OvertakenError) -> datetime:
+        tries.append(overtaken)
+        return follow(clocks, overtaken)
+
+    monkeypatch.setattr(Clocks, "follow", begin_again)
+    orders = [
+        ledger_pb2.NewTransfer(item="ribbon", quantity=1, from_location=CENTRE, to_location=place, reason="r")
+        for place in (DKI, BEKASI)
+    ]
+    with ThreadPoolExecutor(1) as pool:
+        with office.database.transaction() as booking:
+            books = Books(booking, clock.advance(timedelta(seconds=1)))
+            assert books.lock(Account(CENTRE, Condition.ON_HAND, "ribbon")) == 10
+            batch = pool.submit(outcome, lambda: other.do(ledger_pb2.PostTransfersRequest, transfers=orders))
+            until_it_waits(office, batch)
+            books.moment = clock.advance(timedelta(seconds=1))
+            books.lock(Account(CENTRE, Condition.ON_HAND, "ribbon"))
+        assert batch.result(timeout=60) == "done"
+    assert tries == []
+    other.check_books()

@@ -37,7 +37,7 @@ def strand(office: Office, clock: FixedClock, item: str, quantity: int) -> str:
     with office.database.transaction() as connection:
         newest = sa.select(tables.transfer).order_by(tables.transfer.c.entry.desc()).limit(1)
         posted = connection.execute(newest).one()
-        desk = Desk(Store(connection), Clerk("operator/cli", clock.now(), new_id))
+        desk = Desk(Store(connection), Clerk("operator/cli", clock.now(), new_id, clock))
         event = Event(Kind.STOCK_REVERSED, posted.subject, "not needed", reverses=posted.transfer_id)
         source, held = Account(DKI, Condition.ON_HAND, item), Account(CENTRE, Condition.PENDING, item)
         serials = desk.books.serials_of([posted.transfer_id])[posted.transfer_id]
@@ -118,7 +118,7 @@ def test_rolls_that_wait_for_their_second_phase_are_never_freed_instead(
     stranding = strand(stocked, clock, "ribbon", 4)
     waiting = set_aside(stocked, clock, "ribbon", 5)
     with stocked.database.transaction() as connection:
-        desk = Desk(Store(connection), Clerk("operator/cli", clock.now(), new_id))
+        desk = Desk(Store(connection), Clerk("operator/cli", clock.now(), new_id, clock))
         held = Account(CENTRE, Condition.PENDING, "ribbon")
         event = Event(Kind.COUNT_ADJUSTED, new_id(), "by hand")
         desk.move(event, held, held.to(Condition.ON_HAND), 4, field="quantity")

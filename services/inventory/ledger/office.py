@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -87,7 +87,11 @@ class LedgerOffice:
         """Lock what the orders have to do with, before the first of them, in the order of all such locks."""
         sites = {order.target for order in orders if order.target is not None}
         MovementStore(self._desk.store.connection).lock_sites(sites)
-        self._desk.lock(account for order in orders for account in _accounts(order))
+        self._lock_all(account for order in orders for account in _accounts(order))
+
+    def _lock_all(self, accounts: Iterable[Account]) -> None:
+        self._desk.lock(accounts)
+        self._now = self._desk.clerk.now
 
     def _post(self, order: Order, field: str) -> Transfer:
         with named(f"{field}.item"):
@@ -162,10 +166,11 @@ class LedgerOffice:
         due = self._desk.store.connection.scalars(ordered).all()
         # All of them before the first account: whoever decides on one holds it and waits for its accounts.
         locked = [self._pending.get(transfer_id, lock=True) for transfer_id in due]
+        over = [found for found in locked if found is not None and found.state is PendingState.PENDING]
+        self._lock_all(account for found in over for account in (found.held, found.source))
         return [
             self._end(found, PendingState.EXPIRED, "nobody decided in time", found.expire_time)
-            for found in locked
-            if found is not None and found.state is PendingState.PENDING
+            for found in over
         ]
 
     @staticmethod

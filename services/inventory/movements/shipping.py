@@ -123,6 +123,11 @@ class Shipping:
                 (receipt.surplus, "surplus"),
             )
         )
+        loan = self._loan(before)
+        place = Account(before.target, Condition.ON_HAND, before.item)
+        if surplus.quantity:
+            sender = Account(before.source, Condition.ON_HAND, before.item)
+            self._desk.lock([before.under_way, place, sender])
         after = before.received(
             self._desk.clerk.now,
             missing=missing.quantity,
@@ -141,11 +146,6 @@ class Shipping:
         finder = self._desk.person(receipt.operator).signature if receipt.operator else ""
         if damaged.quantity and not finder:
             raise allocations.finder_needed(damaged.quantity)
-        loan = self._loan(before)
-        place = Account(before.target, Condition.ON_HAND, before.item)
-        if surplus.quantity:
-            sender = Account(before.source, Condition.ON_HAND, before.item)
-            self._desk.lock([before.under_way, place, sender])
         if before.serials:
             self._desk.books.take(before.serials, before.under_way, allocation_id)
         whole = Parcel(good, tuple(without(before.serials, cut)))
