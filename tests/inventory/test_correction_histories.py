@@ -6,9 +6,8 @@ from collections.abc import Callable
 from itertools import count
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import initialize, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, rule
 from tunggal.inventory.v1 import (
     contracts_pb2,
     conveyances_pb2,
@@ -20,8 +19,9 @@ from tunggal.inventory.v1 import (
 )
 
 from services.common.clock import FixedClock
+from tests.inventory.histories import MovementHistory, live
+from tests.inventory.histories_model import BLANKS, FEW, PLACES, spans
 from tests.inventory.inventory_office import CENTRE, Office
-from tests.inventory.test_movement_histories import BLANKS, FEW, PLACES, MovementHistory, spans
 
 MORE = "KTP-2018-01"
 
@@ -200,24 +200,8 @@ class CorrectionHistory(MovementHistory):
     @rule(place=PLACES)
     def cards_burn(self, place: str) -> None:
         chosen = self.model.at(place, "withdrawn")
-        if not chosen:
-            return
-        made = self.office.do(
-            spoilage_pb2.PrepareDestructionRequest,
-            location=place,
-            item="blank",
-            serials=spans(chosen),
-            method="burned",
-            operator="siti",
-        ).destruction
-        self.twice(
-            None,
-            spoilage_pb2.WitnessDestructionRequest,
-            destruction_id=made.destruction_id,
-            prepared_sha256=made.prepared_sha256,
-            operator="saksi",
-        )
-        self.model.put(chosen, place, "destroyed")
+        if chosen:
+            self.burn(chosen, place)
 
     @rule(serial=st.integers(1, BLANKS + 20))
     def find(self, serial: int) -> None:
@@ -238,20 +222,10 @@ class CorrectionHistory(MovementHistory):
 def test_random_histories_with_the_way_back_keep_the_books(
     kind: str, examples: int, new_database: Callable[[str], str], clock: FixedClock, as_operator: None
 ) -> None:
-    machine = type(
-        "Corrections",
-        (CorrectionHistory,),
-        {
-            "open_office": staticmethod(lambda at: Office(new_database(kind), at)),
-            "start": clock.now(),
-        },
-    )
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=40,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
+    live(
+        CorrectionHistory,
+        lambda at: Office(new_database(kind), at),
+        clock.now(),
+        examples=examples,
+        steps=40,
     )
