@@ -130,6 +130,8 @@ account_day = sa.Table(
     sa.Column("balance", sa.BigInteger, nullable=False),
     sa.Column("added", sa.BigInteger, nullable=False),
     sa.Column("removed", sa.BigInteger, nullable=False),
+    # What the whole country had at the end of a day.
+    sa.Index("account_day_of_day", "day", "code", "balance"),
     # Rows lie in the order of their key, without a second copy of it as an index.
     sqlite_with_rowid=False,
 )
