@@ -78,6 +78,7 @@ def counter(database_url: str, clock: FixedClock, tmp_path: Path, as_operator: N
 @pytest.fixture
 def two_lines_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importing, "MOST_LINES", 2)
+    monkeypatch.setattr(importing, "TOGETHER", 2)
 
 
 def boxes(count: int, first: int = 1, each: int = 10, note: str = "SJ-{}") -> str:

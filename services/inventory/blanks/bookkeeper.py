@@ -8,7 +8,7 @@ from services.inventory.blanks import reservation as reservations
 from services.inventory.blanks.blank import Blank
 from services.inventory.blanks.reservation import Reservation, ReservationState
 from services.inventory.contracts import delivery
-from services.inventory.contracts.contract import ContractState
+from services.inventory.contracts.contract import Contract, ContractState
 from services.inventory.contracts.delivery import Lot
 from services.inventory.contracts.store import ContractStore
 from services.inventory.desk import Desk, Event
@@ -33,12 +33,22 @@ class Bookkeeper:
         Raises :class:`NotFound` for an unknown contract, :class:`FailedPrecondition` for more than is
         outstanding, :class:`AlreadyExists` for a serial that came before.
         """
+        return self.receive(self.delivering(contract_id), delivery_note, serials)
+
+    def delivering(self, contract_id: str) -> Contract:
+        """The contract, locked, whose supplier delivers lots. Raises :class:`NotFound` for an unknown one,
+        :class:`FailedPrecondition` for one that delivers none.
+        """
         contract = ContractStore(self._store.connection).locked(contract_id)
-        if contract.state is not ContractState.ACTIVE or contract.item is None:
+        if contract.state is not ContractState.ACTIVE or not self._desk.serialised(contract.item or ""):
             raise delivery.not_delivering(contract, "serials")
-        if not self._desk.serialised(contract.item):
-            raise delivery.not_delivering(contract, "serials")
-        owed, stock = contract.owed, Account(CENTRE, Condition.ON_HAND, contract.item)
+        return contract
+
+    def receive(self, contract: Contract, delivery_note: str, serials: SerialRange) -> Lot:
+        """Take a lot of a ``delivering`` contract into stock; many of them in one transaction. Raises as
+        :meth:`receive_lot` does.
+        """
+        owed, stock = contract.owed, Account(CENTRE, Condition.ON_HAND, contract.owed.item)
         try:
             self._books.shift(owed, stock, len(serials))
         except OverdrawnError as short:
@@ -47,7 +57,7 @@ class Bookkeeper:
         known = self._store.lot_overlapping(serials)
         if known is not None:
             raise delivery.overlapping(serials, known)
-        lot = Lot(self._clerk.new_id(), contract_id, delivery_note, serials, self._clerk.now)
+        lot = Lot(self._clerk.new_id(), contract.contract_id, delivery_note, serials, self._clerk.now)
         self._store.add_lot(lot)
         self._books.put([serials], stock)
         event = Event(Kind.LOT_RECEIVED, lot.lot_id, f"delivery note {delivery_note}")

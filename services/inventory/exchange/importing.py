@@ -16,6 +16,8 @@ from services.inventory.desk import Desk
 from services.inventory.exchange.delivery_notes import MOST_LINES, DeliveryLine, LineFault, Parsed
 from services.inventory.store import Store
 
+#: Lines of short notes that are booked together: others get their turn between them.
+TOGETHER = 200
 #: Refusals that are a line's fault, not the service's.
 _OF_THE_LINE = (AlreadyExists, FailedPrecondition, InvalidArgument, NotFound)
 _COLUMNS = {"contract_id": "contract_id", "delivery_note": "delivery_note", "serials": "first_serial"}
@@ -94,10 +96,14 @@ def book(desk: Desk, lines: Iterable[DeliveryLine], *, resumed: bool = False) ->
     ``resumed``: a line that came into stock meanwhile, the same in all columns, is passed over.
     """
     bookkeeper, lots = Bookkeeper(desk), []
+    # Locked once: to read its terms anew for every lot takes as long as to book the lot.
+    delivering: dict[str, Contract] = {}
     for line in lines:
         savepoint = desk.store.connection.begin_nested()
         try:
-            lots.append(bookkeeper.receive_lot(line.contract_id, line.delivery_note, line.serials))
+            if line.contract_id not in delivering:
+                delivering[line.contract_id] = bookkeeper.delivering(line.contract_id)
+            lots.append(bookkeeper.receive(delivering[line.contract_id], line.delivery_note, line.serials))
             savepoint.commit()
         except _OF_THE_LINE as refused:
             savepoint.rollback()
@@ -109,13 +115,13 @@ def book(desk: Desk, lines: Iterable[DeliveryLine], *, resumed: bool = False) ->
 
 
 def by_note(lines: Iterable[DeliveryLine]) -> Iterator[list[DeliveryLine]]:
-    """Whole delivery notes, as many together as one transaction takes, in the order of their first lines."""
+    """Whole delivery notes, short ones together, in the order of their first lines."""
     notes: dict[tuple[str, str], list[DeliveryLine]] = {}
     for line in lines:
         notes.setdefault((line.contract_id, line.delivery_note), []).append(line)
     together: list[DeliveryLine] = []
     for note in notes.values():
-        if together and len(together) + len(note) > MOST_LINES:
+        if together and len(together) + len(note) > TOGETHER:
             yield together
             together = []
         together = together + note
