@@ -10,8 +10,10 @@ import sqlalchemy as sa
 from services.common import audit
 from services.inventory import set_aside, tables
 from services.inventory.ledger.entries import BLANK, NEGATIVE, STOCK, Account, Condition
+from services.inventory.movements import tables as movement_tables
 
 _account, _line, _holding, _lot = tables.account, tables.line, tables.holding, tables.lot
+_loan = movement_tables.loan
 
 
 def findings(connection: sa.Connection) -> list[str]:
@@ -19,10 +21,11 @@ def findings(connection: sa.Connection) -> list[str]:
 
     The trial balance of each item is zero, no balance has the wrong sign, every balance is the sum of its
     lines, closed balances and what came after them add up, the serials in custody are each delivered serial
-    once and agree with the balances, what is set aside belongs to something open, and the audit chain is
-    whole.
+    once and agree with the balances, what is set aside belongs to something open, what is lent is owed by
+    loans, and the audit chain is whole.
     """
     found = [*_balances(connection), *_custody(connection), *set_aside.findings(connection)]
+    found += _loans(connection)
     broken = audit.verify(connection)
     if broken is not None:
         found.append(f"The audit log is broken at entry {broken}.")
@@ -59,6 +62,23 @@ def _balances(connection: sa.Connection) -> list[str]:
         if row.closed_balance != written.get(row.code, 0)
     ]
     return found
+
+
+def _loans(connection: sa.Connection) -> list[str]:
+    """What accounts have as lent and borrowed is what their loans owe."""
+    owed: Counter[str] = Counter()
+    for loan in connection.execute(sa.select(_loan).where(_loan.c.owed != 0)):
+        owed[Account(loan.lender, Condition.LENT, loan.item).code] += loan.owed
+        owed[Account(loan.borrower, Condition.BORROWED, loan.item).code] -= loan.owed
+    query = sa.select(_account.c.code, _account.c.balance).where(
+        _account.c.condition.in_((Condition.LENT, Condition.BORROWED))
+    )
+    has = {row.code: row.balance for row in connection.execute(query)}
+    return [
+        f"{code} has {has.get(code, 0)}, but the loans of that place add up to {owed[code]}."
+        for code in sorted(has.keys() | owed.keys())
+        if has.get(code, 0) != owed[code]
+    ]
 
 
 def _custody(connection: sa.Connection) -> list[str]:

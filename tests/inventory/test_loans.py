@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tunggal.inventory.v1 import inventory_pb2, stock_pb2
+import sqlalchemy as sa
+from tunggal.inventory.v1 import inventory_pb2, ledger_pb2, stock_pb2
 from tunggal.inventory.v1 import movements_pb2 as pb
 
 from services.common.errors import TunggalError
+from services.inventory.movements import tables as movement_tables
 from tests.inventory.inventory_office import BEKASI, CENTRE, Office
 
 KARAWANG = "32.15"
@@ -240,6 +242,18 @@ def test_a_loan_that_was_lost_by_mistake_is_under_way_again(lending: Office) -> 
     lending.receive(sent)
     assert told(lending, loan_id) == (10, pb.LOAN_STATE_LENT)
     lending.check_books()
+
+
+def test_the_inspection_finds_a_debt_that_no_loan_knows(lending: Office) -> None:
+    loan_id, sent = lend(lending, 10, "ribbon")
+    arrive(lending, sent)
+    table = movement_tables.loan
+    with lending.database.transaction() as connection:
+        connection.execute(sa.update(table).where(table.c.loan_id == loan_id).values(owed=7))
+    assert list(lending.send(ledger_pb2.CheckBooksRequest()).findings) == [
+        "32.15/ribbon/lent has 10, but the loans of that place add up to 7.",
+        "32.16/ribbon/borrowed has -10, but the loans of that place add up to -7.",
+    ]
 
 
 def test_nothing_arrives_at_a_site_again_once_it_closed(office: Office) -> None:
