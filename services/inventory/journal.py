@@ -17,6 +17,7 @@ from services.common.db import Database
 from services.common.grouping import GroupCommit
 from services.inventory.desk import Clerk, Desk
 from services.inventory.ledger.clocks import Clocks
+from services.inventory.ledger.days import DayClosedError
 from services.inventory.ledger.entries import Kind, OvertakenError
 from services.inventory.metrics import Transfers
 from services.inventory.store import Store
@@ -122,7 +123,8 @@ class Journal:
     def _run(self, transaction: Callable[[Connection, datetime], A]) -> A:
         """Run it as of now; where others were later on its accounts, once more as of then.
 
-        Raises :class:`ClockError` where this clock, or the time of an account, is wrong.
+        Raises :class:`ClockError` where this clock, or the time of an account, is wrong, and
+        :class:`DayClosedError` where the day is over by somebody else's.
         """
         self._clocks.require_right()
         earliest: datetime | None = None
@@ -134,5 +136,5 @@ class Journal:
         while True:
             try:
                 return self._database.run(attempt)
-            except OvertakenError as overtaken:
-                earliest = self._clocks.follow(overtaken)
+            except (OvertakenError, DayClosedError) as ahead:
+                earliest = self._clocks.follow(ahead)

@@ -31,7 +31,7 @@ class Settings(ServiceSettings):
         default=7_200,
         ge=300,
         le=10**9,
-        description="How far the time of an account may be ahead of this clock: bookings on it are then as "
-        "of that time, beyond it they are refused (ACCOUNT_AHEAD). Raise it to go on with accounts that a "
-        "clock which was ahead has booked on. Left out: 7200.",
+        description="How far the time of an account, or the end of the closed days, may be ahead of this "
+        "clock: bookings are then as of that time, beyond it they are refused (ACCOUNT_AHEAD, DAY_CLOSED). "
+        "Raise it to go on with books that a clock which was ahead has written to. Left out: 7200.",
     )

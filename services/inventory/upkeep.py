@@ -14,6 +14,7 @@ from services.inventory.journal import Journal
 from services.inventory.ledger import days
 from services.inventory.ledger.clocks import ClockError
 from services.inventory.ledger.closing import Closing
+from services.inventory.ledger.days import DayClosedError
 from services.inventory.ledger.office import LedgerOffice
 
 #: How long after its time a two-phase transfer may still be shown as pending; nobody can post it meanwhile.
@@ -39,7 +40,7 @@ class Upkeep:
         """
         try:
             self.catch_up()
-        except ClockError as error:
+        except (ClockError, DayClosedError) as error:
             _postponed(error)
 
     def catch_up(self) -> list[str]:
@@ -58,7 +59,7 @@ class Upkeep:
             try:
                 for changed in self.catch_up():
                     _log.info("upkeep", changed=changed)
-            except (Unavailable, Aborted) as error:
+            except (Unavailable, Aborted, DayClosedError) as error:
                 _postponed(error)
 
 

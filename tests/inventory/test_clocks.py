@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import cast
 
@@ -20,10 +20,13 @@ from services.common.errors import remote_error
 from services.inventory import adapter, tables
 from services.inventory.app import build
 from services.inventory.journal import Journal
+from services.inventory.ledger import days
 from services.inventory.ledger.clocks import ClockError, Clocks, of_database
+from services.inventory.ledger.days import DayClosedError
 from services.inventory.ledger.service import LedgerService
 from services.inventory.metrics import Transfers
 from services.inventory.settings import Settings
+from services.inventory.upkeep import Upkeep
 from tests.inventory.at_once import all_at_once
 from tests.inventory.inventory_office import BEKASI, CENTRE, DKI, Office, new_id
 
@@ -148,6 +151,36 @@ def test_a_larger_tolerance_goes_on_as_of_the_time_that_the_account_has(
     service = LedgerService(office.database, journal)
     (moved,) = service.PostTransfers(request, cast(grpc.ServicerContext, None)).transfers
     assert moved.book_time == late
+    office.check_books()
+
+
+def test_a_larger_tolerance_goes_on_after_days_that_a_clock_ahead_has_closed(
+    office: Office, ahead: Office, clock: FixedClock
+) -> None:
+    office.sign(100)
+    office.deliver(1, 40)
+    order = ledger_pb2.NewTransfer(
+        item="blank", quantity=1, from_location=CENTRE, to_location=DKI, reason="need"
+    )
+    order.pending_until.FromDatetime(clock.now() + HOUR)
+    office.do(ledger_pb2.PostTransfersRequest, transfers=[order])
+    ahead.do(ledger_pb2.CloseDaysRequest, through="2026-03-04")
+    clock.advance(2 * HOUR)
+    with pytest.raises(DayClosedError) as error:
+        transfer(office, CENTRE, DKI, 1)
+    assert error.value.reason == "DAY_CLOSED"
+    office.upkeep.begin()  # what is due waits, and the service starts
+    assert office.level(CENTRE) == {"on_hand": 39, "pending": 1}
+
+    tolerant = Clocks(clock, tolerance=4 * DAY)
+    journal = Journal(office.database, clock, Transfers(CollectorRegistry()), tolerant)
+    order.ClearField("pending_until")
+    request = ledger_pb2.PostTransfersRequest(request_id=new_id(), transfers=[order])
+    service = LedgerService(office.database, journal)
+    (moved,) = service.PostTransfers(request, cast(grpc.ServicerContext, None)).transfers
+    assert moved.book_time.ToDatetime(UTC) == days.end_of(date(2026, 3, 4))
+    Upkeep(office.database, journal, clock).begin()
+    assert office.level(CENTRE) == {"on_hand": 39}
     office.check_books()
 
 

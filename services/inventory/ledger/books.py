@@ -135,7 +135,7 @@ class Books(Holdings):
         Raises :class:`FailedPrecondition` when its day is closed.
         """
         if self._closed is not None and days.day_of(transfer.book_time) <= self._closed:
-            raise days.closed(transfer.book_time, self._closed)
+            raise days.DayClosedError(transfer.book_time, self._closed)
         entry = self.connection.execute(
             _RECORD,
             {

@@ -23,7 +23,7 @@ from prometheus_client import CollectorRegistry, Counter
 from services.common.clock import Clock
 from services.common.db import Database
 from services.common.errors import Unavailable
-from services.inventory.ledger.days import GRACE
+from services.inventory.ledger.days import GRACE, DayClosedError
 from services.inventory.ledger.entries import OvertakenError
 
 #: How far the time of an account may be ahead: less than one clock that shows local time as UTC is off, more
@@ -63,11 +63,11 @@ class Clocks:
         self._look: _Look | None = None
         self._refused = Counter(
             "tunggal_inventory_clock_refusals",
-            "Bookings refused because of a wrong time, by what it was compared with: database or account.",
+            "Bookings refused for a wrong time, by what contradicts it: database, account or closed day.",
             ["against"],
             registry=registry or CollectorRegistry(),
         )
-        for against in ("database", "account"):
+        for against in ("database", "account", "day"):
             self._refused.labels(against)
 
     def require_right(self) -> None:
@@ -93,16 +93,19 @@ class Clocks:
         # Halfway of the question: however long it took, that is when the database looked.
         return before + (self._clock.now() - before) / 2 - look.theirs
 
-    def follow(self, overtaken: OvertakenError) -> datetime:
-        """When to book instead, where somebody booked later on an account.
+    def follow(self, ahead: OvertakenError | DayClosedError) -> datetime:
+        """When to book instead, where somebody booked later on an account or closed the day.
 
-        Raises :class:`ClockError` where that is too far ahead.
+        Raises :class:`ClockError` or :class:`DayClosedError` where that is too far ahead.
         """
         now = self._clock.now()
-        if overtaken.until - now > self._tolerance:
-            self._refused.labels("account").inc()
-            raise _account_ahead(overtaken, now)
-        return overtaken.until
+        if ahead.until - now <= self._tolerance:
+            return ahead.until
+        if isinstance(ahead, DayClosedError):
+            self._refused.labels("day").inc()
+            raise ahead
+        self._refused.labels("account").inc()
+        raise _account_ahead(ahead, now)
 
 
 def of_database(database: Database) -> Callable[[], datetime] | None:

@@ -43,7 +43,7 @@ class Closing:
             self.connection.execute(sa.text("LOCK TABLE account IN ROW SHARE MODE"))
         last = self.last()
         if last is not None and days.day_of(now) <= last:
-            raise days.closed(now, last)
+            raise days.DayClosedError(now, last)
 
     def close(self, through: date, now: datetime) -> list[date]:
         """Close all open days up to ``through``, in their order; those that were closed by this.

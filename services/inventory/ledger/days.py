@@ -40,14 +40,19 @@ def closable(now: datetime) -> date:
     return day_of(now - GRACE) - timedelta(days=1)
 
 
-def closed(moment: datetime, through: date) -> FailedPrecondition:
-    """The refusal to book on a day that is closed."""
-    return FailedPrecondition(
-        "DAY_CLOSED",
-        f"The day of {moment:%Y-%m-%d %H:%M} UTC is closed; all days up to {through} are.",
-        remedy="Set the clock of this replica; what happened late is booked today with its event_time.",
-        metadata={"closed_through": through.isoformat()},
-    )
+class DayClosedError(FailedPrecondition):
+    """Nothing is booked any more as of this moment; :attr:`until` is the first one of an open day."""
+
+    def __init__(self, moment: datetime, through: date) -> None:
+        super().__init__(
+            "DAY_CLOSED",
+            f"The day of {moment:%Y-%m-%d %H:%M} UTC is closed; all days up to {through} are.",
+            remedy="Set the clock of this replica; what happened late is booked today with its event_time. "
+            "Where a clock that was ahead closed it, book as of then with a larger "
+            "TUNGGAL_CLOCK_TOLERANCE_SECONDS.",
+            metadata={"closed_through": through.isoformat()},
+        )
+        self.until = end_of(through)
 
 
 def not_over(day: date, last: date) -> FailedPrecondition:
