@@ -1,5 +1,5 @@
 """The tables of ledger and custody, as the newest migration leaves them; those of contracts and movements are
-in ``contract_tables.py`` and ``movement_tables.py``.
+in ``contracts/tables.py`` and ``movements/tables.py``.
 """
 
 from __future__ import annotations
@@ -200,6 +200,8 @@ allocation = sa.Table(
     sa.Column("surplus", sa.BigInteger, nullable=False, server_default="0"),
     # The loan that it lends or gives back.
     sa.Column("loan_id", ID, index=True),
+    # What is under way, among all that ever was.
+    sa.Index("allocation_by_state", "state", "entry"),
 )
 reservation = sa.Table(
     "reservation",

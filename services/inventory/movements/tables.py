@@ -32,6 +32,7 @@ requisition = sa.Table(
     # What was approved, from where, and the allocation that carries it out.
     sa.Column("granted", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("allocation_id", ID),
+    sa.Index("requisition_by_state", "state", "entry"),
 )
 
 # Stock that one location lends to another. `owed` rises with each receipt by the borrower and falls with each
@@ -54,6 +55,7 @@ loan = sa.Table(
     sa.Column("approved_by", _PERSON),
     sa.Column("approve_time", UtcDateTime),
     sa.CheckConstraint("owed >= 0", name="loan_owed"),
+    sa.Index("loan_by_state", "state", "entry"),
 )
 
 # A place of an event with stock and printers of its own. What it prints is charged to it.
@@ -87,6 +89,7 @@ stock_count = sa.Table(
     sa.Column("decided_by", _PERSON),
     sa.Column("decide_time", UtcDateTime),
     sa.Column("decision", _REASON, nullable=False, server_default=""),
+    sa.Index("stock_count_by_state", "state", "entry"),
 )
 # What each person counted, written once; `ranges` are the serials as JSON, empty for items without serials.
 count_sheet = sa.Table(
@@ -107,7 +110,6 @@ spoilage = sa.Table(
     "spoilage",
     METADATA,
     entry(),
-    # The reservation or the transfer that spoiled it.
     sa.Column("spoilage_id", ID, nullable=False, unique=True),
     sa.Column("location", _PLACE, nullable=False),
     sa.Column("item", _ITEM, nullable=False),
