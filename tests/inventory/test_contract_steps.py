@@ -292,6 +292,7 @@ def test_one_thing_of_the_exit_register_is_one_however_it_is_written(office: Off
     gone = say("ROOT PASSWORD", "MISSING")
     assert gone.missing[-1] == "credentials: ROOT PASSWORD"
     assert [item.name for item in gone.history] == ["root password", "Root Password", "ROOT PASSWORD"]
+    assert list(say("root pass\uff57ord", "ATTESTED").missing) == ["source", "documentation", "data"]
     with pytest.raises(InvalidArgument) as error:
         say("   ", "ATTESTED")
     assert error.value.field == "name"

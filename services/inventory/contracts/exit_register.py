@@ -6,6 +6,7 @@ source code.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -60,12 +61,12 @@ def named(name: str) -> str:
 
 
 def current(said: Sequence[ExitItem]) -> list[ExitItem]:
-    """The newest word on each thing, in the order in which they were first named; upper and lower case do not
-    make two things.
+    """The newest word on each thing, in the order in which they were first named; neither case nor how a
+    character is composed (NFKC) makes two things.
     """
     newest: dict[tuple[ExitKind, str], ExitItem] = {}
     for item in said:
-        newest[item.kind, item.name.casefold()] = item
+        newest[item.kind, unicodedata.normalize("NFKC", item.name).casefold()] = item
     return list(newest.values())
 
 
