@@ -22,7 +22,6 @@ from services.abis.store import Store
 from services.abis.thresholds import Policy
 from services.abis.usage import UseReporter
 from services.common import logs
-from services.common.client import channel
 from services.common.clock import Clock, SystemClock
 from services.common.crypto import KeyRing
 from services.common.db import Database
@@ -58,12 +57,9 @@ def build(settings: Settings, clock: Clock | None = None) -> ServerBuilder:
     deduplication = Deduplication(identification, store, policy)
     builder = ServerBuilder(settings, clock)
     if settings.inventory_endpoint:
-        to_inventory = channel(
-            settings.inventory_endpoint, settings.tls_dir, "abis", settings.trust_domain, server="inventory"
-        )
+        to_inventory = builder.peer("inventory", settings.inventory_endpoint)
         gate = Gate(InventorySource(to_inventory), database, clock)
         deduplication = LicensedDeduplication(identification, store, policy, gate)
-        builder.on_close(to_inventory.close)
         builder.background("report-use", UseReporter(identification.persons, to_inventory).run)
     builder.registry.register(GalleryGauges(gallery, store))
     service = AbisService(

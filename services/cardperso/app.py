@@ -53,7 +53,6 @@ from services.cardperso.station import Station, StationLock
 from services.cardperso.store import Store
 from services.cardperso.verify.inspection import LOOK_SECONDS, Inspector
 from services.common.bell import Bell
-from services.common.client import channel
 from services.common.clock import Clock, SystemClock
 from services.common.crypto import KeyRing
 from services.common.db import Database
@@ -90,24 +89,9 @@ def build(
     builder = ServerBuilder(settings, clock)
     printer = _printer(settings, keys, builder.stopping)
     if enroll is None:
-        to_enroll = channel(
-            settings.enroll_endpoint,
-            settings.tls_dir,
-            settings.service,
-            settings.trust_domain,
-            server="enroll",
-        )
-        builder.on_close(to_enroll.close)
-        enroll = GrpcEnroll(to_enroll, settings.call_seconds)
+        enroll = GrpcEnroll(builder.peer("enroll", settings.enroll_endpoint), settings.call_seconds)
     if inventory is None:
-        to_inventory = channel(
-            settings.inventory_endpoint,
-            settings.tls_dir,
-            settings.service,
-            settings.trust_domain,
-            server="inventory",
-        )
-        builder.on_close(to_inventory.close)
+        to_inventory = builder.peer("inventory", settings.inventory_endpoint)
         inventory = GrpcInventory(to_inventory, settings.call_seconds)
     neighbours = (enroll, inventory)
     meter = ChipMeter(builder.registry)
@@ -162,17 +146,8 @@ def build(
         max_watchers=settings.max_watchers,
         poll_seconds=settings.poll_seconds,
     )
-    others = (profiles.find(name) for name in profiles.shipped() if name != profile.name)
-    inspector = Inspector(
-        [profile, *others],
-        issuer.trust,
-        issuer.authorities.signers,
-        issuer.reader_keys,
-        wait_seconds=LOOK_SECONDS,
-        apdu_seconds=settings.apdu_seconds,
-    )
     verification = verification_service.VerificationService(
-        inspector, database, clock, lambda uid: jobs.job_of_chip(uid, but="")
+        _inspector(settings, issuer, profile), database, clock, lambda uid: jobs.job_of_chip(uid, but="")
     )
     alone = StationLock(settings.data_dir / "station.lock")
 
@@ -229,6 +204,19 @@ def build(
         .on_close(issuer.close)
         .on_close(pcsc.SYSTEM.close)
         .on_close(database.dispose)
+    )
+
+
+def _inspector(settings: Settings, issuer: Issuer, profile: profiles.Profile) -> Inspector:
+    """Reads cards of our own profile and of all that are shipped."""
+    others = (profiles.find(name) for name in profiles.shipped() if name != profile.name)
+    return Inspector(
+        [profile, *others],
+        issuer.trust,
+        issuer.authorities.signers,
+        issuer.reader_keys,
+        wait_seconds=LOOK_SECONDS,
+        apdu_seconds=settings.apdu_seconds,
     )
 
 

@@ -24,6 +24,7 @@ from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
 
 from services.common import logs, metrics, tls
+from services.common.client import channel
 from services.common.clock import Clock
 from services.common.deadline import DeadlineLayer
 from services.common.errors import ConfigurationError, TunggalError
@@ -107,6 +108,13 @@ class ServerBuilder:
         """
         self._on_close.append(fn)
         return self
+
+    def peer(self, service: str, endpoint: str) -> grpc.Channel:
+        """A channel to another service, in the name of this one; it is closed with the server."""
+        own = self.settings
+        opened = channel(endpoint, own.tls_dir, own.service, own.trust_domain, server=service)
+        self.on_close(opened.close)
+        return opened
 
     def trace_with(self, hook: Hook) -> Self:
         """Surround every RPC with ``hook(method, span, parent)``, say to make an OpenTelemetry span of it."""

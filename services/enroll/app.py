@@ -14,7 +14,6 @@ from tunggal.enroll.v1 import (
 )
 
 from services.common.bell import Bell
-from services.common.client import channel
 from services.common.clock import Clock, SystemClock
 from services.common.crypto import KeyRing
 from services.common.db import Database
@@ -48,11 +47,7 @@ def build(settings: Settings, clock: Clock | None = None, abis: Abis | None = No
     store, vault, bell = Store(keys), Vault(keys), Bell()
     builder = ServerBuilder(settings, clock)
     if abis is None:
-        connection = channel(
-            settings.abis_endpoint, settings.tls_dir, settings.service, settings.trust_domain, server="abis"
-        )
-        builder.on_close(connection.close)
-        abis = GrpcAbis(connection, settings.abis_deadline_seconds)
+        abis = GrpcAbis(builder.peer("abis", settings.abis_endpoint), settings.abis_deadline_seconds)
     pipeline = Pipeline(
         db,
         store,
@@ -87,14 +82,7 @@ def build(settings: Settings, clock: Clock | None = None, abis: Abis | None = No
     )
 
     if settings.inventory_endpoint:
-        inventory = channel(
-            settings.inventory_endpoint,
-            settings.tls_dir,
-            settings.service,
-            settings.trust_domain,
-            server="inventory",
-        )
-        builder.on_close(inventory.close)
+        inventory = builder.peer("inventory", settings.inventory_endpoint)
         builder.background("demand", DemandReporter(db, clock, inventory).run)
 
     def prepare() -> None:
