@@ -143,6 +143,8 @@ def _one(console: Console, found: pb.LocationForecast, start: date, horizon: int
     table.add_row(
         "Use", f"{found.per_working_day:,.1f} on a working day, by {source}; {found.spoilage:.1%} spoiled"
     )
+    if found.explanation:
+        table.add_row("Why", found.explanation)
     early, late = found.run_dry_early, found.run_dry_late or "later than that"
     beyond = Text(f"not within {horizon} days", "green")
     runs_dry = _when(found.run_dry, start) if found.run_dry else beyond

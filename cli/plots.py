@@ -16,6 +16,7 @@ from matplotlib import dates
 from matplotlib.ticker import FuncFormatter
 from tunggal.inventory.v1 import contracts_pb2, planning_pb2
 
+from cli import use_plot
 from cli.places import name_of
 
 #: Its functions have no types of their own.
@@ -53,24 +54,33 @@ def forecast(found: Sequence[planning_pb2.LocationForecast], of_all: int, start:
     with plt.rc_context(_STYLE):
         columns = 1 if len(found) == 1 else 3 if len(found) > 4 else 2
         rows = -(-max(len(found), 1) // columns)
-        size = (9.0, 4.6) if columns == 1 else (5.2 * columns, 3.2 * rows)
-        figure, grid = plt.subplots(rows, columns, figsize=size, squeeze=False)
+        # There is room for the use behind the forecast of one.
+        alone = len(found) == 1 and bool(found[0].used)
+        size = (9.0, 7.4 if alone else 4.6) if columns == 1 else (5.2 * columns, 3.2 * rows)
+        figure, grid = plt.subplots(rows + alone, columns, figsize=size, squeeze=False)
+        if alone:
+            use_plot.use(grid[1, 0], found[0], start, last)
+            _days(grid[1, 0])
+            grid[1, 0].yaxis.set_major_formatter(_thousands())
+            why = textwrap.fill(found[0].explanation, 110, break_on_hyphens=False)
+            grid[1, 0].set_title(why, loc="left", fontsize=9)
         for axes, each in zip(grid.flat, found, strict=False):
             _path(axes, each, start, last)
-        for axes in list(grid.flat)[len(found) :]:
+        for axes in list(grid.flat)[len(found) + alone :]:
             axes.set_visible(False)
         legend = {
             label: handle
             for axes in grid.flat
             for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
         }
-        figure.legend(legend.values(), legend.keys(), loc="lower center", ncol=len(legend), frameon=False)
+        columns_of = min(len(legend), 5)
+        figure.legend(legend.values(), legend.keys(), loc="lower center", ncol=columns_of, frameon=False)
         top = 1.0
         if len(found) < of_all:
             text = f"Those {len(found)} of {of_all:,} locations that run dry first"
             figure.suptitle(text, x=0.01, ha="left", fontsize=12)
             top = 0.98
-        figure.tight_layout(rect=(0, 0.08 if rows == 1 else 0.04, 1, top))
+        figure.tight_layout(rect=(0, 0.08 if rows == 1 or alone else 0.04, 1, top))
         _save(figure, path)
 
 

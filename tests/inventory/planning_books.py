@@ -132,9 +132,9 @@ class Books:
             made = self.send(request).allocation
             self.send(pb.DispatchAllocationRequest(request_id=new_id(), allocation_id=made.allocation_id))
 
-    def open_site(self, location: str) -> None:
-        """Open a site for the month."""
-        opens, closes = self.day().isoformat(), (self.day() + timedelta(days=30)).isoformat()
+    def open_site(self, location: str, days: int = 31) -> None:
+        """Open a site for the month, or for so many days from today on."""
+        opens, closes = self.day().isoformat(), (self.day() + timedelta(days=days - 1)).isoformat()
         self.send(
             movements_pb2.OpenSiteRequest(
                 request_id=new_id(),

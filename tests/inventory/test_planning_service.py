@@ -336,6 +336,72 @@ def test_a_site_whose_event_is_over_has_no_demand_and_gets_nothing(desk: Books) 
     assert carry_out(desk, plan.plan_id).state == pb.PLAN_STATE_CARRIED_OUT
 
 
+def test_nobody_comes_to_a_site_after_its_last_day(books: Books) -> None:
+    fair = f"{BEKASI}:fair"
+    books.live_through({BEKASI: steady(100), fair: steady(300)}, YESTERDAY)
+    books.stock_up(30_000)
+    books.ship(fair, 1_600)
+    books.open_site(fair, days=5)  # Monday to Friday: 1,500 cards
+    found = forecast(books, with_path=True)
+    assert found[fair].closes == "2026-03-06"
+    assert not found[fair].run_dry
+    assert not found[fair].order_by
+    assert found[fair].expected_blanks[-1] == pytest.approx(100, abs=60)
+    assert sum(found[fair].expected_use[5:]) == 0
+    assert found[fair].explanation.endswith("the site closes on 6 March 2026.")
+    assert not found[BEKASI].closes
+    plan = propose(books, source="ID", lot=100)
+    shares = {share.location: share for share in plan.shares}
+    assert shares[fair].units == 0
+    assert "it closes after 5 working days" in shares[fair].explanation
+
+
+def test_a_forecast_says_what_it_is_made_of(books: Books) -> None:
+    doubled, campaign, grown = steady(100), steady(100), steady(100)
+    doubled[-40:] *= 2
+    campaign[-9:] *= 4
+    books.live_through(
+        {
+            BEKASI: doubled,
+            DEPOK: campaign,
+            **{f"32.{k:02}": steady(600 + k) for k in range(1, 9)},
+            "33.01": grown,
+        },
+        YESTERDAY,
+    )
+    demand = pb.Demand(location="33.01", print_ready=70, undeduplicated=30, arrivals_28_days=1_900)
+    books.send(pb.ReportDemandRequest(request_id=new_id(), demands=[demand]))
+    found = forecast(books)
+    bekasi, depok, quiet = found[BEKASI], found[DEPOK], found["32.03"]
+    assert 1.5 <= bekasi.change <= 2.2
+    assert abs((date.fromisoformat(bekasi.changed_since) - (YESTERDAY - timedelta(39))).days) <= 14
+    assert "since about" in bekasi.explanation
+    assert f"{bekasi.change:,.1f} times what it was before" in bekasi.explanation
+    assert bekasi.per_working_day == pytest.approx(200, rel=0.15)
+    assert depok.surge > 3
+    assert not depok.changed_since
+    assert "a campaign, or a level that stays" in depok.explanation
+    assert depok.per_working_day < 150
+    assert not quiet.changed_since
+    assert not quiet.surging_since
+    assert quiet.explanation == f"{quiet.per_working_day:,.1f} a working day by own use of 368 working days."
+    reported = found["33.01"].explanation
+    assert "by 1,900 arrivals of 28 days that enrolment reported" in reported
+    assert "100 people who wait come first" in reported
+
+
+def test_the_path_tells_what_was_used_and_when_the_shelf_was_empty(desk: Books) -> None:
+    use = steady(50)
+    use[-3:-1] = np.nan  # Friday and Saturday
+    desk.live_through({BEKASI: use}, YESTERDAY)
+    found = forecast(desk, with_path=True)[BEKASI]
+    assert len(found.used) == 84
+    assert list(found.empty_days) == [81, 82]
+    assert found.used[80] == 50
+    assert len(found.expected_use) == len(found.expected_blanks) == 180
+    assert not forecast(desk)[BEKASI].used
+
+
 def test_a_store_where_a_box_got_wet_prints_no_cards(desk: Books) -> None:
     desk.stock_up(10_000)
     desk.ship("32", 5_000)

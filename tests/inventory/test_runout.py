@@ -6,6 +6,7 @@ import heapq
 import itertools
 import re
 from dataclasses import replace
+from math import inf
 
 import numpy as np
 import pytest
@@ -51,10 +52,10 @@ def by_trying(needs: list[Need], terms: Terms) -> float:
         lend = max(need.stock - max(need.waiting, need.coming), 0) // terms.lot if terms.lending else 0
         receive = (terms.available + sum(n.stock for n in needs)) // terms.lot
         options.append([n for n in range(-lend, receive + 1) if n <= 0 or n * terms.lot >= terms.minimum])
-    best = min(need.cover() for need in needs)
+    best = min(need.run_out() for need in needs)
     for lots in itertools.product(*options):
         if sum(lots) * terms.lot <= terms.available:
-            covers = (need.cover(n * terms.lot) for need, n in zip(needs, lots, strict=True))
+            covers = (need.run_out(n * terms.lot) for need, n in zip(needs, lots, strict=True))
             best = max(best, min(covers))
     return best
 
@@ -113,7 +114,10 @@ def check(found: Plan, needs: list[Need], terms: Terms) -> None:
         assert share.units >= -max(need.stock - max(need.waiting, need.coming), 0)
         assert share.after == pytest.approx(need.cover(share.units))
         explained(share, terms)
-    assert found.earliest_after == pytest.approx(min(share.after for share in found.shares))
+    first = min(need.run_out(share.units) for share, need in zip(found.shares, needs, strict=True))
+    if first == inf:
+        first = min(share.after for share in found.shares)
+    assert found.earliest_after == pytest.approx(first)
     assert found.earliest_after >= found.earliest_before
     moves = moves_of(found, "ID")
     for share in found.shares:
@@ -174,6 +178,8 @@ def test_another_program_finds_no_later_run_out(
             stock=st.integers(0, 30),
             waiting=st.integers(0, 10),
             per_day=st.floats(1, 9),
+            lead_days=st.sampled_from([0, 3]),
+            open_days=st.sampled_from([inf, inf, 0.0, 2.0, 5.0]),
         ),
         min_size=1,
         max_size=3,
@@ -190,7 +196,37 @@ def test_least_shipments_and_loans_are_used_as_well_as_can_be(
     terms = Terms(available, lot=10, minimum=minimum, lending=lending)
     found = plan(needs, terms)
     check(found, needs, terms)
-    assert found.earliest_after == pytest.approx(by_trying(needs, terms), abs=0.02)
+    best = by_trying(needs, terms)
+    if best == inf:
+        assert all(share.need.run_out(share.units) == inf for share in found.shares)
+    else:
+        assert found.earliest_after == pytest.approx(best, abs=0.02)
+
+
+def test_a_site_gets_what_it_uses_until_it_closes_and_no_more() -> None:
+    fair = Need("32.16:fair", 100, 0, 50, open_days=6)
+    town = Need("32.75", 0, 0, 50)
+    found = plan([fair, town], Terms(2_000, lot=10))
+    assert [share.units for share in found.shares] == [200, 1_800]
+    assert found.earliest_after == 36
+    assert found.shares[0].explanation.endswith(
+        "with 200 (20 × 10) it lasts 6.0; it closes after 6 working days."
+    )
+
+
+def test_a_site_that_closes_before_anything_arrives_gets_nothing() -> None:
+    fair = Need("32.16:fair", 100, 0, 50, lead_days=8, open_days=6)
+    alone = plan([fair], Terms(2_000))
+    assert [share.units for share in alone.shares] == [0]
+    assert alone.left_over == 2_000
+    assert "nothing would arrive before it closes" in alone.shares[0].explanation
+
+
+def test_a_site_lends_what_it_does_not_use_any_more() -> None:
+    fair = Need("32.16:fair", 900, 0, 50, open_days=2)
+    town = Need("32.75", 0, 0, 50)
+    found = plan([fair, town], Terms(0, lending=True))
+    assert [share.units for share in found.shares] == [-800, 800]
 
 
 def test_three_regencies_run_out_on_the_same_day() -> None:

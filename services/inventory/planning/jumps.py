@@ -36,8 +36,10 @@ _PRIOR_ERRORS: Final = 8.0
 _DAY_VARIANCE: Final = 0.12
 #: Working days before a jump that its level must be known from.
 _BEFORE: Final = 15.0
-#: Each week, and both ends once more, must show at least this part of the jump, give or take chance.
+#: Each week, and both ends once more, must show at least this part of the jump, give or take some chance
+#: (in standard deviations); an end has so many days.
 _LASTING: Final = 0.5
+_CHANCE: Final = 0.5
 _END: Final = 3
 #: Less than this part of a level is a standstill, of which nobody knows how long it lasts.
 _STANDSTILL: Final = 0.1
@@ -81,7 +83,8 @@ def reach(jumped: Change, surged: Change) -> Array:
     shape (n, 2): what surges may stay, what is no sure jump may be one, and what has jumped may come back.
     """
     sure, size = jumped.sure[:, -1], jumped.size[:, -1]
-    stays = surged.size[:, -1] * np.minimum(surged.sure[:, -1] / _HEEDED, 1.0)
+    # What a jump has explained is no surge as well.
+    stays = surged.size[:, -1] * np.minimum(surged.sure[:, -1] / _HEEDED, 1.0) * (1 - sure)
     onward = size * np.minimum(sure / _HEEDED, 1.0) * (1 - sure)
     back = -size * sure * _BACK * np.exp(-jumped.age[:, -1] / _SETTLES)
     ways = np.stack([stays, onward, back, np.zeros_like(back)])
@@ -130,7 +133,7 @@ def _lasts(
         use = past.use[rows, end - last] - past.use[rows, end - first]
         usual = edge * (past.base[rows, end - last] - past.base[rows, end - first])
         chance = np.sqrt(usual + _DAY_VARIANCE * usual * edge)
-        lasting &= np.sign(size) * (use - usual) >= -chance
+        lasting &= np.sign(size) * (use - usual) >= -_CHANCE * chance
     return lasting
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
+import numpy as np
 from google.protobuf.timestamp_pb2 import Timestamp
 from tunggal.inventory.v1 import planning_pb2 as pb
 
@@ -12,6 +13,7 @@ from services.inventory.planning.feasibility import Bottleneck, Verdict
 from services.inventory.planning.funnel import Gate, Span
 from services.inventory.planning.outlook import Ahead, Outlook
 from services.inventory.planning.proposal import PlanState, Proposal
+from services.inventory.planning.reasons import explained
 from services.inventory.planning.store import Coverage
 
 _PLAN_STATES = {
@@ -33,9 +35,10 @@ def plan_state(number: int) -> PlanState | None:
     return _STATES_BY_NUMBER.get(number)
 
 
-def forecast(look: Outlook, *, with_path: bool) -> pb.LocationForecast:
+def forecast(look: Outlook, today: date, *, with_path: bool) -> pb.LocationForecast:
     """What lies ahead of one location."""
     expected, high, low = look.path if with_path else ((), (), ())
+    why = look.reasons
     return pb.LocationForecast(
         location=look.location,
         on_hand=look.on_hand,
@@ -59,6 +62,16 @@ def forecast(look: Outlook, *, with_path: bool) -> pb.LocationForecast:
         blanks_high_demand=high,
         blanks_low_demand=low,
         suket_debt=look.suket_debt,
+        explanation=explained(why, look.per_day, look.waiting + look.undeduplicated, today),
+        changed_since=_day(why.changed_since),
+        change=why.change,
+        surging_since=_day(why.surging_since),
+        surge=why.surge,
+        growth_per_year=why.growth,
+        closes=_day(why.closes),
+        used=map(int, look.used) if with_path else (),
+        empty_days=map(int, np.flatnonzero(look.empty)) if with_path else (),
+        expected_use=look.use if with_path else (),
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Final
 
@@ -14,16 +15,19 @@ from services.inventory.ledger import days
 from services.inventory.ledger.entries import BLANK
 from services.inventory.location import CENTRE, Location
 from services.inventory.planning import country, demand, history, outlook
-from services.inventory.planning.calendar import WorkCalendar
+from services.inventory.planning.calendar import DayKind, WorkCalendar
 from services.inventory.planning.demand import Demand
 from services.inventory.planning.funnel import Gate, Site
 from services.inventory.planning.history import Used
-from services.inventory.planning.outlook import Ahead, Elsewhere, Supply
+from services.inventory.planning.outlook import Ahead, Elsewhere, Outlook, Supply
+from services.inventory.planning.reasons import Reasons, of_use
 from services.inventory.planning.store import Capacity, Coming, DemandReport, PlanningStore, lead_time
 from services.inventory.store import Store
 
 #: Reports that are older say nothing about today.
 _REPORT_LASTS: Final = timedelta(days=7)
+#: Days of use that are told beside a forecast.
+_LATELY: Final = 84
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,8 @@ class Books:
     elsewhere: Elsewhere | None = None
     #: Sites whose event is over: nobody comes there any more.
     closed: frozenset[str] = frozenset()
+    #: Last days of those that are open.
+    closing: Mapping[str, date] = field(default_factory=dict)
 
     @property
     def locations(self) -> tuple[str, ...]:
@@ -79,6 +85,7 @@ def read(store: Store, region: Location, now: datetime, default_lead_days: int) 
         use=use,
         elsewhere=country.elsewhere_of(planning, region, today, everywhere) if shared else None,
         closed=planning.closed_sites(),
+        closing=planning.closing_days(),
     )
 
 
@@ -96,7 +103,7 @@ def forecast(books: Books, horizon: int) -> Ahead:
     ahead = [row for row, location in enumerate(locations) if _prints(books, row, location)]
     if not ahead:
         return Ahead([])
-    return outlook.look_ahead(
+    found = outlook.look_ahead(
         [sites[row] for row in ahead],
         [supplies[row] for row in ahead],
         model.of(ahead),
@@ -106,6 +113,25 @@ def forecast(books: Books, horizon: int) -> Ahead:
         horizon,
         books.elsewhere,
     )
+    explained = (
+        _explained(books, look, model, row, calendar) for look, row in zip(found.outlooks, ahead, strict=True)
+    )
+    return replace(found, outlooks=list(explained))
+
+
+def _explained(books: Books, look: Outlook, model: Demand, row: int, calendar: WorkCalendar) -> Outlook:
+    """The outlook with what its demand is made of, and what was used lately."""
+    used, closes = books.used, books.closing.get(look.location)
+    if used is None:
+        arrivals = books.reports[look.location].arrivals if look.reported else None
+        return replace(look, reasons=Reasons(arrivals=arrivals, closes=closes))
+    part = slice(-_LATELY, None)
+    look = replace(look, used=used.taken[row, part], empty=used.empty[row, part])
+    if look.reported:
+        return replace(look, reasons=Reasons(arrivals=books.reports[look.location].arrivals, closes=closes))
+    worked = calendar.days(used.start, used.empty.shape[1]).kinds <= DayKind.FRIDAY
+    told = int((worked & ~used.empty[row]).sum()) if used.taken[row].any() else 0
+    return replace(look, reasons=of_use(model, row, used.last, told, closes))
 
 
 def _prints(books: Books, row: int, location: str) -> bool:
@@ -132,7 +158,9 @@ def _demand(books: Books, calendar: WorkCalendar) -> tuple[Demand, outlook.Array
 def _supply(books: Books, location: str, calendar: WorkCalendar) -> Supply:
     capacity, report = books.capacities.get(location), books.reports.get(location)
     lead_days = capacity.lead_days if capacity and capacity.lead_days else books.lead_days
-    return Supply(lead_days, country.arrivals_of(report, calendar) if report else None)
+    return Supply(
+        lead_days, country.arrivals_of(report, calendar) if report else None, books.closing.get(location)
+    )
 
 
 def _site(books: Books, location: str, supply: Supply) -> Site:

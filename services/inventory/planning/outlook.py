@@ -10,7 +10,7 @@ arrived and has not is lost.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Final
 
@@ -20,6 +20,7 @@ import numpy.typing as npt
 from services.inventory.planning.calendar import DayKind, Days, WorkCalendar
 from services.inventory.planning.demand import Demand
 from services.inventory.planning.funnel import Constraint, Flow, Gate, Site, Span, simulate
+from services.inventory.planning.reasons import Reasons
 
 Array = npt.NDArray[np.float64]
 
@@ -40,6 +41,8 @@ class Supply:
     lead_days: int
     #: New people a working day as enroll reports them; ``None`` where it does not.
     arrivals_per_day: float | None = None
+    #: Last day of a site: nobody comes after it.
+    closes: date | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,13 @@ class Outlook:
     served: date | None
     #: Blanks left each evening: expected, and with high and low demand.
     path: tuple[Array, Array, Array]
+    #: Blanks that are expected to be wanted on each day.
+    use: Array
+    #: What the demand is made of.
+    reasons: Reasons = field(default_factory=Reasons)
+    #: Blanks used on the last days, oldest first, and which of them ended with an empty shelf.
+    used: Array = field(default_factory=lambda: np.zeros(0))
+    empty: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
 
     @property
     def binding(self) -> Span | None:
@@ -125,9 +135,10 @@ def look_ahead(
     worked = days.kinds <= DayKind.FRIDAY
     yields = 1.0 - np.array([site.spoilage for site in sites])
     model = _reported(demand, supplies, yields)
+    still_open = _still_open(supplies, start, farthest)
     futures: list[Flow] = []
     for quantile in (None, HIGH, LOW):
-        arrivals = np.diff(model.sums(days, quantile), axis=1, prepend=0.0) * yields[:, None]
+        arrivals = np.diff(model.sums(days, quantile), axis=1, prepend=0.0) * yields[:, None] * still_open
         # Where things go badly, what is overdue is lost.
         supplied = [_without_overdue(site, start) for site in sites] if quantile == HIGH else sites
         if elsewhere is not None:
@@ -136,7 +147,8 @@ def look_ahead(
         futures.append(simulate(supplied, gate, arrivals, worked, start))
     needed = futures[1].run_dry()
     middle, high, low = (future.first(horizon) for future in futures)
-    during_lead = _during_lead(model, days, supplies)
+    during_lead = _during_lead(model, days, supplies, still_open)
+    use = model.path(days[:horizon]) * still_open[:, :horizon]
     dry, early, late = middle.run_dry(), high.run_dry(), low.run_dry()
     served = middle.served()
     found = []
@@ -168,10 +180,11 @@ def look_ahead(
                 spans=tuple(middle.spans(row)),
                 served=served[row],
                 path=(middle.blanks[row], high.blanks[row], low.blanks[row]),
+                use=use[row],
             )
         )
     rest = elsewhere.arrivals_per_day if elsewhere else 0.0
-    return Ahead(found, middle.full_on, float((model.level * yields).sum()) + rest)
+    return Ahead(found, middle.full_on, float((model.level * yields * still_open[:, 0]).sum()) + rest)
 
 
 def _order_by(dry: date | None, lead_days: int, start: date, horizon: int) -> date | None:
@@ -218,12 +231,27 @@ def _reported(demand: Demand, supplies: Sequence[Supply], yields: Array) -> Dema
     of the use.
     """
     reported = np.array([np.nan if s.arrivals_per_day is None else s.arrivals_per_day for s in supplies])
-    return replace(demand, level=np.where(np.isfinite(reported), reported / yields, demand.level))
+    own = np.isnan(reported)
+    return replace(
+        demand,
+        level=np.where(own, demand.level, reported / yields),
+        growth=np.where(own, demand.growth, 0.0),
+        reach=np.where(own[:, None], demand.reach, 0.0),
+    )
 
 
-def _during_lead(demand: Demand, days: Days, supplies: Sequence[Supply]) -> Array:
+def _still_open(supplies: Sequence[Supply], start: date, days: int) -> npt.NDArray[np.bool_]:
+    """Whether anybody comes on each day, shape (sites, days)."""
+    last = [days if supply.closes is None else (supply.closes - start).days for supply in supplies]
+    return np.arange(days)[None] <= np.array(last)[:, None]
+
+
+def _during_lead(
+    demand: Demand, days: Days, supplies: Sequence[Supply], still_open: npt.NDArray[np.bool_]
+) -> Array:
     """Blanks that suffice from order to receipt with the probability of the service level."""
-    sums = demand.sums(days, SERVICE_LEVEL)
+    wanted = np.diff(demand.sums(days, SERVICE_LEVEL), axis=1, prepend=0.0)
+    sums = np.cumsum(wanted * still_open, axis=1)
     last = sums.shape[1] - 1
     return np.array(
         [sums[row, min(s.lead_days - 1, last)] if s.lead_days else 0.0 for row, s in enumerate(supplies)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
-from math import ceil
+from math import ceil, inf
 from typing import Final
 
 from services.common.errors import FailedPrecondition
@@ -78,6 +78,7 @@ def propose(
             per_day=_per_day(look) / cards_per_unit,
             coming=inbound.get(look.location, 0),
             lead_days=calendar.worked_between(books.today, books.today + timedelta(days=look.lead_days - 1)),
+            open_days=_open_days(look, books.today, calendar),
         )
         for look in looks
     ]
@@ -182,6 +183,11 @@ def _require_fresh(store: PlanningStore, plan: Proposal, now: datetime) -> None:
 def _per_day(look: Outlook) -> float:
     """Blanks on a working day: where nobody knows, those who wait are to be served within a month."""
     return look.per_day or look.waiting / (1 - look.spoilage) / _MONTH
+
+
+def _open_days(look: Outlook, today: date, calendar: WorkCalendar) -> float:
+    closes = look.reasons.closes
+    return inf if closes is None else calendar.worked_between(today, closes)
 
 
 def _day_after(calendar: WorkCalendar, start: date, working_days: float) -> str:

@@ -21,6 +21,8 @@ _WEEK_PRIOR: Final = 2.0
 #: the pen, a box that got wet, or an event of its own.
 _BLOCK: Final = 28
 _ACCIDENT: Final = 6.0
+#: How often a season must be seen to be believed by half.
+_SEASON_PRIOR: Final = 0.5
 _ORDINARY: Final = slice(DayKind.MONDAY, DayKind.FRIDAY + 1)
 
 
@@ -83,4 +85,4 @@ def season(use: Array, base: Array, seasons: npt.NDArray[np.int8]) -> Array:
     factor = (above @ chosen + 1.0) / (expected @ chosen + 1.0)
     # How often each season was seen.
     seen = chosen.sum(axis=0) / np.where(np.arange(SEASONS) < MONTHS, 30, 7)
-    return np.asarray(factor ** (seen / (seen + 1.0)))
+    return np.asarray(factor ** (seen / (seen + _SEASON_PRIOR)))

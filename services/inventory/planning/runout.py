@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import inf, isinf
 from typing import Final
 
 import numpy as np
@@ -40,6 +41,8 @@ class Need:
     lead_days: int = 0
     #: Units of the stock that are on their way still: nobody can lend them.
     coming: int = 0
+    #: Working days until it closes for good and uses nothing any more.
+    open_days: float = inf
 
     @property
     def to_lend(self) -> int:
@@ -49,6 +52,11 @@ class Need:
     def cover(self, extra: int = 0) -> float:
         """Working days until it runs dry with ``extra`` units more; negative where people wait in vain."""
         return (self.stock + extra - self.waiting) / self.per_day
+
+    def run_out(self, extra: int = 0) -> float:
+        """Working days until it is short; never, where it closes before that, or before anything arrives."""
+        cover = self.cover(extra)
+        return inf if cover >= self.open_days or self.lead_days >= self.open_days else cover
 
 
 @dataclass(frozen=True)
@@ -105,13 +113,20 @@ def plan(needs: Sequence[Need], terms: Terms) -> Plan:
     lots = _hand_out_rest(needs, terms, lots, given)
     units = (lots - given) * terms.lot
     covers = [need.cover(int(extra)) for need, extra in zip(needs, units, strict=True)]
-    earliest = min(covers)
+    earliest = _earliest(needs, units)
     left = terms.available - int(units.sum())
     shares = [
         _explained(Share(need, int(extra), need.cover(), cover, ""), earliest, terms)
         for need, extra, cover in zip(needs, units, covers, strict=True)
     ]
-    return Plan(tuple(shares), min(need.cover() for need in needs), earliest, left)
+    return Plan(tuple(shares), _earliest(needs, np.zeros_like(units)), earliest, left)
+
+
+def _earliest(needs: Sequence[Need], units: Counts) -> float:
+    """The first run-out; where none is short before it closes, the first cover."""
+    each = list(zip(needs, map(int, units), strict=True))
+    first = min(need.run_out(extra) for need, extra in each)
+    return min(need.cover(extra) for need, extra in each) if isinf(first) else first
 
 
 def _solve(needs: Sequence[Need], terms: Terms) -> tuple[Counts, Counts]:
@@ -121,8 +136,11 @@ def _solve(needs: Sequence[Need], terms: Terms) -> tuple[Counts, Counts]:
     between them the latest run-out that whole lots reach is found by halving, each step an integer program
     that HiGHS solves at its root.
     """
+    low = min(need.run_out() for need in needs)
+    if isinf(low):
+        return np.zeros(len(needs), np.int64), np.zeros(len(needs), np.int64)
     program = _Program(needs, terms)
-    low, high = min(need.cover() for need in needs), program.bound()
+    high = program.bound()
     best = program.fewest_lots(low)
     if best is None:
         raise RuntimeError("HiGHS found no plan, though sending nothing is one")
@@ -149,6 +167,10 @@ class _Program:
         self._lot, self._lots = terms.lot, terms.available // terms.lot
         self._per_day = np.array([need.per_day for need in needs])
         self._net = np.array([need.stock - need.waiting for need in needs], float)
+        # Who closes is short at most until then; to whom nothing arrives in time, nothing is sent.
+        self._open = np.array(
+            [-inf if need.lead_days >= need.open_days else need.open_days for need in needs]
+        )
         to_lend = np.array([need.to_lend if terms.lending else 0 for need in needs], float)
         can_give = np.floor(to_lend / terms.lot)
         most = self._lots + float(can_give.sum())
@@ -169,13 +191,17 @@ class _Program:
         from scipy.optimize import linprog
         from scipy.sparse import block_array, diags_array
 
-        count = len(self._net)
+        count, stays = len(self._net), np.flatnonzero(np.isposinf(self._open))
+        if not len(stays):
+            return float(self._open.max())
         # Rows are in days of use, so that large and small locations weigh alike; the last unknown is the
-        # run-out.
-        lot_days = diags_array(self._lot / self._per_day)
+        # run-out, which those who close do not bind.
+        lot_days = diags_array(self._lot / self._per_day, format="csr")[stays]
         one = np.ones((1, count))
-        rows = block_array([[-lot_days, lot_days, one.T], [one, -one, np.zeros((1, 1))]], format="csr")
-        limits = np.concatenate([self._net / self._per_day, [self._lots]])
+        rows = block_array(
+            [[-lot_days, lot_days, np.ones((len(stays), 1))], [one, -one, np.zeros((1, 1))]], format="csr"
+        )
+        limits = np.concatenate([(self._net / self._per_day)[stays], [self._lots]])
         cost = np.concatenate([np.zeros(2 * count), [-1.0]])
         bounds = [*((0.0, high) for high in self._upper[: 2 * count]), (None, None)]
         solved = linprog(cost, A_ub=rows, b_ub=limits, bounds=bounds, method="highs")
@@ -190,7 +216,8 @@ class _Program:
         from scipy.optimize import Bounds, LinearConstraint, milp
 
         count = len(self._net)
-        needed = np.ceil((self._per_day * run_out - self._net) / self._lot - 1e-9)
+        days = np.minimum(run_out, self._open)
+        needed = np.ceil((self._per_day * days - self._net) / self._lot - 1e-9)
         least = np.concatenate([needed, [-np.inf], self._least])
         most = np.concatenate([np.full(count, np.inf), [self._lots], np.full(len(self._least), np.inf)])
         # To lend is a shipment like any other, and a nuisance: of two equal plans the one without it.
@@ -212,16 +239,18 @@ def _hand_out_rest(needs: Sequence[Need], terms: Terms, lots: Counts, given: Cou
     """The lots that nobody needs for the earliest run-out go to whoever would run dry next."""
     left = terms.available - int((lots - given).sum()) * terms.lot
     least = max(1, -(-terms.minimum // terms.lot))
-    queue = [(need.cover(int(lots[r] - given[r]) * terms.lot), r) for r, need in enumerate(needs)]
+    queue = [(need.run_out(int(lots[r] - given[r]) * terms.lot), r) for r, need in enumerate(needs)]
     heapq.heapify(queue)
     while queue and left >= terms.lot:
-        _, r = heapq.heappop(queue)
+        first, r = heapq.heappop(queue)
+        if isinf(first):
+            break
         step = 1 if lots[r] else least
         if step * terms.lot > left or given[r]:
             continue
         lots[r] += step
         left -= step * terms.lot
-        heapq.heappush(queue, (needs[r].cover(int(lots[r]) * terms.lot), r))
+        heapq.heappush(queue, (needs[r].run_out(int(lots[r]) * terms.lot), r))
     return lots
 
 
@@ -237,8 +266,15 @@ def _explained(share: Share, earliest: float, terms: Terms) -> Share:
             text += f"; it runs dry {share.gap:,.1f} working days before they can arrive"
     elif share.units < 0:
         text = f"{has}: {lasts}; it lends {-share.units:,} and still lasts {share.after:,.1f}"
+    elif need.lead_days >= need.open_days:
+        text = f"{has}: {lasts}, and nothing would arrive before it closes; it gets none"
+    elif isinf(need.run_out()):
+        text = f"{has}: {lasts}, longer than it is open; it gets none"
     elif share.before >= earliest:
         text = f"{has}: {lasts}, longer than the {earliest:,.1f} that the others come to; it gets none"
     else:
         text = f"{has}: {lasts}; what is left is less than one shipment"
+    if not isinf(need.open_days):
+        days = "1 working day" if need.open_days == 1 else f"{need.open_days:,.0f} working days"
+        text += f"; it closes after {days}"
     return replace(share, explanation=text + ".")

@@ -115,7 +115,7 @@ class PlanningService(Adapter, planning_pb2_grpc.PlanningServiceServicer):
         return pb.GetForecastResponse(
             start=books.today.isoformat(),
             history_until=until,
-            forecasts=[messages.forecast(look, with_path=request.with_path) for look in looks],
+            forecasts=[messages.forecast(look, books.today, with_path=request.with_path) for look in looks],
             gate=messages.gate(books.gate, books.use, ahead),
         )
 

@@ -196,6 +196,12 @@ class PlanningStore:
         query = sa.select(site.location).where(site.state == SiteState.CLOSED)
         return frozenset(self.connection.scalars(query))
 
+    def closing_days(self) -> dict[str, date]:
+        """Last days of the sites whose event is not over yet."""
+        site = movement_tables.site.c
+        query = sa.select(site.location, site.closes).where(site.state == SiteState.OPEN)
+        return {row.location: row.closes for row in self.connection.execute(query)}
+
     def add_coverage(self, new: Coverage) -> None:
         """Add figures; what was there before stays."""
         self.connection.execute(sa.insert(coverage).values(**vars(new)))

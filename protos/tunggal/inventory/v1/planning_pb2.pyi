@@ -370,6 +370,16 @@ class LocationForecast(_message.Message):
     SUKET_DEBT_FIELD_NUMBER: _builtins.int
     ALLOCATED_FIELD_NUMBER: _builtins.int
     OVERDUE_FIELD_NUMBER: _builtins.int
+    EXPLANATION_FIELD_NUMBER: _builtins.int
+    CHANGED_SINCE_FIELD_NUMBER: _builtins.int
+    CHANGE_FIELD_NUMBER: _builtins.int
+    SURGING_SINCE_FIELD_NUMBER: _builtins.int
+    SURGE_FIELD_NUMBER: _builtins.int
+    GROWTH_PER_YEAR_FIELD_NUMBER: _builtins.int
+    CLOSES_FIELD_NUMBER: _builtins.int
+    USED_FIELD_NUMBER: _builtins.int
+    EMPTY_DAYS_FIELD_NUMBER: _builtins.int
+    EXPECTED_USE_FIELD_NUMBER: _builtins.int
     location: _builtins.str
     """Location."""
     on_hand: _builtins.int
@@ -406,6 +416,20 @@ class LocationForecast(_message.Message):
     """Blanks set aside for it elsewhere and not sent yet; they are expected a lead time from now."""
     overdue: _builtins.int
     """Blanks in transit for longer than deliveries take. The early end of the interval does without them."""
+    explanation: _builtins.str
+    """Why, in one line: level and what it is known from, jump, trend, who waits, closing day."""
+    changed_since: _builtins.str
+    """Day since which the level of use is another one for good, about; empty where it is not, or long ago."""
+    change: _builtins.float
+    """How many times the level before it that is; 1 where there was none."""
+    surging_since: _builtins.str
+    """Day since which use is so many times the level, which may be a campaign; only the interval heeds it."""
+    surge: _builtins.float
+    """How many times."""
+    growth_per_year: _builtins.float
+    """How many times as much is used after a year; 1 where there is no trend."""
+    closes: _builtins.str
+    """Last day of a site, after which nobody comes; empty for a place that stays."""
     @_builtins.property
     def spans(self) -> _containers.RepeatedCompositeFieldContainer[Global___ConstraintSpan]:
         """What holds cards back, in order of time. Spans overlap where several things do: one alone would not help."""
@@ -421,6 +445,18 @@ class LocationForecast(_message.Message):
     @_builtins.property
     def blanks_low_demand(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """The same where demand is low."""
+
+    @_builtins.property
+    def used(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Blanks used on each of the last days up to `history_until`; only where `with_path` asks for it."""
+
+    @_builtins.property
+    def empty_days(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Which of these, counted from 0, ended with an empty shelf: more may have been wanted."""
+
+    @_builtins.property
+    def expected_use(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Blanks that are expected to be wanted on each day from the first one on; only with the path."""
 
     def __init__(
         self,
@@ -447,10 +483,20 @@ class LocationForecast(_message.Message):
         suket_debt: _builtins.int = ...,
         allocated: _builtins.int = ...,
         overdue: _builtins.int = ...,
+        explanation: _builtins.str = ...,
+        changed_since: _builtins.str = ...,
+        change: _builtins.float = ...,
+        surging_since: _builtins.str = ...,
+        surge: _builtins.float = ...,
+        growth_per_year: _builtins.float = ...,
+        closes: _builtins.str = ...,
+        used: _abc.Iterable[_builtins.int] | None = ...,
+        empty_days: _abc.Iterable[_builtins.int] | None = ...,
+        expected_use: _abc.Iterable[_builtins.float] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allocated", b"allocated", "blanks_high_demand", b"blanks_high_demand", "blanks_low_demand", b"blanks_low_demand", "expected_blanks", b"expected_blanks", "from_reports", b"from_reports", "in_transit", b"in_transit", "lead_days", b"lead_days", "location", b"location", "on_hand", b"on_hand", "order_by", b"order_by", "overdue", b"overdue", "per_working_day", b"per_working_day", "reorder_point", b"reorder_point", "run_dry", b"run_dry", "run_dry_early", b"run_dry_early", "run_dry_late", b"run_dry_late", "served", b"served", "spans", b"spans", "spoilage", b"spoilage", "suket_debt", b"suket_debt", "undeduplicated", b"undeduplicated", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allocated", b"allocated", "blanks_high_demand", b"blanks_high_demand", "blanks_low_demand", b"blanks_low_demand", "change", b"change", "changed_since", b"changed_since", "closes", b"closes", "empty_days", b"empty_days", "expected_blanks", b"expected_blanks", "expected_use", b"expected_use", "explanation", b"explanation", "from_reports", b"from_reports", "growth_per_year", b"growth_per_year", "in_transit", b"in_transit", "lead_days", b"lead_days", "location", b"location", "on_hand", b"on_hand", "order_by", b"order_by", "overdue", b"overdue", "per_working_day", b"per_working_day", "reorder_point", b"reorder_point", "run_dry", b"run_dry", "run_dry_early", b"run_dry_early", "run_dry_late", b"run_dry_late", "served", b"served", "spans", b"spans", "spoilage", b"spoilage", "suket_debt", b"suket_debt", "surge", b"surge", "surging_since", b"surging_since", "undeduplicated", b"undeduplicated", "used", b"used", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
