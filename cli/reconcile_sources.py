@@ -47,9 +47,9 @@ class Services:
         records = enroll_pb2.ListCardRecordsRequest(**self._span(self._scope.region.partition(":")[0]))
         blanks = inventory_pb2.ListConsumedBlanksRequest(**self._span())
         return Told(
-            map(_personalized, _resumed(self._station.ListPersonalizedChips, chips, "chips")),
-            map(_issued, _resumed(self._people.ListCardRecords, records, "records")),
-            map(_consumed, _resumed(self._stock.ListConsumedBlanks, blanks, "blanks")),
+            map(_personalized, resumed(self._station.ListPersonalizedChips, chips, "chips")),
+            map(_issued, resumed(self._people.ListCardRecords, records, "records")),
+            map(_consumed, resumed(self._stock.ListConsumedBlanks, blanks, "blanks")),
         )
 
     def find(self, chip_uids: list[str]) -> Told:
@@ -95,7 +95,7 @@ class Services:
         return span
 
 
-def _resumed(call: Callable[[Any], Any], request: Any, field: str) -> Iterator[Any]:
+def resumed(call: Callable[[Any], Any], request: Any, field: str) -> Iterator[Any]:
     """What a stream sends, and the rest of it from a second one where the first was cut off."""
     failures = 0
     while True:
