@@ -7,6 +7,7 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from services.common.errors import FailedPrecondition, NotFound
+from services.inventory.ledger.entries import Account, Condition
 from services.inventory.location import Location
 
 
@@ -37,6 +38,12 @@ class Loan:
     propose_time: datetime
     approved_by: str | None = None
     approve_time: datetime | None = None
+
+    @property
+    def sides(self) -> tuple[Account, Account]:
+        """What the borrower owes, and what the lender is owed."""
+        borrowed = Account(self.borrower, Condition.BORROWED, self.item)
+        return borrowed, Account(self.lender, Condition.LENT, self.item)
 
     def require(self, state: LoanState) -> None:
         """Raises :class:`FailedPrecondition` when the loan is in another state."""

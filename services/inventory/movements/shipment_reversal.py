@@ -96,11 +96,9 @@ class ShipmentReversal:
         lends = loan is not None and sent.target == loan.borrower
         for place in sorted({*places, sent.source} if lends else places):
             self._movements.require_open(place, "allocation_id")
-        if sent.surplus:
-            self._desk.lock(
-                [sent.under_way, *(Account(place, Condition.ON_HAND, sent.item) for place in places)]
-            )
         debt = self._debt(sent, loan) if loan is not None else None
+        lines = [line for booked in (*made, *([debt] if debt else [])) for line in booked.lines]
+        self._desk.lock(account for line in lines for account in (line.source, line.target))
         for booked in made:
             self._take_back(sent, booked, reason)
         if loan is not None and debt is not None:
@@ -136,8 +134,7 @@ class ShipmentReversal:
         """What the receipt booked as owed or given back: right after its goods, at the same moment. Other
         receipts of the loan have debts of their own.
         """
-        lent = Account(loan.lender, Condition.LENT, loan.item)
-        owed = Account(loan.borrower, Condition.BORROWED, loan.item)
+        owed, lent = loan.sides
         kind, into = (Kind.LOAN_OWED, lent) if sent.target == loan.borrower else (Kind.LOAN_RETURNED, owed)
         subjects, kinds = [sent.allocation_id, loan.loan_id], (*_OF_RECEIPT, kind)
         made = self._books.standing(subjects, kinds, [*_received(sent), into])

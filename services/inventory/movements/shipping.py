@@ -125,9 +125,13 @@ class Shipping:
         )
         loan = self._loan(before)
         place = Account(before.target, Condition.ON_HAND, before.item)
+        touched = [before.under_way, place]
         if surplus.quantity:
-            sender = Account(before.source, Condition.ON_HAND, before.item)
-            self._desk.lock([before.under_way, place, sender])
+            touched.append(Account(before.source, Condition.ON_HAND, before.item))
+        if loan is not None and before.quantity > missing.quantity + damaged.quantity:
+            touched += loan.sides
+        if len(touched) > 2:
+            self._desk.lock(touched)
         after = before.received(
             self._desk.clerk.now,
             missing=missing.quantity,
@@ -203,11 +207,7 @@ class Shipping:
     def _owe(self, loan: Loan, more: int) -> None:
         if more == 0:
             return
-        sides = (
-            Account(loan.borrower, Condition.BORROWED, loan.item),
-            Account(loan.lender, Condition.LENT, loan.item),
-        )
-        source, target = sides if more > 0 else sides[::-1]
+        source, target = loan.sides if more > 0 else loan.sides[::-1]
         kind = Kind.LOAN_OWED if more > 0 else Kind.LOAN_RETURNED
         self._desk.books.shift(source, target, abs(more))
         self._desk.record(Event(kind, loan.loan_id, loan.reason), [Line(source, target, abs(more))])
