@@ -13,6 +13,7 @@ from PIL import Image
 from services.abis.fingerprint.extract import extract_pixels
 from services.abis.fingerprint.template import Template
 from services.abis.kernels import U8
+from services.common.db import Database
 from sim.fingerprints import Level, impression, master
 from tests.abis.abis_office import Office
 
@@ -43,6 +44,20 @@ def images(prints: list[list[U8]]) -> list[list[bytes]]:
 def templates(prints: list[list[U8]]) -> list[list[Template]]:
     """Templates of the same prints."""
     return [[extract_pixels(touch) for touch in person] for person in prints]
+
+
+@pytest.fixture
+def schema() -> str:
+    """Databases are those of the ABIS."""
+    return "services.abis"
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A database with nobody in it."""
+    made = Database(database_url)
+    yield made
+    made.dispose()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -38,14 +37,6 @@ class Contracts:
 @pytest.fixture
 def contracts() -> Contracts:
     return Contracts()
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    made = Database(database_url)
-    made.migrate("services.abis")
-    yield made
-    made.dispose()
 
 
 @pytest.fixture

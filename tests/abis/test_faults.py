@@ -210,7 +210,6 @@ def test_those_who_passed_the_gate_together_do_not_overfill_the_licence(
     database_url: str, tmp_path: Path, templates: list[list[Template]], clock: FixedClock
 ) -> None:
     database = Database(database_url)
-    database.migrate("services.abis")
     keys = KeyRing("test", {"test": bytes(32)})
     store = Store(keys)
     references = References(database, store)

@@ -64,14 +64,6 @@ class Replica:
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    made = Database(database_url)
-    made.migrate("services.abis")
-    yield made
-    made.dispose()
-
-
-@pytest.fixture
 def start(database: Database, tmp_path: Path) -> Iterator[Callable[..., Replica]]:
     """Starts replicas on one database, each with a folder of its own name."""
     running: list[Replica] = []

@@ -82,7 +82,6 @@ def replicas(database_url: str, tmp_path: Path, clock: FixedClock) -> Iterator[R
     with ExitStack() as stack:
         database = Database(database_url)
         stack.callback(database.dispose)
-        database.migrate("services.abis")
 
         def start(licence: Licence) -> tuple[Replica, Replica]:
             first, second = (Replica(database, tmp_path / name, licence, clock) for name in ("a", "b"))
