@@ -8,7 +8,6 @@ allow-list, deadline, validation, error translation.
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import threading
 import time
@@ -23,7 +22,7 @@ from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
 
-from services.common import logs, metrics, tls
+from services.common import logs, metrics, signals, tls
 from services.common.client import channel
 from services.common.clock import Clock
 from services.common.deadline import DeadlineLayer
@@ -309,9 +308,7 @@ def run(builder: ServerBuilder | Callable[[], ServerBuilder]) -> NoReturn:
 
     Given a function that builds, it tells what keeps it from building in one line, as it does for the start.
     """
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    wait_for_signal = signals.watch()
     try:
         builder = builder if isinstance(builder, ServerBuilder) else builder()
         logs.configure(builder.settings)
@@ -319,7 +316,7 @@ def run(builder: ServerBuilder | Callable[[], ServerBuilder]) -> NoReturn:
     except (ConfigurationError, TunggalError, ValidationError, OSError) as error:
         sys.exit(f"cannot start: {error}")
     _log.info("ready", port=server.port, health_port=server.health_port, metrics_port=server.metrics_port)
-    stop.wait()
+    wait_for_signal()
     _log.info("draining", seconds=builder.settings.drain_seconds)
     server.stop()
     _log.info("stopped", unfinished=server.unfinished())
