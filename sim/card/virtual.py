@@ -121,8 +121,9 @@ class VirtualCard:
 
     def wait(self) -> None:
         """Block until the card is no longer on the reader."""
-        if self._thread is not None:
-            self._thread.join()
+        # In turns: a signal that reached another thread wakes nobody who waits without an end.
+        while self._thread is not None and self._thread.is_alive():
+            self._thread.join(0.5)
 
     def __enter__(self) -> Self:
         return self.insert()
