@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -58,7 +59,7 @@ class Used:
         """Use of each day, NaN where an empty shelf hid the demand."""
         return np.where(self.empty, np.nan, self.taken)
 
-    @property
+    @cached_property
     def taken(self) -> npt.NDArray[np.float64]:
         """Use of each day: on days with an empty shelf less than was wanted, maybe."""
         return self.consumed + self.spoiled

@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from services.inventory.contracts.entitlement import Use
 from services.inventory.contracts.store import ContractStore
@@ -113,13 +114,22 @@ def forecast(books: Books, horizon: int) -> Ahead:
         horizon,
         books.elsewhere,
     )
+    told = _told_days(books.used, calendar) if books.used is not None else np.zeros(len(locations), np.int64)
     explained = (
-        _explained(books, look, model, row, calendar) for look, row in zip(found.outlooks, ahead, strict=True)
+        _explained(books, look, model, row, int(told[row]))
+        for look, row in zip(found.outlooks, ahead, strict=True)
     )
     return replace(found, outlooks=list(explained))
 
 
-def _explained(books: Books, look: Outlook, model: Demand, row: int, calendar: WorkCalendar) -> Outlook:
+def _told_days(used: Used, calendar: WorkCalendar) -> npt.NDArray[np.int64]:
+    """Working days on which the use of each location told its demand; 0 where nothing was ever used."""
+    worked = calendar.days(used.start, used.empty.shape[1]).kinds <= DayKind.FRIDAY
+    told: npt.NDArray[np.int64] = (worked & ~used.empty).sum(axis=1)
+    return np.where(used.taken.any(axis=1), told, 0)
+
+
+def _explained(books: Books, look: Outlook, model: Demand, row: int, told_days: int) -> Outlook:
     """The outlook with what its demand is made of, and what was used lately."""
     used, closes = books.used, books.closing.get(look.location)
     if used is None:
@@ -129,9 +139,7 @@ def _explained(books: Books, look: Outlook, model: Demand, row: int, calendar: W
     look = replace(look, used=used.taken[row, part], empty=used.empty[row, part])
     if look.reported:
         return replace(look, reasons=Reasons(arrivals=books.reports[look.location].arrivals, closes=closes))
-    worked = calendar.days(used.start, used.empty.shape[1]).kinds <= DayKind.FRIDAY
-    told = int((worked & ~used.empty[row]).sum()) if used.taken[row].any() else 0
-    return replace(look, reasons=of_use(model, row, used.last, told, closes))
+    return replace(look, reasons=of_use(model, row, used.last, told_days, closes))
 
 
 def _prints(books: Books, row: int, location: str) -> bool:
