@@ -10,7 +10,7 @@ from math import inf
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import Bounds, LinearConstraint, milp
 
@@ -116,7 +116,7 @@ def check(found: Plan, needs: list[Need], terms: Terms) -> None:
         explained(share, terms)
     first = min(need.run_out(share.units) for share, need in zip(found.shares, needs, strict=True))
     if first == inf:
-        first = min(share.after for share in found.shares)
+        first = max(need.open_days for need in needs)
     assert found.earliest_after == pytest.approx(first)
     assert found.earliest_after >= found.earliest_before
     moves = moves_of(found, "ID")
@@ -188,6 +188,13 @@ def test_another_program_finds_no_later_run_out(
     available=st.integers(0, 40),
     minimum=st.sampled_from([0, 20, 30]),
     lending=st.booleans(),
+)
+@example(
+    # With the plan nobody is short before they all close: that is later than without it.
+    needs=[Need("32.16", 1, 0, 1.0, open_days=2.0), Need("32.75", 0, 0, 1.0, open_days=0.0)],
+    available=10,
+    minimum=0,
+    lending=False,
 )
 @settings(max_examples=25, deadline=None)
 def test_least_shipments_and_loans_are_used_as_well_as_can_be(

@@ -94,7 +94,7 @@ class Plan:
     """Shares in the order of the needs, and what stays with the sender."""
 
     shares: tuple[Share, ...]
-    #: Working days until the first location runs dry, before and after.
+    #: Working days until the first location runs dry, or until all have closed, before and after.
     earliest_before: float
     earliest_after: float
     left_over: int
@@ -123,10 +123,9 @@ def plan(needs: Sequence[Need], terms: Terms) -> Plan:
 
 
 def _earliest(needs: Sequence[Need], units: Counts) -> float:
-    """The first run-out; where none is short before it closes, the first cover."""
-    each = list(zip(needs, map(int, units), strict=True))
-    first = min(need.run_out(extra) for need, extra in each)
-    return min(need.cover(extra) for need, extra in each) if isinf(first) else first
+    """The first run-out; where none is short before it closes, the day on which the last one does."""
+    first = min(need.run_out(int(extra)) for need, extra in zip(needs, units, strict=True))
+    return max(need.open_days for need in needs) if isinf(first) else first
 
 
 def _solve(needs: Sequence[Need], terms: Terms) -> tuple[Counts, Counts]:

@@ -766,7 +766,7 @@ class Plan(_message.Message):
     left_over: _builtins.int
     """Units that stay with the source."""
     days_before: _builtins.float
-    """Working days until the first location runs dry, before and with the plan."""
+    """Working days until the first location runs dry, or until all have closed, before and with the plan."""
     days_after: _builtins.float
     """With the plan."""
     reason: _builtins.str
