@@ -63,7 +63,9 @@ def forecast(
         return
     console = Console()
     if not answer.forecasts:
-        console.print("Nothing was used here yet, and nothing is reported: there is nothing to forecast.")
+        console.print(
+            "No day of use has ended here yet, and nothing is reported: there is nothing to forecast."
+        )
         return
     start = date.fromisoformat(answer.start)
     if len(answer.forecasts) == 1:

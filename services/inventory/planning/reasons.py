@@ -57,7 +57,7 @@ def explained(why: Reasons, per_day: float, waiting: int, today: date) -> str:
         days = "1 working day" if why.told_days == 1 else f"{why.told_days:,} working days"
         parts = [f"{per_day:,.1f} a working day by own use of {days}"]
     else:
-        parts = ["nothing was used here yet"]
+        parts = ["no day of use has ended here yet"]
     if why.changed_since:
         parts.append(f"since about {why.changed_since:%-d %B %Y} {why.change:,.1f} times what it was before")
     if why.surging_since:
