@@ -30,7 +30,7 @@ class Bench:
     #: Makes the URL of a new, empty database, by the name of its kind.
     databases: dict[str, Callable[[], str]]
     directory: Path
-    #: For each rate of postings, three times.
+    #: For each rate of postings, three times, in short turns.
     seconds: float
     regencies: int
     days: int

@@ -60,23 +60,29 @@ class Local(ContractService, InventoryService):
         return "operator/bench"
 
 
-def measure(url: str, directory: Path, seconds: float, rounds: int = 3) -> Postings:
-    """Postings per second on the database at ``url``, the median of ``rounds`` for each number of clients."""
+def measure(url: str, directory: Path, seconds: float, rounds: int = 9) -> Postings:
+    """Postings per second on the database at ``url`` by number of clients: the median of ``rounds``, each a
+    third of ``seconds`` long.
+
+    The share is the median of the rounds' own: each takes both in turns, the other one first in every second
+    round, so that a machine whose speed changes from minute to minute weighs on both alike.
+    """
     database = Database(url)
     database.migrate("services.inventory")
     local = _local(database)
     _stock(local.call)
     with _served(url, directory) as (stub, _):
-        remote, direct = {}, {}
+        remote, direct, share = {}, {}, {}
         for clients in CLIENTS:
-            figures = [
-                (_rate(_remote(stub), clients, seconds), _rate(local.call, clients, seconds))
-                for _ in range(rounds)
-            ]
-            remote[clients] = _median([through for through, _ in figures])
-            direct[clients] = _median([without for _, without in figures])
+            through, without = [], []
+            for number in range(rounds):
+                turns = [(_remote(stub), through), (local.call, without)]
+                for call, rates in turns if number % 2 else reversed(turns):
+                    rates.append(_rate(call, clients, seconds / 3))
+            remote[clients], direct[clients] = _median(through), _median(without)
+            share[clients] = _median([one / other for one, other in zip(through, without, strict=True)])
     database.dispose()
-    return Postings(remote, direct, {n: remote[n] / direct[n] for n in CLIENTS})
+    return Postings(remote, direct, share)
 
 
 def resident(url: str, directory: Path) -> int:
