@@ -74,7 +74,8 @@ def measure(url: str, directory: Path, seconds: float, rounds: int = 9) -> Posti
     with _served(url, directory) as (stub, _):
         remote, direct, share = {}, {}, {}
         for clients in CLIENTS:
-            through, without = [], []
+            through: list[float] = []
+            without: list[float] = []
             for number in range(rounds):
                 turns = [(_remote(stub), through), (local.call, without)]
                 for call, rates in turns if number % 2 else reversed(turns):
