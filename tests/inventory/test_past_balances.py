@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from services.common.db import Database
 from services.common.errors import FailedPrecondition
+from services.inventory import tables
 from services.inventory.ledger import balances as balances_of
 from services.inventory.ledger import days
 from services.inventory.ledger.balances import Balances
@@ -138,15 +139,18 @@ def database(database_url: str) -> Iterator[Database]:
 _EMPTY = ("late_event", "transfer_line", "transfer", "account_day", "ledger_day", "account")
 
 
-@pytest.mark.parametrize("few", [0, 100], ids=["by day", "by account"])
+@pytest.mark.parametrize(
+    ("few", "named"), [(0, 100), (100, 100), (0, 0)], ids=["by day", "by account", "unnamed"]
+)
 @settings(
     max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None
 )
 @given(seed=st.integers(0, 2**32))
 def test_a_past_balance_is_the_sum_of_what_was_booked_by_then(
-    database: Database, monkeypatch: pytest.MonkeyPatch, few: int, seed: int
+    database: Database, monkeypatch: pytest.MonkeyPatch, few: int, named: int, seed: int
 ) -> None:
     monkeypatch.setattr(balances_of, "_FEW", few)
+    monkeypatch.setattr(balances_of, "_NAMED", named)
     with database.transaction() as connection:
         for name in _EMPTY:
             connection.exec_driver_sql(f"DELETE FROM {name}")
@@ -162,3 +166,37 @@ def test_a_past_balance_is_the_sum_of_what_was_booked_by_then(
             assert found == balance(booked, region, item)
             assert balances.as_happened(moment, region, item) == balance(happened, region, item)
             assert list(found) == sorted(found)
+
+
+def test_a_past_balance_has_more_accounts_than_a_statement_has_values(database: Database) -> None:
+    places = [f"32.{number % 90 + 10}:site-{number}" for number in range(70_000)]
+    accounts = [Account(Location(place), Condition.ON_HAND, "ribbon") for place in places]
+    with database.transaction() as connection:
+        connection.execute(
+            sa.insert(tables.account),
+            [
+                {
+                    "code": each.code,
+                    "place": each.place,
+                    "condition": "on-hand",
+                    "item": each.item,
+                    "balance": 3,
+                }
+                for each in accounts
+            ],
+        )
+        connection.execute(
+            sa.insert(tables.ledger_day),
+            {"day": START.date(), "last_entry": 0, "floor_entry": 0, "transfers": 0, "close_time": START},
+        )
+        connection.execute(
+            sa.insert(tables.account_day),
+            [
+                {"day": START.date(), "code": each.code, "balance": 3, "added": 3, "removed": 0}
+                for each in accounts
+            ],
+        )
+    with database.read() as connection:
+        for region in ("ID", "32"):
+            found = Balances(connection).at(START + timedelta(days=9), Location(region), "")
+            assert (len(found), sum(found.values())) == (70_000, 210_000)

@@ -19,6 +19,8 @@ _day, _snapshot, _late = tables.ledger_day, tables.account_day, tables.late_even
 _RECENT_DAYS = 3
 #: So many accounts are searched for as fast as the accounts of a day are read.
 _FEW = 100
+#: So many can be named in one statement on every database; SQLite takes 32,766 values.
+_NAMED = 10_000
 _NAME = (_account.c.code, _account.c.place, _account.c.condition, _account.c.item)
 
 
@@ -124,7 +126,8 @@ class Balances:
             sums |= {code: balance for code, balance in moved if code in missing}
             missing.difference_update(code for code, _ in moved)
         if missing:
-            query = sa.select(_account.c.code, _OPENING).where(_account.c.code.in_(missing))
+            those = [_account.c.code.in_(missing)] if len(missing) <= _NAMED else _of(region, item)
+            query = sa.select(_account.c.code, _OPENING).where(*those)
             sums |= {code: n or 0 for code, n in self.connection.execute(query, {"before": before}).all()}
         return _Sums(accounts, sums)
 
@@ -136,7 +139,7 @@ class Balances:
         """Add the lines within ``limits`` to the accounts that they went out of and into."""
         moved = sa.select(sa.func.sum(_line.c.quantity)).where(*limits)
         moved = moved.join_from(_line, _transfer, _transfer.c.entry == _line.c.entry)
-        if region == CENTRE:
+        if region == CENTRE or len(found.sums) > _NAMED:
             sides = (_line.c.source, _line.c.target)
             for total, source, target in self.connection.execute(
                 moved.add_columns(*sides).group_by(*sides)
