@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from google.protobuf.timestamp_pb2 import Timestamp
 from tunggal.abis.v1 import abis_pb2 as pb
 from tunggal.common.v1 import biometric_pb2
 
@@ -20,6 +19,7 @@ from services.abis.store import Subject
 from services.abis.views import position_value
 from services.common import paging
 from services.common.errors import InvalidArgument
+from services.common.moments import timestamp
 
 DECISIONS = {
     Decision.UNIQUE: pb.DECISION_UNIQUE,
@@ -38,10 +38,10 @@ def position(code: int) -> biometric_pb2.FingerPosition.ValueType:
 
 def subject(known: Subject) -> pb.Subject:
     """An enrolled subject."""
-    created = Timestamp()
-    created.FromDatetime(known.create_time)
     return pb.Subject(
-        subject_id=known.subject_id, positions=[position(p) for p in known.positions], create_time=created
+        subject_id=known.subject_id,
+        positions=[position(p) for p in known.positions],
+        create_time=timestamp(known.create_time),
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import grpc
 import sqlalchemy as sa
-from google.protobuf.timestamp_pb2 import Timestamp
 from tunggal.cardperso.v1 import journal_pb2 as pb
 from tunggal.cardperso.v1 import journal_pb2_grpc
 
@@ -14,6 +13,7 @@ from services.common import audit, requests
 from services.common.clock import Clock
 from services.common.db import Database
 from services.common.identity import caller
+from services.common.moments import timestamp
 
 _OPERATORS = frozenset({"operator/*"})
 
@@ -62,9 +62,6 @@ class JournalService(journal_pb2_grpc.JournalServiceServicer):
 
 
 def _session(found: Session) -> pb.CardSession:
-    begin, end = Timestamp(), Timestamp()
-    begin.FromDatetime(found.begin_time)
-    end.FromDatetime(found.end_time)
     return pb.CardSession(
         sequence=found.seq,
         job_id=found.job_id,
@@ -72,8 +69,8 @@ def _session(found: Session) -> pb.CardSession:
         reader=found.reader,
         station=found.station,
         operator=found.operator,
-        begin_time=begin,
-        end_time=end,
+        begin_time=timestamp(found.begin_time),
+        end_time=timestamp(found.end_time),
         outcome=found.outcome,
         salt=found.salt,
         hash=found.hash,

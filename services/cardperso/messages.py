@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
-from google.protobuf.timestamp_pb2 import Timestamp
 from tunggal.cardperso.v1 import cardperso_pb2 as pb
 
 from services.cardperso.job import Card, Job, Review, State
 from services.cardperso.pcsc import ReaderState
+from services.common.moments import timestamp
 
 SIDES = {pb.CARD_SIDE_FRONT: "front", pb.CARD_SIDE_BACK: "back"}
 
@@ -50,8 +48,8 @@ def job(found: Job) -> pb.CardJob:
         blank_serial=found.blank_serial,
         chip_uid=found.chip_uid,
         reason=found.reason,
-        create_time=_timestamp(found.create_time),
-        update_time=_timestamp(found.update_time),
+        create_time=timestamp(found.create_time),
+        update_time=timestamp(found.update_time),
         apdu_count=found.apdu_count,
         readback_mismatches=found.readback_mismatches,
         chip_seconds=found.chip_seconds,
@@ -80,9 +78,3 @@ def reader(found: ReaderState, job_id: str) -> pb.Reader:
 def state(number: pb.CardJobState.ValueType) -> State | None:
     """The state of a filter; None for all."""
     return _BY_NUMBER.get(number)
-
-
-def _timestamp(moment: dt.datetime) -> Timestamp:
-    stamp = Timestamp()
-    stamp.FromDatetime(moment)
-    return stamp

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 
 import grpc
-from google.protobuf.timestamp_pb2 import Timestamp
 from tunggal.cardperso.v1 import reconciliation_pb2 as pb
 from tunggal.cardperso.v1 import reconciliation_pb2_grpc
 
 from services.cardperso import made_cards
 from services.cardperso.made_cards import LostBlank, MadeCard
 from services.common.db import Database
+from services.common.moments import timestamp
 from services.common.spans import Span
 
 _OPERATORS = frozenset({"operator/*"})
@@ -65,7 +64,7 @@ def _chip(card: MadeCard) -> pb.PersonalizedChip:
         serial=card.serial,
         location=card.location,
         record_id=card.record_id,
-        time=None if card.time is None else _timestamp(card.time),
+        time=None if card.time is None else timestamp(card.time),
         finished=card.finished,
         jobs=card.jobs,
     )
@@ -76,13 +75,7 @@ def _blank(blank: LostBlank) -> pb.SpoiledBlank:
         job_id=blank.job_id,
         serial=blank.serial,
         location=blank.location,
-        time=_timestamp(blank.time),
+        time=timestamp(blank.time),
         accepted=blank.accepted,
         errand=blank.errand,
     )
-
-
-def _timestamp(moment: datetime) -> Timestamp:
-    stamp = Timestamp()
-    stamp.FromDatetime(moment)
-    return stamp

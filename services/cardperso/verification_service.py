@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import grpc
 from cryptography import x509
-from google.protobuf.timestamp_pb2 import Timestamp
 from tunggal.cardperso.v1 import verification_pb2 as pb
 from tunggal.cardperso.v1 import verification_pb2_grpc
 
@@ -17,6 +16,7 @@ from services.common import audit, requests
 from services.common.clock import Clock
 from services.common.db import Database
 from services.common.identity import caller
+from services.common.moments import timestamp
 
 #: Who may call what: SPIFFE paths by method.
 ALLOW = {"VerifyCard": frozenset({"operator/*"})}
@@ -80,11 +80,9 @@ class VerificationService(verification_pb2_grpc.VerificationServiceServicer):
 
 
 def _signer(certificate: x509.Certificate) -> pb.SignerOfCard:
-    not_after = Timestamp()
-    not_after.FromDatetime(certificate.not_valid_after_utc)
     return pb.SignerOfCard(
         subject=certificate.subject.rfc4514_string(),
         issuer=certificate.issuer.rfc4514_string(),
         serial=f"{certificate.serial_number:X}",
-        not_after=not_after,
+        not_after=timestamp(certificate.not_valid_after_utc),
     )

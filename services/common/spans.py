@@ -7,16 +7,14 @@ Services know moments only: which moments make a day of the country's accounts i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 
-from services.common.errors import InvalidArgument
-
-_COUNTRY = frozenset({"", "ID"})
+from services.common.moments import moment
+from services.common.regions import in_region
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ class Span:
         :class:`InvalidArgument` for moments that are none.
         """
         region: str = getattr(request, "location")  # noqa: B009
-        return cls(region, _moment(request, "start_time"), _moment(request, "end_time"))
+        return cls(region, moment(request, "start_time"), moment(request, "end_time"))
 
     @property
     def is_open(self) -> bool:
@@ -53,20 +51,4 @@ class Span:
 
     def has_place(self, column: sa.ColumnElement[Any]) -> list[sa.ColumnElement[bool]]:
         """Conditions: the place is the region or below it; nothing for the country."""
-        region = self.region
-        if region in _COUNTRY:
-            return []
-        below = (column.startswith(f"{region}{mark}", autoescape=True) for mark in ".:")
-        return [sa.or_(column == region, *below)]
-
-
-def _moment(request: Message, field: str) -> datetime | None:
-    if not request.HasField(field):
-        return None
-    stamp: Timestamp = getattr(request, field)
-    try:
-        return stamp.ToDatetime(UTC)
-    except (ValueError, OverflowError):
-        raise InvalidArgument(
-            "TIME_MALFORMED", "The timestamp is out of range.", field=field, remedy="Send a real moment."
-        ) from None
+        return in_region(column, self.region)

@@ -16,13 +16,13 @@ from typing import Final
 
 import grpc
 import sqlalchemy as sa
-from google.protobuf.timestamp_pb2 import Timestamp
 from tunggal.inventory.v1 import planning_pb2, planning_pb2_grpc
 
 from services.common.clock import Clock
 from services.common.db import Database
 from services.common.errors import TunggalError, remote_error
 from services.common.logs import get_logger
+from services.common.moments import timestamp
 from services.enroll.pipeline import ACTOR
 from services.enroll.record import Status
 from services.enroll.tables import EVENTS, RECORDS
@@ -143,8 +143,7 @@ class DemandReporter:
         with self._db.read() as conn:
             counted = count(conn, now)
         found = sorted((dict.fromkeys(self._told, Demand()) | counted).items())
-        time = Timestamp()
-        time.FromDatetime(now)
+        time = timestamp(now)
         for begin in range(0, len(found), _AT_ONCE):
             request = planning_pb2.ReportDemandRequest(
                 request_id=str(uuid.uuid4()),

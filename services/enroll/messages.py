@@ -12,6 +12,7 @@ from tunggal.common.v1 import biometric_pb2
 from tunggal.enroll.v1 import enroll_pb2, record_pb2
 
 from services.common.errors import InvalidArgument
+from services.common.moments import timestamp
 from services.enroll.claims import Claim
 from services.enroll.nik import Sex
 from services.enroll.packet import Announcement, Assembler, CapturedImage, ImageKind
@@ -165,13 +166,6 @@ def claim(
         ),
         expire_time=timestamp(value.expire_time),
     )
-
-
-def timestamp(moment: datetime) -> Timestamp:
-    """Makes a timestamp of an aware datetime."""
-    message = Timestamp()
-    message.FromDatetime(moment)
-    return message
 
 
 def _announcement(header: enroll_pb2.ImageHeader) -> Announcement:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import grpc
-from google.protobuf.timestamp_pb2 import Timestamp
 from tunggal.enroll.v1 import reconciliation_pb2 as pb
 from tunggal.enroll.v1 import reconciliation_pb2_grpc
 
 from services.common.db import Database
+from services.common.moments import timestamp
 from services.common.spans import Span
 from services.enroll import card_records
 from services.enroll.card_records import CardRecord
@@ -45,6 +45,6 @@ class ReconciliationService(reconciliation_pb2_grpc.ReconciliationServiceService
 
 
 def _record(card: CardRecord) -> pb.CardRecord:
-    stamp = Timestamp()
-    stamp.FromDatetime(card.time)
-    return pb.CardRecord(chip_uid=card.chip_uid, record_id=card.record_id, region=card.region, time=stamp)
+    return pb.CardRecord(
+        chip_uid=card.chip_uid, record_id=card.record_id, region=card.region, time=timestamp(card.time)
+    )

@@ -14,6 +14,7 @@ from services.common.bell import Bell
 from services.common.clock import Clock
 from services.common.db import Database
 from services.common.identity import caller
+from services.common.moments import timestamp
 from services.common.paging import decode_token, encode_token, page_size
 from services.enroll import claims, messages, worklist
 from services.enroll.feed import Feed
@@ -209,7 +210,7 @@ class EnrollService(enroll_pb2_grpc.EnrollServiceServicer):
             def first() -> enroll_pb2.RenewClaimResponse:
                 expire_time = self._queue.renew(conn, request.claim_id)
                 self._audit(conn, actor, "RenewClaim", request.claim_id, "", request)
-                return enroll_pb2.RenewClaimResponse(expire_time=messages.timestamp(expire_time))
+                return enroll_pb2.RenewClaimResponse(expire_time=timestamp(expire_time))
 
             return requests.once(
                 conn, "RenewClaim", request, enroll_pb2.RenewClaimResponse, first, clock=self._clock

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any, TypeVar
 
 import grpc
 from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 from tunggal.inventory.v1 import stock_pb2
 
 from services.common import paging
@@ -89,19 +88,6 @@ def day(text: str, field: str) -> date:
 def day_or_none(text: str, field: str) -> date | None:
     """The day, or ``None`` for an empty text."""
     return day(text, field) if text else None
-
-
-def moment(request: Message, field: str) -> datetime | None:
-    """The timestamp of that field, ``None`` where it is absent; raises :class:`InvalidArgument`."""
-    if not request.HasField(field):
-        return None
-    stamp: Timestamp = getattr(request, field)
-    try:
-        return stamp.ToDatetime(UTC)
-    except (ValueError, OverflowError):
-        raise InvalidArgument(
-            "TIME_MALFORMED", "The timestamp is out of range.", field=field, remedy="Send a real moment."
-        ) from None
 
 
 def ranges(serials: Iterable[stock_pb2.SerialRange], field: str = "serials") -> list[SerialRange]:

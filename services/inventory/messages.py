@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from tunggal.inventory.v1 import stock_pb2
 
+from services.common.moments import timestamp
 from services.inventory.blanks.blank import Blank
 from services.inventory.contracts.contract import Contract
 from services.inventory.contracts.delivery import Lot
@@ -145,12 +144,3 @@ def _count(level: stock_pb2.StockLevel, condition: Condition, balance: int) -> N
 def serial_range(value: SerialRange) -> stock_pb2.SerialRange:
     """A range of serials."""
     return stock_pb2.SerialRange(first=value.first, last=value.last)
-
-
-def timestamp(moment: datetime | None) -> Timestamp | None:
-    """A moment; absent for ``None``."""
-    if moment is None:
-        return None
-    stamp = Timestamp()
-    stamp.FromDatetime(moment)
-    return stamp

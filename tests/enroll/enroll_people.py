@@ -12,7 +12,7 @@ from tunggal.common.v1 import biometric_pb2
 from tunggal.enroll.v1 import enroll_pb2, record_pb2
 
 from services.common.clock import Clock
-from services.enroll.messages import timestamp
+from services.common.moments import timestamp
 from services.enroll.packet import Announcement, CapturedImage, ImageKind
 
 NIK = "3216010503900001"

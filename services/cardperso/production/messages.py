@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from tunggal.cardperso.v1 import production_pb2 as pb
 
 from services.cardperso.production.batch import Batch, BatchState, Tally
 from services.cardperso.production.station import Printer, Station
+from services.common.moments import timestamp
 
 PRINTERS = {
     pb.PRINTER_STATE_READY: Printer.READY,
@@ -47,7 +47,7 @@ def station(found: Station, job_id: str, now: dt.datetime) -> pb.Station:
         state=state if alive else pb.STATION_STATE_LOST,
         reason=found.obstacle if alive else lost,
         printer_state=_PRINTERS.get(found.printer_state, pb.PRINTER_STATE_UNSPECIFIED),
-        lease_time=_timestamp(found.lease_time),
+        lease_time=timestamp(found.lease_time),
         job_id=job_id,
     )
 
@@ -65,18 +65,10 @@ def batch(found: Batch, tally: Tally) -> pb.Batch:
         made=tally.made,
         under_way=tally.under_way,
         spoiled=tally.spoiled,
-        create_time=_timestamp(found.create_time),
+        create_time=timestamp(found.create_time),
     )
 
 
 def failed_chip(chip_uid: str, failures: int, last: dt.datetime, *, suspended: bool) -> pb.FailedChip:
     """A chip's message."""
-    return pb.FailedChip(
-        chip_uid=chip_uid, failures=failures, last_time=_timestamp(last), suspended=suspended
-    )
-
-
-def _timestamp(moment: dt.datetime) -> Timestamp:
-    stamp = Timestamp()
-    stamp.FromDatetime(moment)
-    return stamp
+    return pb.FailedChip(chip_uid=chip_uid, failures=failures, last_time=timestamp(last), suspended=suspended)

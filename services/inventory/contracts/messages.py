@@ -6,6 +6,7 @@ from datetime import date, datetime
 
 from tunggal.inventory.v1 import contracts_pb2 as pb
 
+from services.common.moments import timestamp
 from services.inventory import messages as stock
 from services.inventory.adapter import day, day_or_none
 from services.inventory.contracts import contract as contracts
@@ -25,7 +26,6 @@ from services.inventory.contracts.exit_register import ExitItem, ExitKind, ExitS
 from services.inventory.contracts.store import ContractStore
 from services.inventory.ledger import days
 from services.inventory.ledger.serials import SerialRange
-from services.inventory.messages import timestamp
 
 KINDS = {
     ContractKind.BLANKS: pb.CONTRACT_KIND_BLANKS,

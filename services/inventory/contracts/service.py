@@ -9,7 +9,8 @@ from tunggal.inventory.v1 import contracts_pb2_grpc
 from services.common import paging
 from services.common.clock import Clock
 from services.common.db import Database
-from services.inventory.adapter import OPERATORS, READERS, Adapter, after, moment, token
+from services.common.moments import moment
+from services.inventory.adapter import OPERATORS, READERS, Adapter, after, token
 from services.inventory.contracts import contract as contracts
 from services.inventory.contracts import messages, supplying
 from services.inventory.contracts import tables as contract_tables

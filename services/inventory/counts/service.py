@@ -9,6 +9,7 @@ from tunggal.inventory.v1 import counts_pb2 as pb
 from tunggal.inventory.v1 import counts_pb2_grpc
 
 from services.common import paging
+from services.common.moments import timestamp
 from services.inventory import messages
 from services.inventory.adapter import OPERATORS, Adapter, after, ranges, token
 from services.inventory.counts import stock_count as counts
@@ -123,11 +124,11 @@ def _count(value: StockCount, sheets: Sequence[Sheet]) -> pb.StockCount:
         item=value.item,
         state=_STATES[value.state],
         begun_by=value.begun_by,
-        begin_time=messages.timestamp(value.begin_time),
+        begin_time=timestamp(value.begin_time),
         expected=0 if blind else value.expected,
         sheets=[] if blind else map(_sheet, sheets),
         decided_by=value.decided_by or "",
-        decide_time=messages.timestamp(value.decide_time),
+        decide_time=timestamp(value.decide_time),
         decision=value.decision,
         rounds=len(sheets),
     )
@@ -139,7 +140,7 @@ def _sheet(value: Sheet) -> pb.CountSheet:
         quantity=value.quantity,
         serials=map(messages.serial_range, value.ranges),
         counted_by=value.person,
-        time=messages.timestamp(value.at),
+        time=timestamp(value.at),
     )
 
 

@@ -8,6 +8,7 @@ from tunggal.inventory.v1 import conveyances_pb2 as pb
 from tunggal.inventory.v1 import conveyances_pb2_grpc
 
 from services.common import paging
+from services.common.moments import timestamp
 from services.inventory import messages
 from services.inventory.adapter import OPERATORS, READERS, Adapter, after, ranges, token
 from services.inventory.desk import Desk
@@ -116,9 +117,9 @@ def _conveyance(value: Conveyance) -> pb.Conveyance:
         reason=value.reason,
         state=_STATES[value.state],
         sent_by=value.sent_by,
-        send_time=messages.timestamp(value.send_time),
+        send_time=timestamp(value.send_time),
         received_by=value.received_by or "",
-        receive_time=messages.timestamp(value.receive_time),
+        receive_time=timestamp(value.receive_time),
     )
 
 

@@ -10,6 +10,7 @@ from tunggal.inventory.v1 import spoilage_pb2_grpc
 
 from services.common import paging
 from services.common.db import Database
+from services.common.moments import moment, timestamp
 from services.inventory import messages
 from services.inventory.adapter import (
     CARD_STATIONS,
@@ -17,7 +18,6 @@ from services.inventory.adapter import (
     READERS,
     Adapter,
     after,
-    moment,
     ranges,
     token,
 )
@@ -186,9 +186,9 @@ class SpoilageService(Adapter, spoilage_pb2_grpc.SpoilageServiceServicer):
             serials=map(messages.serial_range, value.ranges),
             method=value.method,
             prepared_by=value.prepared_by,
-            prepare_time=messages.timestamp(value.prepare_time),
+            prepare_time=timestamp(value.prepare_time),
             witnessed_by=value.witnessed_by or "",
-            witness_time=messages.timestamp(value.witness_time),
+            witness_time=timestamp(value.witness_time),
             protocol=value.protocol,
             signature=value.signature or b"",
             key_id=value.key_id,
@@ -196,7 +196,7 @@ class SpoilageService(Adapter, spoilage_pb2_grpc.SpoilageServiceServicer):
             prepared=value.prepared,
             prepared_sha256=value.prepared_sha256,
             withdrawn_by=value.withdrawn_by or "",
-            withdraw_time=messages.timestamp(value.withdraw_time),
+            withdraw_time=timestamp(value.withdraw_time),
             withdraw_reason=value.withdraw_reason,
             stale=stale,
         )
@@ -215,9 +215,9 @@ def _spoilage(value: Spoilage, reviews: Mapping[str, Sequence[Review]]) -> pb.Sp
         reason=value.reason,
         state=_STATES[value.state],
         booked_by=value.person,
-        time=messages.timestamp(value.at),
+        time=timestamp(value.at),
         reviewed_by=value.reviewed_by or "",
-        review_time=messages.timestamp(value.review_time),
+        review_time=timestamp(value.review_time),
         review=value.review,
         reviews=map(_review, reviews.get(value.spoilage_id, ())),
     )
@@ -227,6 +227,6 @@ def _review(value: Review) -> pb.SpoilageReview:
     return pb.SpoilageReview(
         state=_STATES[value.state],
         reviewed_by=value.person,
-        time=messages.timestamp(value.at),
+        time=timestamp(value.at),
         review=value.review,
     )

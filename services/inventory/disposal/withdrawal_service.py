@@ -7,8 +7,10 @@ from tunggal.inventory.v1 import withdrawals_pb2 as pb
 from tunggal.inventory.v1 import withdrawals_pb2_grpc
 
 from services.common import paging
+from services.common.moments import moment, timestamp
+from services.common.regions import in_region
 from services.inventory import messages
-from services.inventory.adapter import OPERATORS, READERS, Adapter, after, moment, token
+from services.inventory.adapter import OPERATORS, READERS, Adapter, after, token
 from services.inventory.desk import Desk
 from services.inventory.disposal.withdrawal import Cause, Withdrawal
 from services.inventory.disposal.withdrawal_office import WithdrawalOffice, whereabouts
@@ -59,9 +61,7 @@ class WithdrawalService(Adapter, withdrawals_pb2_grpc.WithdrawalServiceServicer)
         columns = movement_tables.withdrawal.c
         region = parse(request.location or CENTRE, "location")
         wanted = [columns.cause == _BY_NUMBER[request.cause]] if request.cause else []
-        if region != CENTRE:
-            place = columns.location
-            wanted.append((place == region) | place.startswith(f"{region}.") | place.startswith(f"{region}:"))
+        wanted += in_region(columns.location, region)
         with self._read() as store:
             page = MovementStore(store.connection).withdrawals.page(
                 after(request.page_token), paging.page_size(request.page_size), *wanted
@@ -81,8 +81,8 @@ def _withdrawal(books: Books, taken: Withdrawal) -> pb.Withdrawal:
         cause=_CAUSES[taken.cause],
         note=taken.note,
         taken_by=taken.taken_by,
-        event_time=messages.timestamp(taken.event_time),
-        book_time=messages.timestamp(taken.book_time),
+        event_time=timestamp(taken.event_time),
+        book_time=timestamp(taken.book_time),
         transfer_id=taken.transfer_id,
         state=messages.blank_state(condition),
         held_at=place,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import grpc
-from google.protobuf.timestamp_pb2 import Timestamp
 from tunggal.inventory.v1 import reconciliation_pb2 as pb
 from tunggal.inventory.v1 import reconciliation_pb2_grpc
 
+from services.common.moments import timestamp
 from services.common.spans import Span
 from services.inventory import messages
 from services.inventory.adapter import OPERATORS, Adapter
@@ -54,12 +54,10 @@ class ReconciliationService(Adapter, reconciliation_pb2_grpc.ReconciliationServi
 
 
 def _blank(blank: CardBlank) -> pb.ConsumedBlank:
-    stamp = Timestamp()
-    stamp.FromDatetime(blank.time)
     return pb.ConsumedBlank(
         chip_uid=blank.chip_uid,
         serial=blank.serial,
         location=blank.location,
-        time=stamp,
+        time=timestamp(blank.time),
         withdrawn=blank.withdrawn,
     )

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 
 import grpc
-from google.protobuf.timestamp_pb2 import Timestamp
 from tunggal.inventory.v1 import exchange_pb2 as pb
 from tunggal.inventory.v1 import exchange_pb2_grpc
 
 from services.common import paging
+from services.common.moments import timestamp
 from services.inventory import messages
 from services.inventory.adapter import OPERATORS, READERS, Adapter, after, day_or_none, token
 from services.inventory.desk import Desk
@@ -156,8 +155,8 @@ def _movement(row: MovementRow) -> pb.Movement:
         first_serial=row.first_serial,
         last_serial=row.last_serial,
         reason=row.reason,
-        book_time=_timestamp(row.book_time),
-        event_time=_timestamp(row.event_time) if row.event_time else None,
+        book_time=timestamp(row.book_time),
+        event_time=timestamp(row.event_time) if row.event_time else None,
         reverses=row.reverses or "",
     )
 
@@ -182,12 +181,6 @@ def _used(value: UsedBlank) -> pb.UsedBlank:
         chip_uid=value.chip_uid,
         purpose=value.purpose,
         day=days.day_of(value.time).isoformat(),
-        time=_timestamp(value.time),
+        time=timestamp(value.time),
         withdrawn=value.withdrawn,
     )
-
-
-def _timestamp(moment: datetime) -> Timestamp:
-    stamp = Timestamp()
-    stamp.FromDatetime(moment)
-    return stamp

@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from services.common.regions import in_region
 from services.inventory import tables
 from services.inventory.blanks.reservation import ReservationState
 from services.inventory.exchange.card_blanks import came_back
@@ -107,7 +108,9 @@ class ExchangeStore:
         if span.item:
             query = query.where(source.c.item == span.item)
         if span.region != CENTRE:
-            query = query.where(sa.or_(_within(source.c.place, span), _within(target.c.place, span)))
+            query = query.where(
+                sa.or_(*in_region(source.c.place, span.region), *in_region(target.c.place, span.region))
+            )
         for part in self.connection.execute(query, execution_options={"yield_per": BATCH}).partitions():
             yield [
                 MovementRow(
@@ -137,8 +140,7 @@ class ExchangeStore:
         )
         if span.item:
             query = query.where(_account.c.item == span.item)
-        if span.region != CENTRE:
-            query = query.where(_within(_account.c.place, span))
+        query = query.where(*in_region(_account.c.place, span.region))
         if span.first is not None:
             query = query.where(_snapshot.c.day >= span.first)
         if span.last is not None:
@@ -161,8 +163,7 @@ class ExchangeStore:
                 *_between(_reservation.c.end_time, span),
             )
         )
-        if span.region != CENTRE:
-            query = query.where(_within(_reservation.c.location, span))
+        query = query.where(*in_region(_reservation.c.location, span.region))
         if after:
             last = self.connection.scalar(sa.select(_order).where(_reservation.c.entry == after))
             behind = sa.tuple_(sa.literal(last, _order.type), after)
@@ -190,8 +191,3 @@ def _between(moment: sa.Column[Any], span: Span) -> list[Any]:
     if span.last is not None:
         wanted.append(moment < days.end_of(span.last))
     return wanted
-
-
-def _within(place: sa.Column[Any], span: Span) -> Any:
-    region = span.region
-    return sa.or_(place == region, place.startswith(f"{region}."), place.startswith(f"{region}:"))

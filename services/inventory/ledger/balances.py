@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from services.common.regions import in_region
 from services.inventory import tables
 from services.inventory.ledger import days
 from services.inventory.ledger.entries import BLANK, STOCK, Account, Condition
@@ -175,11 +176,8 @@ class _Sums:
 
 def _of(region: Location, item: str) -> list[Any]:
     """Conditions on accounts: of ``region`` and below, of ``item`` if one is named."""
-    wanted: list[Any] = [_account.c.item == item] if item else []
-    if region != CENTRE:
-        place = _account.c.place
-        wanted.append(sa.or_(place == region, place.startswith(f"{region}."), place.startswith(f"{region}:")))
-    return wanted
+    wanted = [_account.c.item == item] if item else []
+    return [*wanted, *in_region(_account.c.place, region)]
 
 
 def _to_account(row: Any) -> Account:

@@ -9,8 +9,9 @@ from tunggal.inventory.v1 import ledger_pb2 as pb
 from tunggal.inventory.v1 import ledger_pb2_grpc
 
 from services.common.errors import InvalidArgument
+from services.common.moments import moment, timestamp
 from services.inventory import messages
-from services.inventory.adapter import OPERATORS, READERS, Adapter, day, moment
+from services.inventory.adapter import OPERATORS, READERS, Adapter, day
 from services.inventory.desk import Desk
 from services.inventory.inspection import findings
 from services.inventory.items import Item
@@ -200,8 +201,8 @@ def _transfer(value: Transfer, reversed_by: str = "") -> pb.Transfer:
         subject=value.subject,
         actor=value.actor,
         reason=value.reason,
-        book_time=messages.timestamp(value.book_time),
-        event_time=messages.timestamp(value.event_time or value.book_time),
+        book_time=timestamp(value.book_time),
+        event_time=timestamp(value.event_time or value.book_time),
         reverses=value.reverses or "",
         reversed_by=reversed_by,
         lines=[
@@ -222,9 +223,9 @@ def _pending(value: Pending) -> pb.PendingTransfer:
         from_account=value.source.code,
         to_account=value.target.code,
         quantity=value.quantity,
-        expire_time=messages.timestamp(value.expire_time),
+        expire_time=timestamp(value.expire_time),
         state=_PENDING[value.state],
-        end_time=messages.timestamp(value.end_time),
+        end_time=timestamp(value.end_time),
     )
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tunggal.inventory.v1 import movements_pb2 as pb
 
+from services.common.moments import timestamp
 from services.inventory.adapter import ranges
-from services.inventory.messages import timestamp
 from services.inventory.movements.loan import Loan, LoanState
 from services.inventory.movements.refusal import Refusal
 from services.inventory.movements.requisition import Requisition, RequisitionState

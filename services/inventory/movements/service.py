@@ -8,8 +8,9 @@ from tunggal.inventory.v1 import movements_pb2 as pb
 from tunggal.inventory.v1 import movements_pb2_grpc
 
 from services.common import paging
+from services.common.moments import moment
 from services.inventory import messages as stock
-from services.inventory.adapter import OPERATORS, READERS, Adapter, after, day, day_or_none, moment, token
+from services.inventory.adapter import OPERATORS, READERS, Adapter, after, day, day_or_none, token
 from services.inventory.desk import Desk
 from services.inventory.location import parse
 from services.inventory.movements import messages, tables

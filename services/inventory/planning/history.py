@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
+from services.common.regions import in_region
 from services.inventory import tables
 from services.inventory.ledger import days as ledger_days
 from services.inventory.ledger.entries import BLANK, Account, Condition
@@ -237,11 +238,8 @@ def _empty(at: npt.NDArray[np.int64], balances: npt.NDArray[np.int64], days: int
 
 
 def _wanted(region: Location, condition: Condition) -> list[Any]:
-    place = _account.c.place
-    wanted: list[Any] = [_account.c.item == BLANK, _account.c.condition == condition]
-    if region != CENTRE:
-        wanted.append(sa.or_(place == region, place.startswith(f"{region}."), place.startswith(f"{region}:")))
-    return wanted
+    columns = _account.c
+    return [columns.item == BLANK, columns.condition == condition, *in_region(columns.place, region)]
 
 
 def _number_of_day(connection: sa.Connection, day: Any) -> Any:

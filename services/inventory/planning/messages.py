@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date
 
 import numpy as np
-from google.protobuf.timestamp_pb2 import Timestamp
 from tunggal.inventory.v1 import planning_pb2 as pb
 
+from services.common.moments import timestamp
 from services.inventory.contracts.entitlement import Use
 from services.inventory.planning.feasibility import Bottleneck, Verdict
 from services.inventory.planning.funnel import Gate, Span
@@ -82,7 +82,7 @@ def gate(value: Gate, use: Use | None, ahead: Ahead) -> pb.AbisGate:
         maintenance_until=_day(value.maintenance_until),
         max_people=value.max_people or 0,
         people=use.people if use else 0,
-        people_time=_timestamp(use.time if use else None),
+        people_time=timestamp(use.time if use else None),
         arrivals_per_working_day=ahead.arrivals_per_day,
         full_on=_day(ahead.full_on),
         max_searches_per_day=value.searches_per_day or 0,
@@ -108,9 +108,9 @@ def plan(value: Proposal, *, with_shares: bool = True) -> pb.Plan:
         days_after=value.days_after,
         reason=value.reason,
         proposed_by=value.proposed_by,
-        propose_time=_timestamp(value.propose_time),
+        propose_time=timestamp(value.propose_time),
         decided_by=value.decided_by or "",
-        decide_time=_timestamp(value.decide_time),
+        decide_time=timestamp(value.decide_time),
         decision=value.decision,
         allocation_ids=value.allocation_ids,
     )
@@ -165,7 +165,7 @@ def coverage(value: Coverage) -> pb.Coverage:
         recorded=value.recorded,
         obliged=value.obliged,
         source=value.source,
-        entry_time=_timestamp(value.entry_time),
+        entry_time=timestamp(value.entry_time),
     )
 
 
@@ -180,11 +180,3 @@ def _span(span: Span) -> pb.ConstraintSpan:
 
 def _day(day: date | None) -> str:
     return "" if day is None else day.isoformat()
-
-
-def _timestamp(moment: datetime | None) -> Timestamp | None:
-    if moment is None:
-        return None
-    stamp = Timestamp()
-    stamp.FromDatetime(moment)
-    return stamp

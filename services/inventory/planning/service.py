@@ -12,7 +12,8 @@ from services.common import paging, requests
 from services.common.clock import Clock
 from services.common.db import Database
 from services.common.errors import InvalidArgument
-from services.inventory.adapter import OPERATORS, READERS, Adapter, after, day, day_or_none, moment, token
+from services.common.moments import moment
+from services.inventory.adapter import OPERATORS, READERS, Adapter, after, day, day_or_none, token
 from services.inventory.desk import Desk
 from services.inventory.journal import Journal, new_id
 from services.inventory.ledger import days

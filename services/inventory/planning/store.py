@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from services.common.regions import in_region
 from services.inventory import tables
 from services.inventory.ledger import days
 from services.inventory.ledger.entries import BLANK, Condition
@@ -113,7 +114,7 @@ class PlanningStore:
         """The newest report of each location of ``region``, not older than ``since``."""
         query = (
             sa.select(demand_report)
-            .where(*_within(demand_report.c.location, region), demand_report.c.day >= since)
+            .where(*in_region(demand_report.c.location, region), demand_report.c.day >= since)
             .order_by(demand_report.c.day)
         )
         return {
@@ -137,7 +138,7 @@ class PlanningStore:
 
     def capacities(self, region: Location) -> dict[str, Capacity]:
         """Capacities by location."""
-        query = sa.select(capacity).where(*_within(capacity.c.location, region))
+        query = sa.select(capacity).where(*in_region(capacity.c.location, region))
         return {row.location: Capacity(*row) for row in self.connection.execute(query)}
 
     def stock(self, region: Location, item: str = BLANK) -> dict[str, int]:
@@ -145,7 +146,7 @@ class PlanningStore:
         query = sa.select(_account.c.place, _account.c.balance).where(
             _account.c.item == item,
             _account.c.condition == Condition.ON_HAND,
-            *_within(_account.c.place, region),
+            *in_region(_account.c.place, region),
         )
         return {row.place: row.balance for row in self.connection.execute(query)}
 
@@ -156,7 +157,7 @@ class PlanningStore:
             columns.target, columns.item, columns.quantity, columns.dispatch_time, columns.create_time
         ).where(
             columns.state.in_((AllocationState.ALLOCATED, AllocationState.DISPATCHED)),
-            *_within(columns.target, region),
+            *in_region(columns.target, region),
         )
         if item is not None:
             query = query.where(columns.item == item)
@@ -178,7 +179,7 @@ class PlanningStore:
             .where(
                 _account.c.item != BLANK,
                 _account.c.condition == Condition.ON_HAND,
-                *_within(_account.c.place, region),
+                *in_region(_account.c.place, region),
             )
         )
         found: dict[str, dict[str, float]] = {}
@@ -248,12 +249,6 @@ def lead_time(connection: sa.Connection, since: datetime) -> int | None:
 def within(location: str, region: Location) -> bool:
     """Whether a location is a region or lies in it."""
     return region in {CENTRE, location} or location.startswith((f"{region}.", f"{region}:"))
-
-
-def _within(place: sa.Column[Any], region: Location) -> list[Any]:
-    if region == CENTRE:
-        return []
-    return [sa.or_(place == region, place.startswith(f"{region}."), place.startswith(f"{region}:"))]
 
 
 def _dump(values: Any) -> str:

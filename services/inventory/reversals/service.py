@@ -7,7 +7,7 @@ from tunggal.inventory.v1 import reversals_pb2 as pb
 from tunggal.inventory.v1 import reversals_pb2_grpc
 
 from services.common import paging
-from services.inventory import messages
+from services.common.moments import timestamp
 from services.inventory.adapter import OPERATORS, READERS, Adapter, after, token
 from services.inventory.desk import Desk
 from services.inventory.movements import tables as movement_tables
@@ -91,9 +91,9 @@ def _reversal(value: Reversal, stale: str = "") -> pb.Reversal:
         reason=value.reason,
         state=_STATES[value.state],
         proposed_by=value.proposed_by,
-        propose_time=messages.timestamp(value.propose_time),
+        propose_time=timestamp(value.propose_time),
         decided_by=value.decided_by or "",
-        decide_time=messages.timestamp(value.decide_time),
+        decide_time=timestamp(value.decide_time),
         stale=stale,
     )
 

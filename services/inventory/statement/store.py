@@ -9,10 +9,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from services.common.regions import in_region
 from services.inventory import tables
 from services.inventory.ledger import days
 from services.inventory.ledger.entries import Account, Condition
-from services.inventory.location import CENTRE, Location
+from services.inventory.location import Location
 from services.inventory.movements import tables as movement_tables
 from services.inventory.records import Page, insert_new, one_more, paged
 from services.inventory.statement.content import Day, Movement, Refused, levels
@@ -180,12 +181,7 @@ class StatementStore:
         """Statements in order of entry: of a location, or of it and all below."""
         place = statement.c.location
         wanted: list[Any] = []
-        if not below:
-            wanted.append(place == location)
-        elif location != CENTRE:
-            wanted.append(
-                sa.or_(place == location, place.startswith(f"{location}."), place.startswith(f"{location}:"))
-            )
+        wanted += in_region(place, location) if below else [place == location]
         if first is not None:
             wanted.append(statement.c.day >= first)
         if last is not None:
