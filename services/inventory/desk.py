@@ -6,8 +6,9 @@ waits for another in a circle; what a row stands for is safe from others until t
 
 1. The request's id: a second call with the same one waits for the first.
 2. What the request names: a reversal before what it takes back, a step before its contract, a contract before
-   those that it follows; a lot, a requisition, an allocation, a reservation, a count, a conveyance, a
-   destruction, a two-phase transfer. Its state allows one step once.
+   those that it follows, the contracts of a file in the order of their numbers; a lot, a requisition, an
+   allocation, a reservation, a count, a conveyance, a destruction, a two-phase transfer. Its state allows one
+   step once.
 3. The loan that an allocation belongs to: what is owed, and what is on its way back.
 4. Spoilages, while what spoiled something is taken back.
 5. Sites, in the order of their codes: an open one stays open.

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import cycle
 from threading import Barrier
 from typing import Any, TypeVar
+
+import sqlalchemy as sa
 
 from services.common.errors import TunggalError
 from tests.inventory.inventory_office import Office
@@ -40,3 +43,17 @@ def outcome(call: Callable[[], Any]) -> str:
     except TunggalError as error:
         return error.reason
     return "done"
+
+
+def waiting(office: Office) -> int:
+    """How many transactions wait for another's lock."""
+    query = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    with office.database.engine.connect() as connection:
+        return int(connection.scalar(query) or 0)
+
+
+def until_it_waits(office: Office, call: Future[str]) -> None:
+    """Until ``call`` waits for a lock; it might end instead."""
+    deadline = time.monotonic() + 60
+    while not waiting(office) and not call.done() and time.monotonic() < deadline:
+        time.sleep(0.01)

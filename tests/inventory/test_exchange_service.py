@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from tunggal.inventory.v1 import inventory_pb2, ledger_pb2
 from services.common.clock import FixedClock
 from services.inventory import tables
 from services.inventory.exchange.delivery_notes import MOST_LINES, parse
+from services.inventory.ledger import days
+from services.inventory.ledger.closing import Closing
 from tests.inventory.inventory_office import BEKASI, new_id
 from tests.inventory.planning_books import Books
 from tests.inventory.signed_elsewhere import approving, entering
@@ -92,6 +94,19 @@ def test_blank_7000001_is_a_fault_of_its_line(books: Books) -> None:
     (fault,) = answer.faults
     assert (fault.line, fault.column) == (2, "first_serial")
     assert on_hand(books) == 7_000_000
+
+
+def test_a_day_that_ended_meanwhile_is_no_fault_of_the_file(books: Books, clock: FixedClock) -> None:
+    load(books, HEADER + "KTP-2017-03,SJ-1,1,1000\n")
+    today = days.day_of(clock.now())
+    midnight = days.end_of(today)
+    clock.advance(midnight - timedelta(minutes=30) - clock.now())
+    with books.database.transaction() as connection:  # by a replica whose clock is ahead
+        Closing(connection).close(today, midnight + timedelta(minutes=6))
+    answer = load(books, HEADER + "KTP-2017-03,SJ-2,1001,2000\n")
+    assert not answer.faults
+    assert [lot.receive_time.ToDatetime(UTC) for lot in answer.lots] == [midnight]
+    assert on_hand(books) == 2000
 
 
 def test_the_same_file_under_the_same_request_is_booked_once(books: Books) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import pytest
@@ -19,7 +18,7 @@ from services.inventory.ledger.books import Books
 from services.inventory.ledger.clocks import Clocks
 from services.inventory.ledger.entries import Account, Condition, OvertakenError
 from services.inventory.movements import tables as movement_tables
-from tests.inventory.at_once import THREADS, all_at_once, outcome
+from tests.inventory.at_once import THREADS, all_at_once, outcome, until_it_waits
 from tests.inventory.inventory_office import BEKASI, CENTRE, DKI, Office
 
 
@@ -118,20 +117,6 @@ def test_batches_that_name_the_same_places_in_another_order(stocked: list[Office
 
     assert {each for made in all_at_once(stocked, post) for each in made} == {"done"}
     stocked[0].check_books()
-
-
-def waiting(office: Office) -> int:
-    """How many transactions wait for another's lock."""
-    query = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")
-    with office.database.engine.connect() as connection:
-        return int(connection.scalar(query) or 0)
-
-
-def until_it_waits(office: Office, call: Future[str]) -> None:
-    """Until ``call`` waits for a lock; it might end instead."""
-    deadline = time.monotonic() + 60
-    while not waiting(office) and not call.done() and time.monotonic() < deadline:
-        time.sleep(0.01)
 
 
 def test_nobody_takes_spoilage_back_alone_while_a_reviewer_speaks(on_postgresql: list[Office]) -> None:

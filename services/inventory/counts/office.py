@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from services.inventory.counts import stock_count as counts
 from services.inventory.counts.stock_count import CountState, Sheet, StockCount
@@ -25,12 +26,20 @@ class Variance:
     found: int
 
 
+class Correction(NamedTuple):
+    """So many units, those with these serials where the item has some, are not in one account but another."""
+
+    source: Account
+    target: Account
+    quantity: int
+    serials: tuple[SerialRange, ...] = ()
+
+
 class CountOffice:
     """Books stock counts. After an error the caller rolls the transaction back."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._now = desk.clerk.now
         self._store = MovementStore(desk.store.connection)
         self._balances = Balances(desk.store.connection)
 
@@ -49,7 +58,7 @@ class CountOffice:
             expected=balance,
             state=CountState.COUNTING,
             begun_by=self._desk.person(operator).signature,
-            begin_time=self._now,
+            begin_time=self._desk.clerk.now,
         )
         self._store.counts.add(begun)
         return begun
@@ -67,7 +76,7 @@ class CountOffice:
         person = self._desk.person(operator)
         require_other(person, *(sheet.person for sheet in sheets))
         serials, quantity = self._desk.counted(before.item, quantity, ranges, "serials")
-        sheet = Sheet(count_id, len(sheets) + 1, quantity, serials, person.signature, self._now)
+        sheet = Sheet(count_id, len(sheets) + 1, quantity, serials, person.signature, self._desk.clerk.now)
         self._store.sheets.add(sheet)
         if not counts.settled([*sheets, sheet]):
             return before, sheet.round
@@ -87,24 +96,27 @@ class CountOffice:
         person = self._desk.person(operator)
         require_other(person, *(sheet.person for sheet in sheets))
         self._store.require_open(before.location, "count_id")
-        account = Account(before.location, Condition.ON_HAND, before.item)
-        balance = self._desk.books.lock(account)
-        if self._balances.last_entry(account) != before.entry_seen or balance != before.expected:
-            raise counts.stale(before)
+        stock = Account(before.location, Condition.ON_HAND, before.item)
+        self._require_unmoved(before, stock)
+        with named("count_id"):
+            corrections = self._corrections(before, stock, sheets[-1])
+        self._desk.lock([stock, *(side for each in corrections for side in (each.source, each.target))])
+        # Again, now that nobody else books on it: only then are the corrections still the right ones.
+        self._require_unmoved(before, stock)
         event = Event(Kind.COUNT_ADJUSTED, count_id, decision)
-        if self._desk.serialised(before.item):
-            variance = self._adjust_serials(event, account, sheets[-1].ranges)
-        else:
-            variance = self._adjust_quantity(event, account, sheets[-1].quantity - balance)
+        for correction in corrections:
+            self._correct(event, correction)
+        missing = sum(each.quantity for each in corrections if each.source == stock)
+        found = sum(each.quantity for each in corrections if each.target == stock)
         after = replace(
             before,
             state=CountState.APPLIED,
             decided_by=person.signature,
-            decide_time=self._now,
+            decide_time=self._desk.clerk.now,
             decision=decision,
         )
         self._store.counts.save(after)
-        return after, variance
+        return after, Variance(missing, found)
 
     def reject(self, count_id: str, decision: str, operator: str) -> StockCount:
         """Drop a count; the books stay as they are.
@@ -120,34 +132,44 @@ class CountOffice:
             before,
             state=CountState.REJECTED,
             decided_by=person.signature,
-            decide_time=self._now,
+            decide_time=self._desk.clerk.now,
             decision=decision,
         )
         self._store.counts.save(after)
         return after
 
-    def _adjust_quantity(self, event: Event, stock: Account, difference: int) -> Variance:
-        if difference == 0:
-            return Variance(0, 0)
-        missing, found = stock.to(Condition.MISSING), stock.to(Condition.FOUND)
-        source, target = (stock, missing) if difference < 0 else (found, stock)
-        self._desk.books.shift(source, target, abs(difference))
-        self._desk.record(event, [Line(source, target, abs(difference))])
-        return Variance(max(-difference, 0), max(difference, 0))
+    def _require_unmoved(self, begun: StockCount, stock: Account) -> None:
+        """Raises :class:`FailedPrecondition` when the books have moved since the count began."""
+        last, balance = self._balances.last_entry(stock), self._desk.books.balance(stock)
+        if (last, balance) != (begun.entry_seen, begun.expected):
+            raise counts.stale(begun)
 
-    def _adjust_serials(self, event: Event, stock: Account, counted: Sequence[SerialRange]) -> Variance:
+    def _corrections(self, begun: StockCount, stock: Account, sheet: Sheet) -> list[Correction]:
+        """What lets the books say what was counted.
+
+        Raises :class:`FailedPrecondition` for serials that the books have elsewhere: only what they miss
+        somewhere can be here without more ado.
+        """
+        lost = stock.to(Condition.MISSING)
+        if not self._desk.serialised(stock.item):
+            more = sheet.quantity - begun.expected
+            sides = (stock.to(Condition.FOUND), stock) if more > 0 else (stock, lost)
+            return [Correction(*sides, abs(more))] if more else []
         held = self._desk.books.free(stock)
-        missing, found = without(held, counted), without(counted, held)
-        if missing:
-            target = stock.to(Condition.MISSING)
-            self._desk.move_ranges(event, stock, target, missing, field="count_id")
-        # What the books miss somewhere is here; anything else they have elsewhere is refused.
-        with named("count_id"):
-            for account, part in self._desk.store.whereabouts(found):
-                if account.condition is not Condition.MISSING:
-                    raise counts.foreign(part, account)
-                self._desk.move_ranges(event, account, stock, [part], field="count_id")
-        return Variance(count(missing), count(found))
+        missing = tuple(without(held, sheet.ranges))
+        corrections = [Correction(stock, lost, count(missing), missing)] if missing else []
+        for account, part in self._desk.store.whereabouts(without(sheet.ranges, held)):
+            if account.condition is not Condition.MISSING:
+                raise counts.foreign(part, account)
+            corrections.append(Correction(account, stock, len(part), (part,)))
+        return corrections
+
+    def _correct(self, event: Event, wrong: Correction) -> None:
+        if wrong.serials:
+            self._desk.move_ranges(event, wrong.source, wrong.target, wrong.serials, field="count_id")
+        else:
+            self._desk.shift(wrong.source, wrong.target, wrong.quantity, "count_id")
+            self._desk.record(event, [Line(wrong.source, wrong.target, wrong.quantity)])
 
     def _count(self, count_id: str) -> StockCount:
         found = self._store.counts.get(count_id, lock=True)

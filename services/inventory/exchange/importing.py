@@ -14,6 +14,7 @@ from services.inventory.contracts.delivery import Lot
 from services.inventory.contracts.store import ContractStore
 from services.inventory.desk import Desk
 from services.inventory.exchange.delivery_notes import MOST_LINES, DeliveryLine, LineFault, Parsed
+from services.inventory.ledger.days import DayClosedError
 from services.inventory.store import Store
 
 #: Lines of short notes that are booked together: others get their turn between them.
@@ -95,16 +96,23 @@ def book(desk: Desk, lines: Iterable[DeliveryLine], *, resumed: bool = False) ->
 
     ``resumed``: a line that came into stock meanwhile, the same in all columns, is passed over.
     """
+    lines = list(lines)
     bookkeeper, lots = Bookkeeper(desk), []
-    # Locked once: to read its terms anew for every lot takes as long as to book the lot.
-    delivering: dict[str, Contract] = {}
+    # All before the first lot: who holds a contract may wait for the stock of the centre, never the other way
+    # round. And once each: to read its terms anew for every lot takes as long as to book the lot.
+    delivering = {
+        number: _delivering(bookkeeper, number) for number in sorted({each.contract_id for each in lines})
+    }
     for line in lines:
         savepoint = desk.store.connection.begin_nested()
         try:
-            if line.contract_id not in delivering:
-                delivering[line.contract_id] = bookkeeper.delivering(line.contract_id)
-            lots.append(bookkeeper.receive(delivering[line.contract_id], line.delivery_note, line.serials))
+            contract = delivering[line.contract_id]
+            if isinstance(contract, TunggalError):
+                raise contract
+            lots.append(bookkeeper.receive(contract, line.delivery_note, line.serials))
             savepoint.commit()
+        except DayClosedError:
+            raise  # of the whole transaction, which begins again on the next day
         except _OF_THE_LINE as refused:
             savepoint.rollback()
             known = desk.store.lot_overlapping(line.serials)
@@ -112,6 +120,14 @@ def book(desk: Desk, lines: Iterable[DeliveryLine], *, resumed: bool = False) ->
                 continue
             raise RefusedError(_fault(line.line, refused)) from refused
     return lots
+
+
+def _delivering(bookkeeper: Bookkeeper, contract_id: str) -> Contract | TunggalError:
+    """The contract, locked, or why it delivers no lots: the fault of a line that is not in stock already."""
+    try:
+        return bookkeeper.delivering(contract_id)
+    except _OF_THE_LINE as refused:
+        return refused
 
 
 def by_note(lines: Iterable[DeliveryLine]) -> Iterator[list[DeliveryLine]]:

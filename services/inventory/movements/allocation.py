@@ -57,6 +57,16 @@ class Allocation:
         """Where the blanks are from dispatch to receipt: in transit to the receiver, in nobody's stock."""
         return Account(self.target, Condition.IN_TRANSIT, self.item)
 
+    @property
+    def sender(self) -> Account:
+        """The sender's free stock, which the blanks come out of."""
+        return Account(self.source, Condition.ON_HAND, self.item)
+
+    @property
+    def arrival(self) -> Account:
+        """The receiver's free stock, which the blanks become."""
+        return Account(self.target, Condition.ON_HAND, self.item)
+
     def dispatched(self, now: datetime) -> Allocation:
         """The allocation after the blanks left. Raises :class:`FailedPrecondition` unless it is ALLOCATED."""
         self._require(AllocationState.ALLOCATED, "dispatched")

@@ -168,5 +168,5 @@ class ShipmentReversal:
 
 def _received(sent: Allocation) -> list[Account]:
     """Where the receipt put what was sent."""
-    place = Account(sent.target, Condition.ON_HAND, sent.item)
+    place = sent.arrival
     return [place, place.to(Condition.MISSING), place.to(Condition.SPOILED)]

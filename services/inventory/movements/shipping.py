@@ -91,9 +91,7 @@ class Shipping:
             # A loan whose shipment never left is over; one whose return never left is not.
             self._movements.loans.save(replace(loan, state=LoanState.CANCELLED))
         event = Event(Kind.ALLOCATION_CANCELLED, allocation_id, reason)
-        self._hand_over(
-            event, before, before.set_aside, Account(before.source, Condition.ON_HAND, before.item)
-        )
+        self._hand_over(event, before, before.set_aside, before.sender)
         self._store.save_allocation(after)
         return after
 
@@ -113,63 +111,64 @@ class Shipping:
         What is missing or damaged is booked as such at the receiver; a surplus comes out of the sender's free
         stock, whose books still have it.
         """
-        receipt = receipt or Receipt()
         before = self._allocation(allocation_id)
-        missing, damaged, surplus = (
-            self._parcel(before.item, parcel, field)
-            for parcel, field in (
-                (receipt.missing, "missing"),
-                (receipt.damaged, "damaged"),
-                (receipt.surplus, "surplus"),
-            )
-        )
+        found = self._ordered(before.item, receipt or Receipt())
         loan = self._loan(before)
-        place = Account(before.target, Condition.ON_HAND, before.item)
-        touched = [before.under_way, place]
-        if surplus.quantity:
-            touched.append(Account(before.source, Condition.ON_HAND, before.item))
-        if loan is not None and before.quantity > missing.quantity + damaged.quantity:
+        self._lock(before, found, loan)
+        after = before.received(
+            self._desk.clerk.now,
+            missing=found.missing.quantity,
+            damaged=found.damaged.quantity,
+            surplus=found.surplus.quantity,
+        )
+        whole = _whole(before, found)
+        finder = self._desk.person(found.operator).signature if found.operator else ""
+        if found.damaged.quantity and not finder:
+            raise allocations.finder_needed(found.damaged.quantity)
+        if before.serials:
+            self._desk.books.take(before.serials, before.under_way, allocation_id)
+        place = before.arrival
+        because = found.reason or before.reason
+        self._arrive(Kind.ALLOCATION_RECEIVED, before, place, whole, before.reason)
+        self._arrive(Kind.RECEIPT_SHORT, before, place.to(Condition.MISSING), found.missing, because)
+        self._arrive(
+            Kind.RECEIPT_DAMAGED, before, place.to(Condition.SPOILED), found.damaged, because, finder
+        )
+        self._add_surplus(before, found.surplus, because)
+        if loan is not None:
+            self._settle(loan, before.target, whole.quantity + found.surplus.quantity)
+        self._store.save_allocation(after)
+        return after
+
+    def _ordered(self, item: str, receipt: Receipt) -> Receipt:
+        """The receipt with the serials of each parcel in order, counted where the item has serials."""
+
+        def ordered_parcel(parcel: Parcel, field: str) -> Parcel:
+            serials, quantity = self._desk.counted(item, parcel.quantity, parcel.serials, f"{field}.serials")
+            return Parcel(quantity, serials)
+
+        return replace(
+            receipt,
+            missing=ordered_parcel(receipt.missing, "missing"),
+            damaged=ordered_parcel(receipt.damaged, "damaged"),
+            surplus=ordered_parcel(receipt.surplus, "surplus"),
+        )
+
+    def _lock(self, sent: Allocation, found: Receipt, loan: Loan | None) -> None:
+        """Lock what a receipt books on, where that is more than one movement."""
+        place = sent.arrival
+        touched = [sent.under_way, place]
+        if found.missing.quantity:
+            touched.append(place.to(Condition.MISSING))
+        if found.damaged.quantity:
+            touched.append(place.to(Condition.SPOILED))
+        if found.surplus.quantity:
+            touched.append(sent.sender)
+        lost = found.missing.quantity + found.damaged.quantity
+        if loan is not None and sent.quantity + found.surplus.quantity > lost:
             touched += loan.sides
         if len(touched) > 2:
             self._desk.lock(touched)
-        after = before.received(
-            self._desk.clerk.now,
-            missing=missing.quantity,
-            damaged=damaged.quantity,
-            surplus=surplus.quantity,
-        )
-        good = before.quantity - missing.quantity - damaged.quantity
-        cut = ordered([*missing.serials, *damaged.serials], "damaged")
-        if good < 0 or count(common(before.serials, cut)) != count(cut):
-            raise InvalidArgument(
-                "MORE_THAN_WAS_SENT",
-                f"Allocation {allocation_id} has {before.quantity} units; the receipt names others.",
-                field="missing",
-                remedy="Name as missing or damaged only what was sent; GetAllocation has the serials.",
-            )
-        finder = self._desk.person(receipt.operator).signature if receipt.operator else ""
-        if damaged.quantity and not finder:
-            raise allocations.finder_needed(damaged.quantity)
-        if before.serials:
-            self._desk.books.take(before.serials, before.under_way, allocation_id)
-        whole = Parcel(good, tuple(without(before.serials, cut)))
-        self._arrive(Kind.ALLOCATION_RECEIVED, before, place, whole, before.reason)
-        self._arrive(
-            Kind.RECEIPT_SHORT, before, place.to(Condition.MISSING), missing, receipt.reason or before.reason
-        )
-        self._arrive(
-            Kind.RECEIPT_DAMAGED,
-            before,
-            place.to(Condition.SPOILED),
-            damaged,
-            receipt.reason or before.reason,
-            finder,
-        )
-        self._add_surplus(before, place, surplus, receipt.reason)
-        if loan is not None:
-            self._settle(loan, before.target, good + surplus.quantity)
-        self._store.save_allocation(after)
-        return after
 
     def _arrive(
         self, kind: Kind, sent: Allocation, target: Account, parcel: Parcel, reason: str, finder: str = ""
@@ -184,15 +183,14 @@ class Shipping:
         if kind is Kind.RECEIPT_DAMAGED:
             self._desk.note_spoilage(event, target, parcel.quantity, finder)
 
-    def _add_surplus(self, sent: Allocation, place: Account, surplus: Parcel, reason: str) -> None:
+    def _add_surplus(self, sent: Allocation, surplus: Parcel, reason: str) -> None:
         if surplus.quantity == 0:
             return
-        event = Event(Kind.RECEIPT_SURPLUS, sent.allocation_id, reason or sent.reason)
-        sender = Account(sent.source, Condition.ON_HAND, sent.item)
+        event = Event(Kind.RECEIPT_SURPLUS, sent.allocation_id, reason)
         if surplus.serials:
-            self._desk.move_ranges(event, sender, place, surplus.serials, field="surplus.serials")
+            self._desk.move_ranges(event, sent.sender, sent.arrival, surplus.serials, field="surplus.serials")
         else:
-            self._desk.move(event, sender, place, surplus.quantity, field="surplus.quantity")
+            self._desk.move(event, sent.sender, sent.arrival, surplus.quantity, field="surplus.quantity")
 
     def _loan(self, sent: Allocation) -> Loan | None:
         """The loan that the allocation belongs to, locked."""
@@ -219,16 +217,25 @@ class Shipping:
             event, source, target, sent.quantity, sent.serials, held_for=sent.allocation_id, holder=holder
         )
 
-    def _parcel(self, item: str, parcel: Parcel, field: str) -> Parcel:
-        """The part of a receipt with its serials in order, counted where the item has serials."""
-        serials, quantity = self._desk.counted(item, parcel.quantity, parcel.serials, f"{field}.serials")
-        return Parcel(quantity, serials)
-
     def _allocation(self, allocation_id: str) -> Allocation:
         found = self._store.allocation(allocation_id, lock=True)
         if found is None:
             raise allocations.unknown(allocation_id)
         return found
+
+
+def _whole(sent: Allocation, found: Receipt) -> Parcel:
+    """What arrived as it was sent. Raises :class:`InvalidArgument` for a receipt of what was not sent."""
+    quantity = sent.quantity - found.missing.quantity - found.damaged.quantity
+    cut = ordered([*found.missing.serials, *found.damaged.serials], "damaged")
+    if quantity < 0 or count(common(sent.serials, cut)) != count(cut):
+        raise InvalidArgument(
+            "MORE_THAN_WAS_SENT",
+            f"Allocation {sent.allocation_id} has {sent.quantity} units; the receipt names others.",
+            field="missing",
+            remedy="Name as missing or damaged only what was sent; GetAllocation has the serials.",
+        )
+    return Parcel(quantity, tuple(without(sent.serials, cut)))
 
 
 def _lines(source: Account, target: Account, parcel: Parcel) -> Sequence[Line]:
