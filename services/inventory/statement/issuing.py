@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from services.common.db import lock
 from services.inventory.statement.content import GENESIS, digest, write
+from services.inventory.statement.keys import SigningKeys
 from services.inventory.statement.signing import Signer
 from services.inventory.statement.store import Issued, StatementStore
 from services.inventory.statement.verify import Published
@@ -28,7 +29,7 @@ def issue(
         return []
     if most_days is not None:
         last = min(last, day + timedelta(days=most_days - 1))
-    store.remember(signer, now)
+    SigningKeys(connection).remember(signer, now)
     heads, opening = store.heads(), store.opening(day)
     made: list[tuple[str, date]] = []
     while day <= last:

@@ -13,6 +13,7 @@ from services.inventory.desk import Desk
 from services.inventory.journal import Journal
 from services.inventory.location import parse
 from services.inventory.statement.issuing import issue
+from services.inventory.statement.keys import SigningKeys
 from services.inventory.statement.signing import Signer
 from services.inventory.statement.store import Issued, StatementStore
 
@@ -36,7 +37,7 @@ class StatementService(Adapter, statements_pb2_grpc.StatementServiceServicer):
     ) -> pb.GetStatementKeyResponse:
         """Reads the public keys."""
         with self._read() as store:
-            used = StatementStore(store.connection).keys()
+            used = SigningKeys(store.connection).used()
         return pb.GetStatementKeyResponse(
             public_key=self._signer.public_pem.decode(),
             key_id=self._signer.key_id,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,10 +15,9 @@ from services.inventory.ledger import days
 from services.inventory.ledger.entries import Account, Condition
 from services.inventory.location import Location
 from services.inventory.movements import tables as movement_tables
-from services.inventory.records import Page, insert_new, one_more, paged
+from services.inventory.records import Page, one_more, paged
 from services.inventory.statement.content import Day, Movement, Refused, levels
-from services.inventory.statement.signing import Signer
-from services.inventory.statement.tables import signing_key, statement
+from services.inventory.statement.tables import statement
 from services.inventory.statement.verify import Published
 
 _account, _line, _transfer = tables.account, tables.line, tables.transfer
@@ -30,15 +29,6 @@ Opening = dict[str, dict[tuple[str, str], int]]
 
 #: Accounts of contracts are no stock of a place.
 _NOT_OF_A_PLACE = (Condition.CONTRACTED, Condition.OUTSTANDING)
-
-
-@dataclass(frozen=True)
-class UsedKey:
-    """A public key that statements were signed with."""
-
-    key_id: str
-    public_pem: str
-    first_use: datetime
 
 
 @dataclass(frozen=True)
@@ -107,21 +97,6 @@ class StatementStore:
             sa.and_(latest.c.location == statement.c.location, latest.c.sequence == statement.c.sequence),
         )
         return {row.location: (row.sequence, row.digest) for row in self.connection.execute(query)}
-
-    def keys(self) -> list[UsedKey]:
-        """Every key that statements were ever signed with, the newest first."""
-        query = sa.select(signing_key).order_by(signing_key.c.entry.desc())
-        return [UsedKey(row.key_id, row.public_pem, row.first_use) for row in self.connection.execute(query)]
-
-    def remember(self, signer: Signer, now: datetime) -> None:
-        """Keep the public half of a key, so that what it signed can be checked after the next one came."""
-        insert_new(
-            self.connection,
-            signing_key.c.key_id,
-            key_id=signer.key_id,
-            public_pem=signer.public_pem.decode(),
-            first_use=now,
-        )
 
     def days_of(self, day: date, opening: Opening, known: Collection[str]) -> list[Day]:
         """What every location had and saw on a closed ``day`` that began with ``opening``, by code.
