@@ -19,7 +19,7 @@ def span(first: int, last: int) -> stock_pb2.SerialRange:
 def spoil(office: Office, item: str = "blank", **fields: Any) -> pb.Spoilage:
     booked: pb.Spoilage = office.do(
         pb.SpoilStockRequest,
-        location=BEKASI,
+        location=fields.pop("location", BEKASI),
         item=item,
         reason="the roof leaked on box 4",
         operator="siti",

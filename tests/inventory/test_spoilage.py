@@ -18,6 +18,7 @@ from tunggal.inventory.v1 import spoilage_pb2 as pb
 
 from services.common.errors import FailedPrecondition, TunggalError
 from services.inventory import tables
+from services.inventory.statement.signing import is_signed
 from tests.inventory.inventory_office import BEKASI, CENTRE, CONTRACT, Office
 from tests.inventory.scrap_papers import prepare, refusal, review, span, spoil, witness
 
@@ -100,6 +101,20 @@ def test_destruction_needs_a_witness_and_leaves_a_signed_protocol(stocked: Offic
         witness(stocked, prepared, "lain")
     assert again.value.reason == "DESTRUCTION_WITNESSED"
     stocked.check_books()
+
+
+def test_a_protocol_comes_with_the_key_that_signed_it_whoever_is_asked(replicas: list[Office]) -> None:
+    office, other = replicas
+    assert office.key.public_key() != other.key.public_key()
+    office.sign(100)
+    office.deliver(1, 100)
+    booked = spoil(office, location=CENTRE, serials=[span(1, 2)])
+    review(office, booked.spoilage_id)
+    done = witness(office, prepare(office, span(1, 2), location=CENTRE))
+    asked = other.send(pb.GetDestructionRequest(destruction_id=done.destruction_id)).destruction
+    (listed,) = other.send(pb.ListDestructionsRequest()).destructions
+    assert asked == listed == done
+    assert is_signed(asked.public_key.encode(), asked.protocol, asked.signature)
 
 
 def test_only_what_is_spoiled_can_be_destroyed(stocked: Office) -> None:

@@ -21,6 +21,7 @@ from services.inventory.ledger.entries import Account, Condition, Kind
 from services.inventory.movements.refusal import in_future
 from services.inventory.movements.store import MovementStore
 from services.inventory.people import require_other
+from services.inventory.statement.keys import SigningKeys
 from services.inventory.statement.signing import Signer
 
 
@@ -115,6 +116,7 @@ class SpoilageOffice:
             witness_time=self._desk.clerk.now,
         )
         protocol = after.written()
+        SigningKeys(self._desk.store.connection).remember(self._signer, self._desk.clerk.now)
         after = replace(
             after,
             protocol=protocol,

@@ -37,7 +37,9 @@ from services.inventory.journal import Journal
 from services.inventory.location import parse
 from services.inventory.movements import tables as movement_tables
 from services.inventory.movements.store import MovementStore
+from services.inventory.statement.keys import SigningKeys
 from services.inventory.statement.signing import Signer
+from services.inventory.store import Store
 
 #: Who may call what: SPIFFE paths by method.
 ALLOW = {
@@ -120,7 +122,7 @@ class SpoilageService(Adapter, spoilage_pb2_grpc.SpoilageServiceServicer):
             made = SpoilageOffice(desk, self._signer).prepare(
                 _goods(request), request.method, request.operator
             )
-            answer = pb.PrepareDestructionResponse(destruction=self._destruction(made))
+            answer = pb.PrepareDestructionResponse(destruction=self._destruction(made, desk.store))
             return answer, f"destructions/{made.destruction_id}"
 
         return self._book(context, request, pb.PrepareDestructionResponse, work)
@@ -134,7 +136,7 @@ class SpoilageService(Adapter, spoilage_pb2_grpc.SpoilageServiceServicer):
             seen = SpoilageOffice(desk, self._signer).witness(
                 request.destruction_id, request.prepared_sha256, request.operator
             )
-            answer = pb.WitnessDestructionResponse(destruction=self._destruction(seen))
+            answer = pb.WitnessDestructionResponse(destruction=self._destruction(seen, desk.store))
             return answer, f"destructions/{seen.destruction_id}"
 
         return self._book(context, request, pb.WitnessDestructionResponse, work)
@@ -148,7 +150,7 @@ class SpoilageService(Adapter, spoilage_pb2_grpc.SpoilageServiceServicer):
             gone = SpoilageOffice(desk, self._signer).withdraw(
                 request.destruction_id, request.reason, request.operator
             )
-            answer = pb.WithdrawDestructionResponse(destruction=self._destruction(gone))
+            answer = pb.WithdrawDestructionResponse(destruction=self._destruction(gone, desk.store))
             return answer, f"destructions/{gone.destruction_id}"
 
         return self._book(context, request, pb.WithdrawDestructionResponse, work)
@@ -161,7 +163,7 @@ class SpoilageService(Adapter, spoilage_pb2_grpc.SpoilageServiceServicer):
             found = MovementStore(store.connection).destructions.get(request.destruction_id)
             if found is None:
                 raise spoilages.unknown_destruction(request.destruction_id)
-            return pb.GetDestructionResponse(destruction=self._destruction(found, stale(store, found)))
+            return pb.GetDestructionResponse(destruction=self._destruction(found, store, stale(store, found)))
 
     def ListDestructions(
         self, request: pb.ListDestructionsRequest, context: grpc.ServicerContext
@@ -174,10 +176,10 @@ class SpoilageService(Adapter, spoilage_pb2_grpc.SpoilageServiceServicer):
             page = MovementStore(store.connection).destructions.page(
                 after(request.page_token), paging.page_size(request.page_size), *wanted
             )
-            found = [self._destruction(each, stale(store, each)) for each in page.items]
+            found = [self._destruction(each, store, stale(store, each)) for each in page.items]
         return pb.ListDestructionsResponse(destructions=found, next_page_token=token(page))
 
-    def _destruction(self, value: Destruction, stale: str = "") -> pb.Destruction:
+    def _destruction(self, value: Destruction, store: Store, stale: str = "") -> pb.Destruction:
         return pb.Destruction(
             destruction_id=value.destruction_id,
             location=value.location,
@@ -192,7 +194,7 @@ class SpoilageService(Adapter, spoilage_pb2_grpc.SpoilageServiceServicer):
             protocol=value.protocol,
             signature=value.signature or b"",
             key_id=value.key_id,
-            public_key=self._signer.public_pem.decode(),
+            public_key=SigningKeys(store.connection).public_pem(value.key_id, self._signer),
             prepared=value.prepared,
             prepared_sha256=value.prepared_sha256,
             withdrawn_by=value.withdrawn_by or "",

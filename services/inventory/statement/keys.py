@@ -41,3 +41,12 @@ class SigningKeys:
             public_pem=signer.public_pem.decode(),
             first_use=now,
         )
+
+    def public_pem(self, key_id: str, signer: Signer) -> str:
+        """The public half of the key that signed something: of ``signer``, or of one that was used before it
+        or by another replica. Empty for a key that nobody here ever had.
+        """
+        if key_id in ("", signer.key_id):
+            return signer.public_pem.decode()
+        query = sa.select(signing_key.c.public_pem).where(signing_key.c.key_id == key_id)
+        return self.connection.scalar(query) or ""

@@ -22,7 +22,7 @@ statement = sa.Table(
     sa.UniqueConstraint("location", "day", name="statement_once_a_day"),
 )
 
-# The public half of every key that signed a statement: its statements outlive it.
+# The public half of every key that signed a statement or a protocol: what it signed outlives it.
 signing_key = sa.Table(
     "statement_key",
     METADATA,

@@ -206,9 +206,9 @@ class Destruction(_message.Message):
     signature: _builtins.bytes
     """Ed25519 signature of the bytes of `protocol`; empty before."""
     key_id: _builtins.str
-    """SHA-256 of the public key."""
+    """SHA-256 of the public key that verifies the signature; empty before."""
     public_key: _builtins.str
-    """Public key (PEM) that verifies the signature."""
+    """That public key (PEM), also where another one signs by now; before the signature the one that would sign now."""
     prepared: _builtins.str
     """What was prepared (canonical JSON): place, serials, which of them are withdrawn cards, method, what spoiled them and
     what their reviewers said. `protocol` adds who witnessed it, and when.

@@ -50,7 +50,7 @@ class GetStatementKeyResponse(_message.Message):
     """SHA-256 of the raw public key, hexadecimal."""
     @_builtins.property
     def used_keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___StatementKey]:
-        """Every key that statements were signed with, the newest first: what an old key signed stays signed with it."""
+        """Every key that statements or protocols were signed with, the newest first: what an old key signed stays signed with it."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ Global___GetStatementKeyResponse: _TypeAlias = GetStatementKeyResponse  # noqa: 
 
 @_typing.final
 class StatementKey(_message.Message):
-    """A public key that statements were signed with."""
+    """A public key that statements or protocols were signed with."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
