@@ -32,7 +32,7 @@ class _ChipStandingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ChipStan
     CHIP_STANDING_UNLISTED: _ChipStanding.ValueType  # 2
     """The blank's lot has no list, and the chip was not used: nothing speaks against it."""
     CHIP_STANDING_FOREIGN: _ChipStanding.ValueType  # 3
-    """The blank's lot has a list, and the chip is not on it."""
+    """The blank's lot has a list, and the chip is not on it; or the chip is on the list of another lot."""
     CHIP_STANDING_USED: _ChipStanding.ValueType  # 4
     """It belongs to a blank that became a card or was spoiled."""
 
@@ -46,7 +46,7 @@ CHIP_STANDING_LISTED: ChipStanding.ValueType  # 1
 CHIP_STANDING_UNLISTED: ChipStanding.ValueType  # 2
 """The blank's lot has no list, and the chip was not used: nothing speaks against it."""
 CHIP_STANDING_FOREIGN: ChipStanding.ValueType  # 3
-"""The blank's lot has a list, and the chip is not on it."""
+"""The blank's lot has a list, and the chip is not on it; or the chip is on the list of another lot."""
 CHIP_STANDING_USED: ChipStanding.ValueType  # 4
 """It belongs to a blank that became a card or was spoiled."""
 Global___ChipStanding: _TypeAlias = ChipStanding  # noqa: Y015

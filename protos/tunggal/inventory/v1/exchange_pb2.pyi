@@ -265,9 +265,9 @@ class Movement(_message.Message):
     quantity: _builtins.int
     """Units."""
     first_serial: _builtins.int
-    """First and last serial; 0 for items without serials."""
+    """First serial; 0 for items without serials."""
     last_serial: _builtins.int
-    """Last serial."""
+    """Last serial; 0 for items without serials."""
     reason: _builtins.str
     """Reason given."""
     reverses: _builtins.str

@@ -62,7 +62,7 @@ class _LoanStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LoanState.V
     LOAN_STATE_LENT: _LoanState.ValueType  # 2
     """Approved; what the borrower has received it owes."""
     LOAN_STATE_SETTLED: _LoanState.ValueType  # 3
-    """Given back."""
+    """Nothing is owed: all was given back, or nothing ever arrived."""
     LOAN_STATE_REJECTED: _LoanState.ValueType  # 4
     """Refused."""
     LOAN_STATE_CANCELLED: _LoanState.ValueType  # 5
@@ -78,7 +78,7 @@ LOAN_STATE_PROPOSED: LoanState.ValueType  # 1
 LOAN_STATE_LENT: LoanState.ValueType  # 2
 """Approved; what the borrower has received it owes."""
 LOAN_STATE_SETTLED: LoanState.ValueType  # 3
-"""Given back."""
+"""Nothing is owed: all was given back, or nothing ever arrived."""
 LOAN_STATE_REJECTED: LoanState.ValueType  # 4
 """Refused."""
 LOAN_STATE_CANCELLED: LoanState.ValueType  # 5

@@ -91,7 +91,7 @@ class Withdrawal(_message.Message):
     transfer_id: _builtins.str
     """Transfer that booked it (UUID); its reversal gives the card back."""
     state: _stock_pb2.BlankState.ValueType
-    """What its blank is now: withdrawn, destroyed, or consumed again where it was given back."""
+    """What its blank is now: withdrawn, conveyed, destroyed, or consumed again where it was given back."""
     held_at: _builtins.str
     """Where it is now; where it was given back, its holder's `made_at`."""
     @_builtins.property
