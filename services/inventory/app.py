@@ -51,7 +51,6 @@ from services.inventory.exchange import reconciliation_service
 from services.inventory.exchange import service as exchange_service
 from services.inventory.journal import Journal
 from services.inventory.ledger import clocks
-from services.inventory.ledger import service as ledger_service
 from services.inventory.ledger.clocks import Clocks
 from services.inventory.metrics import Stock, Transfers
 from services.inventory.movements import service as movement_service
@@ -62,6 +61,7 @@ from services.inventory.settings import Settings
 from services.inventory.statement import service as statement_service
 from services.inventory.statement.clerk import StatementClerk
 from services.inventory.statement.signing import Signer
+from services.inventory.transfers import service as ledger_service
 from services.inventory.upkeep import Upkeep
 
 

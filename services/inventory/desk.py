@@ -89,6 +89,12 @@ class Desk:
         """The item of the catalogue; raises :class:`NotFound`."""
         return self.store.item(item_id)
 
+    def add_item(self, item: Item) -> Item:
+        """Add a kind of stock without serials to the catalogue; raises :class:`AlreadyExists`."""
+        if not self.store.add_item(item):
+            raise items.exists(item.item_id)
+        return item
+
     @staticmethod
     def serialised(item_id: str) -> bool:
         """Whether each unit of the item has a number of its own; only cards have."""

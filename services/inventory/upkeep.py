@@ -15,7 +15,7 @@ from services.inventory.ledger import days
 from services.inventory.ledger.clocks import ClockError
 from services.inventory.ledger.closing import Closing
 from services.inventory.ledger.days import DayClosedError
-from services.inventory.ledger.office import LedgerOffice
+from services.inventory.transfers.office import TransferOffice
 
 #: How long after its time a two-phase transfer may still be shown as pending; nobody can post it meanwhile.
 _PAUSE = timedelta(seconds=1)
@@ -47,7 +47,7 @@ class Upkeep:
         """Do all that is due: after a downtime, in the order in which it was due. What was changed."""
         # A look first: a transaction that writes has to wait for the others.
         with self._database.read() as connection:
-            expired = LedgerOffice.overdue(connection, self._clock.now())
+            expired = TransferOffice.overdue(connection, self._clock.now())
             over = _over(Closing(connection), self._clock.now())
         changed = self._journal.keep("ExpirePending", _expire) if expired else []
         changed += self._journal.keep("CloseDays", _close) if over else []
@@ -68,7 +68,7 @@ def _postponed(error: TunggalError) -> None:
 
 
 def _expire(desk: Desk) -> list[str]:
-    return [f"transfers/{pending.transfer_id}" for pending in LedgerOffice(desk).expire()]
+    return [f"transfers/{pending.transfer_id}" for pending in TransferOffice(desk).expire()]
 
 
 def _over(closing: Closing, now: datetime) -> bool:

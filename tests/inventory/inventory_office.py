@@ -28,12 +28,12 @@ from services.inventory.disposal.service import SpoilageService
 from services.inventory.disposal.withdrawal_service import WithdrawalService
 from services.inventory.inspection import findings
 from services.inventory.journal import Journal
-from services.inventory.ledger.service import LedgerService
 from services.inventory.metrics import Transfers
 from services.inventory.movements.service import MovementService
 from services.inventory.reversals.service import ReversalService
 from services.inventory.service import InventoryService
 from services.inventory.statement.signing import Signer
+from services.inventory.transfers.service import LedgerService
 from services.inventory.upkeep import Upkeep
 from tests.inventory.signed_elsewhere import approving, entering
 

@@ -37,7 +37,6 @@ from services.inventory.ledger import days
 from services.inventory.ledger.closing import Closing
 from services.inventory.ledger.entries import Account, Condition
 from services.inventory.ledger.holdings import Holdings
-from services.inventory.ledger.service import LedgerService
 from services.inventory.metrics import Transfers
 from services.inventory.movements.service import MovementService
 from services.inventory.planning.service import PlanningService
@@ -45,6 +44,7 @@ from services.inventory.service import InventoryService
 from services.inventory.statement.clerk import StatementClerk
 from services.inventory.statement.service import StatementService
 from services.inventory.statement.signing import Signer
+from services.inventory.transfers.service import LedgerService
 from tests.inventory.inventory_office import CONTRACT, new_id
 from tests.inventory.signed_elsewhere import approving, entering
 

@@ -23,9 +23,9 @@ from services.inventory.journal import Journal
 from services.inventory.ledger import days
 from services.inventory.ledger.clocks import ClockError, Clocks, of_database
 from services.inventory.ledger.days import DayClosedError
-from services.inventory.ledger.service import LedgerService
 from services.inventory.metrics import Transfers
 from services.inventory.settings import Settings
+from services.inventory.transfers.service import LedgerService
 from services.inventory.upkeep import Upkeep
 from tests.inventory.at_once import all_at_once
 from tests.inventory.inventory_office import BEKASI, CENTRE, DKI, Office, new_id

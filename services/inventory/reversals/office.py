@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from services.inventory.desk import Desk
 from services.inventory.fields import named
-from services.inventory.ledger.office import LedgerOffice
 from services.inventory.movements.shipment_reversal import ShipmentReversal
 from services.inventory.movements.store import MovementStore
 from services.inventory.people import require_other
 from services.inventory.reversals import reversal as reversals
 from services.inventory.reversals.reversal import Reversal, ReversalState
+from services.inventory.transfers.office import TransferOffice
 
 
 class ReversalOffice:
@@ -29,7 +29,7 @@ class ReversalOffice:
         if allocation_id:
             booked = ShipmentReversal(self._desk).last_step(allocation_id)
         else:
-            booked = LedgerOffice(self._desk).reversible(transfer_id)
+            booked = TransferOffice(self._desk).reversible(transfer_id)
         made = Reversal(
             reversal_id=self._desk.clerk.new_id(),
             transfer_id=booked.transfer_id,
@@ -61,7 +61,7 @@ class ReversalOffice:
 
     def _carry_out(self, agreed: Reversal) -> None:
         if agreed.allocation_id is None:
-            LedgerOffice(self._desk).reverse(agreed.transfer_id, agreed.reason, agreed=True)
+            TransferOffice(self._desk).reverse(agreed.transfer_id, agreed.reason, agreed=True)
             return
         shipment = ShipmentReversal(self._desk)
         if shipment.last_step(agreed.allocation_id).transfer_id != agreed.transfer_id:

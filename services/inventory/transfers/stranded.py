@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from services.common.errors import FailedPrecondition
 from services.inventory import tables
 from services.inventory.ledger.entries import Account, Condition, Kind, Transfer
-from services.inventory.ledger.pending import PendingState
+from services.inventory.transfers.pending import PendingState
 
 _line, _pending, _transfer = tables.line, tables.pending, tables.transfer
 _NAMED: Final = 10

@@ -1,4 +1,4 @@
-"""The RPCs of the ledger: message → ledger office, balances, closing, inspection → message."""
+"""The RPCs of the ledger: message → transfer office, balances, closing, inspection → message."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from services.inventory.adapter import OPERATORS, READERS, Adapter, day
 from services.inventory.desk import Desk
 from services.inventory.inspection import findings
 from services.inventory.items import Item
-from services.inventory.ledger import pending
 from services.inventory.ledger.balances import Balances
 from services.inventory.ledger.books import Books
 from services.inventory.ledger.closing import Closing
 from services.inventory.ledger.entries import Transfer
-from services.inventory.ledger.office import LedgerOffice, Order
-from services.inventory.ledger.pending import Pending, PendingState
 from services.inventory.location import CENTRE, parse
+from services.inventory.transfers import pending
+from services.inventory.transfers.office import Order, TransferOffice
+from services.inventory.transfers.pending import Pending, PendingState
 
 #: Who may call what: SPIFFE paths by method.
 ALLOW = {
@@ -61,7 +61,7 @@ class LedgerService(Adapter, ledger_pb2_grpc.LedgerServiceServicer):
 
         def work(desk: Desk) -> tuple[pb.AddItemResponse, str]:
             item = Item(given.item_id, given.name, given.unit, False, given.cards_per_unit)
-            return pb.AddItemResponse(item=_item(LedgerOffice(desk).add_item(item))), f"items/{given.item_id}"
+            return pb.AddItemResponse(item=_item(desk.add_item(item))), f"items/{given.item_id}"
 
         return self._book(context, request, pb.AddItemResponse, work)
 
@@ -76,7 +76,7 @@ class LedgerService(Adapter, ledger_pb2_grpc.LedgerServiceServicer):
         """Books linked transfers, all or none."""
 
         def work(desk: Desk) -> tuple[pb.PostTransfersResponse, str]:
-            batch, transfers = LedgerOffice(desk).post(_orders(request.transfers))
+            batch, transfers = TransferOffice(desk).post(_orders(request.transfers))
             answer = pb.PostTransfersResponse(batch_id=batch, transfers=map(_transfer, transfers))
             return answer, f"batches/{batch}"
 
@@ -88,7 +88,7 @@ class LedgerService(Adapter, ledger_pb2_grpc.LedgerServiceServicer):
         """Posts a two-phase transfer."""
 
         def work(desk: Desk) -> tuple[pb.PostPendingResponse, str]:
-            ended = LedgerOffice(desk).decide(request.transfer_id, posted=True, reason="")
+            ended = TransferOffice(desk).decide(request.transfer_id, posted=True, reason="")
             return pb.PostPendingResponse(pending=_pending(ended)), _path(request.transfer_id)
 
         return self._book(context, request, pb.PostPendingResponse, work)
@@ -99,7 +99,7 @@ class LedgerService(Adapter, ledger_pb2_grpc.LedgerServiceServicer):
         """Voids a two-phase transfer."""
 
         def work(desk: Desk) -> tuple[pb.VoidPendingResponse, str]:
-            ended = LedgerOffice(desk).decide(request.transfer_id, posted=False, reason=request.reason)
+            ended = TransferOffice(desk).decide(request.transfer_id, posted=False, reason=request.reason)
             return pb.VoidPendingResponse(pending=_pending(ended)), _path(request.transfer_id)
 
         return self._book(context, request, pb.VoidPendingResponse, work)
@@ -110,7 +110,7 @@ class LedgerService(Adapter, ledger_pb2_grpc.LedgerServiceServicer):
         """Takes a transfer back."""
 
         def work(desk: Desk) -> tuple[pb.ReverseTransferResponse, str]:
-            opposite = LedgerOffice(desk).reverse(request.transfer_id, request.reason)
+            opposite = TransferOffice(desk).reverse(request.transfer_id, request.reason)
             return pb.ReverseTransferResponse(transfer=_transfer(opposite)), _path(request.transfer_id)
 
         return self._book(context, request, pb.ReverseTransferResponse, work)

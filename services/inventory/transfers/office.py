@@ -1,4 +1,4 @@
-"""Transfers as such: linked ones, two-phase ones, reversals, and days that are closed."""
+"""Transfers as such: linked ones, two-phase ones, reversals."""
 
 from __future__ import annotations
 
@@ -16,16 +16,15 @@ from services.inventory.contracts.store import ContractStore
 from services.inventory.desk import Desk, Event
 from services.inventory.disposal import scrap
 from services.inventory.fields import named
-from services.inventory.items import Item
-from services.inventory.ledger import pending as pendings
-from services.inventory.ledger import stranded
 from services.inventory.ledger.entries import Account, Condition, Kind, Line, Transfer
-from services.inventory.ledger.pending import Pending, PendingState
 from services.inventory.location import Location
 from services.inventory.movements.refusal import in_future
 from services.inventory.movements.store import MovementStore
 from services.inventory.records import Column, Records
 from services.inventory.reversals.reversal import require_alone
+from services.inventory.transfers import pending as pendings
+from services.inventory.transfers import stranded
+from services.inventory.transfers.pending import Pending, PendingState
 
 _ACCOUNT = Column(lambda account: account.code, Account.parse)
 #: Kinds whose stock is held for nobody after the transfer: taking it back contradicts nothing else.
@@ -55,7 +54,7 @@ class Order:
     event_time: datetime | None = None
 
 
-class LedgerOffice:
+class TransferOffice:
     """Books transfers. After an error the caller rolls the transaction back."""
 
     def __init__(self, desk: Desk) -> None:
@@ -68,12 +67,6 @@ class LedgerOffice:
             "transfer_id",
             {"state": PendingState, "source": _ACCOUNT, "target": _ACCOUNT, "held": _ACCOUNT},
         )
-
-    def add_item(self, item: Item) -> Item:
-        """Add a kind of stock without serials to the catalogue."""
-        if not self._desk.store.add_item(item):
-            raise items.exists(item.item_id)
-        return item
 
     def post(self, orders: Sequence[Order]) -> tuple[str, list[Transfer]]:
         """Book all the transfers or none, in their order; the id of the batch, and the transfers."""

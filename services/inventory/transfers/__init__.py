@@ -1,0 +1,1 @@
+"""Transfers as such: linked ones, two-phase ones, and taking them back."""
