@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
+from enum import StrEnum
 from typing import Any, TypeVar
 
 import grpc
@@ -22,6 +23,7 @@ from services.inventory.ledger.serials import SerialRange
 from services.inventory.records import Page
 from services.inventory.store import Store
 
+E = TypeVar("E", bound=StrEnum)
 R = TypeVar("R", bound=Message)
 
 #: Who may call what, as SPIFFE paths.
@@ -55,6 +57,11 @@ class Adapter:
     def _read(self) -> Iterator[Store]:
         with self._database.read() as connection:
             yield Store(connection)
+
+
+def by_number(numbers: Mapping[E, int]) -> dict[int, E]:
+    """The values of an enumeration by the numbers that messages have for them."""
+    return {int(number): value for value, number in numbers.items()}
 
 
 def after(page_token: str) -> int:

@@ -27,7 +27,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from services.common.clock import Clock
-from services.common.errors import FailedPrecondition
+from services.common.errors import FailedPrecondition, InvalidArgument
 from services.inventory import items
 from services.inventory.blanks import blank as blanks
 from services.inventory.disposal import spoilage as spoilages
@@ -94,6 +94,16 @@ class Desk:
         if not self.store.add_item(item):
             raise items.exists(item.item_id)
         return item
+
+    def require_happened(self, moment: datetime, field: str) -> None:
+        """Raises :class:`InvalidArgument` for an event that ``field`` tells and that has not happened yet."""
+        if moment > self.clerk.now:
+            raise InvalidArgument(
+                "EVENT_IN_FUTURE",
+                f"{moment:%Y-%m-%d %H:%M:%S} UTC is in the future.",
+                field=field,
+                remedy="Send when it happened, or leave it out for now; check the clock of the sender.",
+            )
 
     @staticmethod
     def serialised(item_id: str) -> bool:

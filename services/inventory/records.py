@@ -9,6 +9,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from services.common.errors import NotFound
+
 T = TypeVar("T")
 
 
@@ -60,6 +62,15 @@ class Records(Generic[T]):
         query = sa.select(self._table).where(self._key == key)
         row = self._connection.execute(query.with_for_update() if lock else query).first()
         return None if row is None else self._value(row)
+
+    def locked(self, key: str, unknown: Callable[[str], NotFound]) -> T:
+        """The value of ``key``, which nobody else changes before the transaction ends; raises ``unknown`` of
+        it where there is none.
+        """
+        found = self.get(key, lock=True)
+        if found is None:
+            raise unknown(key)
+        return found
 
     def save(self, value: T) -> None:
         """Keep what became of a locked value."""

@@ -19,7 +19,6 @@ from services.inventory.ledger.balances import Balances
 from services.inventory.ledger.entries import BLANK
 from services.inventory.ledger.serials import SerialRange
 from services.inventory.location import CENTRE, parse
-from services.inventory.movements import allocation
 from services.inventory.movements.shipping import Shipping
 
 #: Who may call what: SPIFFE paths by method.
@@ -165,8 +164,6 @@ class InventoryService(Adapter, inventory_pb2_grpc.InventoryServiceServicer):
         """Reads one allocation."""
         with self._read() as store:
             found = store.allocation(request.allocation_id)
-        if found is None:
-            raise allocation.unknown(request.allocation_id)
         return pb.GetAllocationResponse(allocation=messages.allocation(found))
 
     def ListAllocations(

@@ -18,6 +18,7 @@ from services.inventory.ledger.books import Books
 from services.inventory.ledger.entries import Account
 from services.inventory.ledger.serials import SerialRange
 from services.inventory.location import Location
+from services.inventory.movements import allocation as allocations
 from services.inventory.movements import tables as movement_tables
 from services.inventory.movements.allocation import Allocation, AllocationState
 from services.inventory.records import Page, Records, insert_new, one_more, paged
@@ -121,11 +122,15 @@ class Store:
             )
         )
 
-    def allocation(self, allocation_id: str, *, lock: bool = False) -> Allocation | None:
-        """One allocation; with ``lock`` nobody else changes it before the transaction ends."""
+    def allocation(self, allocation_id: str, *, lock: bool = False) -> Allocation:
+        """One allocation; with ``lock`` nobody else changes it before the transaction ends. Raises
+        :class:`NotFound`.
+        """
         query = sa.select(_allocation).where(_allocation.c.allocation_id == allocation_id)
         rows = self.connection.execute(query.with_for_update() if lock else query).all()
-        return next(iter(self._to_allocations(rows)), None)
+        if not rows:
+            raise allocations.unknown(allocation_id)
+        return self._to_allocations(rows)[0]
 
     def allocations(
         self, location: Location | None, state: AllocationState | None, after: int, limit: int

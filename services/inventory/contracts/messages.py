@@ -8,7 +8,7 @@ from tunggal.inventory.v1 import contracts_pb2 as pb
 
 from services.common.moments import timestamp
 from services.inventory import messages as stock
-from services.inventory.adapter import day, day_or_none
+from services.inventory.adapter import by_number, day, day_or_none
 from services.inventory.contracts import contract as contracts
 from services.inventory.contracts import exit_register
 from services.inventory.contracts.contract import (
@@ -70,13 +70,12 @@ EXIT_STATES = {
 def drafted(request: pb.DraftContractRequest, now: datetime) -> tuple[Contract, list[Due]]:
     """The draft that a request asks for; raises :class:`InvalidArgument` for a day that is none."""
     terms = request.terms
-    kinds: dict[int, ContractKind] = {int(number): kind for kind, number in KINDS.items()}
     contract = Contract(
         contract_id=request.contract_id,
         supplier=terms.supplier,
         quantity=terms.quantity,
         create_time=now,
-        kind=kinds[terms.kind],
+        kind=by_number(KINDS)[terms.kind],
         state=ContractState.DRAFT,
         item=terms.item or None,
         currency=terms.currency,

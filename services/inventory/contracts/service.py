@@ -10,20 +10,18 @@ from services.common import paging
 from services.common.clock import Clock
 from services.common.db import Database
 from services.common.moments import moment
-from services.inventory.adapter import OPERATORS, READERS, Adapter, after, token
+from services.inventory.adapter import OPERATORS, READERS, Adapter, after, by_number, token
 from services.inventory.contracts import contract as contracts
 from services.inventory.contracts import messages, supplying
 from services.inventory.contracts import tables as contract_tables
-from services.inventory.contracts.contract import ChangeKind, ContractKind
+from services.inventory.contracts.contract import ContractKind
 from services.inventory.contracts.entitlement import entitlement
-from services.inventory.contracts.exit_register import ExitKind, ExitState
 from services.inventory.contracts.office import Attachment, ContractOffice
 from services.inventory.contracts.store import ContractStore
 from services.inventory.desk import Desk
 from services.inventory.journal import Journal
 from services.inventory.ledger import days
 from services.inventory.location import parse
-from services.inventory.movements.refusal import in_future
 
 #: Who may call what: SPIFFE paths by method.
 ALLOW = {
@@ -41,11 +39,8 @@ ALLOW = {
     "ReportUse": frozenset({"service/abis"}),
 }
 _OF_THE_ABIS = (ContractKind.ABIS_LICENCE, ContractKind.MAINTENANCE)
-_STEPS: dict[int, ChangeKind] = {int(number): kind for kind, number in messages.STEPS.items()}
-_EXIT_KINDS: dict[int, ExitKind] = {int(number): kind for kind, number in messages.EXIT_KINDS.items()}
-_EXIT_STATES: dict[int, ExitState] = {int(number): state for state, number in messages.EXIT_STATES.items()}
-_KINDS: dict[int, ContractKind] = {int(number): kind for kind, number in messages.KINDS.items()}
-_STATES = {int(number): state for state, number in messages.STATES.items()}
+_STEPS, _KINDS, _STATES = by_number(messages.STEPS), by_number(messages.KINDS), by_number(messages.STATES)
+_EXIT_KINDS, _EXIT_STATES = by_number(messages.EXIT_KINDS), by_number(messages.EXIT_STATES)
 
 
 class ContractService(Adapter, contracts_pb2_grpc.ContractServiceServicer):
@@ -216,8 +211,7 @@ class ContractService(Adapter, contracts_pb2_grpc.ContractServiceServicer):
         def work(desk: Desk) -> tuple[pb.ReportUseResponse, str]:
             now = desk.clerk.now
             at = moment(request, "time") or now
-            if at > now:
-                raise in_future("time", at)
+            desk.require_happened(at, "time")
             known = ContractStore(desk.store.connection)
             known.report_use(request.people, at)
             found = entitlement(known.signed(_OF_THE_ABIS), days.day_of(now))

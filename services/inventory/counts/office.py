@@ -70,7 +70,7 @@ class CountOffice:
 
         The count is agreed when two rounds in a row found the same.
         """
-        before = self._count(count_id)
+        before = self._store.counts.locked(count_id, counts.unknown)
         before.require(CountState.COUNTING)
         sheets = self._store.sheets_of(count_id)
         person = self._desk.person(operator)
@@ -90,7 +90,7 @@ class CountOffice:
         Raises :class:`PermissionDenied` for somebody who counted, :class:`FailedPrecondition` when the books
         have moved since the count began.
         """
-        before = self._count(count_id)
+        before = self._store.counts.locked(count_id, counts.unknown)
         before.require(CountState.AGREED)
         sheets = self._store.sheets_of(count_id)
         person = self._desk.person(operator)
@@ -123,7 +123,7 @@ class CountOffice:
 
         Raises :class:`PermissionDenied` for somebody who counted: nobody undoes a sheet of their own.
         """
-        before = self._count(count_id)
+        before = self._store.counts.locked(count_id, counts.unknown)
         if before.state is not CountState.COUNTING:
             before.require(CountState.AGREED)
         person = self._desk.person(operator)
@@ -170,9 +170,3 @@ class CountOffice:
         else:
             self._desk.shift(wrong.source, wrong.target, wrong.quantity, "count_id")
             self._desk.record(event, [Line(wrong.source, wrong.target, wrong.quantity)])
-
-    def _count(self, count_id: str) -> StockCount:
-        found = self._store.counts.get(count_id, lock=True)
-        if found is None:
-            raise counts.unknown(count_id)
-        return found

@@ -11,7 +11,7 @@ from tunggal.inventory.v1 import counts_pb2_grpc
 from services.common import paging
 from services.common.moments import timestamp
 from services.inventory import messages
-from services.inventory.adapter import OPERATORS, Adapter, after, ranges, token
+from services.inventory.adapter import OPERATORS, Adapter, after, by_number, ranges, token
 from services.inventory.counts import stock_count as counts
 from services.inventory.counts.office import CountOffice
 from services.inventory.counts.stock_count import CountState, Sheet, StockCount
@@ -30,7 +30,7 @@ _STATES = {
     CountState.APPLIED: pb.COUNT_STATE_APPLIED,
     CountState.REJECTED: pb.COUNT_STATE_REJECTED,
 }
-_BY_NUMBER: dict[int, CountState] = {int(number): state for state, number in _STATES.items()}
+_BY_NUMBER = by_number(_STATES)
 
 
 class CountService(Adapter, counts_pb2_grpc.CountServiceServicer):

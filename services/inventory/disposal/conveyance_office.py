@@ -69,9 +69,7 @@ class ConveyanceOffice:
         Raises :class:`PermissionDenied` for the person who sent it, :class:`FailedPrecondition` for what is
         not on its way.
         """
-        before = self._store.conveyances.get(conveyance_id, lock=True)
-        if before is None:
-            raise conveyances.unknown(conveyance_id)
+        before = self._store.conveyances.locked(conveyance_id, conveyances.unknown)
         person = self._desk.person(operator)
         require_other(person, before.sent_by)
         serials, units = self._desk.counted(before.item, quantity, ranges, "serials")

@@ -10,7 +10,7 @@ from tunggal.inventory.v1 import conveyances_pb2_grpc
 from services.common import paging
 from services.common.moments import timestamp
 from services.inventory import messages
-from services.inventory.adapter import OPERATORS, READERS, Adapter, after, ranges, token
+from services.inventory.adapter import OPERATORS, READERS, Adapter, after, by_number, ranges, token
 from services.inventory.desk import Desk
 from services.inventory.disposal.conveyance import Conveyance, ConveyanceState
 from services.inventory.disposal.conveyance_office import ConveyanceOffice
@@ -31,7 +31,7 @@ _STATES = {
     ConveyanceState.SENT: pb.CONVEYANCE_STATE_SENT,
     ConveyanceState.RECEIVED: pb.CONVEYANCE_STATE_RECEIVED,
 }
-_BY_NUMBER: dict[int, ConveyanceState] = {int(number): state for state, number in _STATES.items()}
+_BY_NUMBER = by_number(_STATES)
 
 
 class ConveyanceService(Adapter, conveyances_pb2_grpc.ConveyanceServiceServicer):

@@ -18,7 +18,6 @@ from services.inventory.disposal.spoilage import (
 from services.inventory.fields import named
 from services.inventory.goods import Goods
 from services.inventory.ledger.entries import Account, Condition, Kind
-from services.inventory.movements.refusal import in_future
 from services.inventory.movements.store import MovementStore
 from services.inventory.people import require_other
 from services.inventory.statement.keys import SigningKeys
@@ -35,8 +34,8 @@ class SpoilageOffice:
 
     def spoil(self, goods: Goods, reason: str, event_time: datetime | None, operator: str) -> Spoilage:
         """Book free units as spoiled: a box that got wet, a roll that tore."""
-        if event_time is not None and event_time > self._desk.clerk.now:
-            raise in_future("event_time", event_time)
+        if event_time is not None:
+            self._desk.require_happened(event_time, "event_time")
         event = Event(Kind.STOCK_SPOILED, self._desk.clerk.new_id(), reason, event_time)
         free = Account(goods.location, Condition.ON_HAND, goods.item)
         quantity = self._move(event, goods, free, free.to(Condition.SPOILED))
@@ -45,9 +44,7 @@ class SpoilageOffice:
 
     def review(self, spoilage_id: str, accepted: bool, review: str, operator: str) -> Spoilage:
         """Say as a second person whether the reason holds."""
-        before = self._desk.store.spoilages.get(spoilage_id, lock=True)
-        if before is None:
-            raise spoilages.unknown(spoilage_id)
+        before = self._desk.store.spoilages.locked(spoilage_id, spoilages.unknown)
         if before.state is SpoilageState.REVERSED:
             raise spoilages.taken_back(spoilage_id)
         person = self._desk.person(operator)
@@ -139,9 +136,7 @@ class SpoilageOffice:
         return after
 
     def _prepared(self, destruction_id: str) -> Destruction:
-        found = self._store.destructions.get(destruction_id, lock=True)
-        if found is None:
-            raise spoilages.unknown_destruction(destruction_id)
+        found = self._store.destructions.locked(destruction_id, spoilages.unknown_destruction)
         found.require_prepared()
         return found
 

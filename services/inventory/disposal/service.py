@@ -18,6 +18,7 @@ from services.inventory.adapter import (
     READERS,
     Adapter,
     after,
+    by_number,
     ranges,
     token,
 )
@@ -59,7 +60,7 @@ _STATES = {
     SpoilageState.QUESTIONED: pb.SPOILAGE_STATE_QUESTIONED,
     SpoilageState.REVERSED: pb.SPOILAGE_STATE_REVERSED,
 }
-_BY_NUMBER: dict[int, SpoilageState] = {int(number): state for state, number in _STATES.items()}
+_BY_NUMBER = by_number(_STATES)
 
 
 class SpoilageService(Adapter, spoilage_pb2_grpc.SpoilageServiceServicer):

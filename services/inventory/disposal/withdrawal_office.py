@@ -15,7 +15,6 @@ from services.inventory.ledger.books import Books
 from services.inventory.ledger.entries import Account, Condition, Kind
 from services.inventory.ledger.serials import SerialRange
 from services.inventory.location import Location
-from services.inventory.movements.refusal import in_future
 from services.inventory.movements.store import MovementStore
 
 _chip = tables.chip
@@ -44,8 +43,8 @@ class WithdrawalOffice:
         nobody has, or whose chip and serial number are of different cards.
         """
         now = self._desk.clerk.now
-        if event_time is not None and event_time > now:
-            raise in_future("event_time", event_time)
+        if event_time is not None:
+            self._desk.require_happened(event_time, "event_time")
         self._store.require_open(location, "location")
         serial, chip_uid = self._card(chip_uid, serial)
         held = self._desk.books.holding_of(serial)

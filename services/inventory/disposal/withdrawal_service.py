@@ -10,7 +10,7 @@ from services.common import paging
 from services.common.moments import moment, timestamp
 from services.common.regions import in_region
 from services.inventory import messages
-from services.inventory.adapter import OPERATORS, READERS, Adapter, after, token
+from services.inventory.adapter import OPERATORS, READERS, Adapter, after, by_number, token
 from services.inventory.desk import Desk
 from services.inventory.disposal.withdrawal import Cause, Withdrawal
 from services.inventory.disposal.withdrawal_office import WithdrawalOffice, whereabouts
@@ -27,7 +27,7 @@ _CAUSES = {
     Cause.DECEASED: pb.WITHDRAWAL_CAUSE_DECEASED,
     Cause.FOUND: pb.WITHDRAWAL_CAUSE_FOUND,
 }
-_BY_NUMBER: dict[int, Cause] = {int(number): cause for cause, number in _CAUSES.items()}
+_BY_NUMBER = by_number(_CAUSES)
 
 
 class WithdrawalService(Adapter, withdrawals_pb2_grpc.WithdrawalServiceServicer):

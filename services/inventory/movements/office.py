@@ -13,7 +13,6 @@ from services.inventory.ledger.closing import Closing
 from services.inventory.ledger.entries import OPEN_ENDED, Account, Condition
 from services.inventory.location import Location
 from services.inventory.movements import loan as loans
-from services.inventory.movements import refusal
 from services.inventory.movements import requisition as requisitions
 from services.inventory.movements import site as sites
 from services.inventory.movements import tables as movement_tables
@@ -132,8 +131,7 @@ class MovementOffice:
 
     def approve_loan(self, loan_id: str, operator: str) -> tuple[Loan, Allocation]:
         """Let the loan go ahead: its stock is set aside at the lender; the debt begins with the receipt."""
-        before = self._loan(loan_id)
-        before.require(LoanState.PROPOSED)
+        before = self._loan(loan_id, LoanState.PROPOSED)
         person = self._desk.person(operator)
         require_other(person, before.proposed_by)
         reason = f"loan: {before.reason}"[:500]
@@ -147,8 +145,7 @@ class MovementOffice:
 
     def reject_loan(self, loan_id: str, operator: str) -> Loan:
         """Let the loan not go ahead."""
-        before = self._loan(loan_id)
-        before.require(LoanState.PROPOSED)
+        before = self._loan(loan_id, LoanState.PROPOSED)
         person = self._desk.person(operator)
         require_other(person, before.proposed_by)
         after = replace(
@@ -159,8 +156,7 @@ class MovementOffice:
 
     def return_loan(self, loan_id: str, quantity: int) -> tuple[Loan, Allocation]:
         """Set aside at the borrower what goes back; the debt ends with the lender's receipt."""
-        before = self._loan(loan_id)
-        before.require(LoanState.LENT)
+        before = self._loan(loan_id, LoanState.LENT)
         on_its_way = self._desk.store.on_its_way(loan_id, before.lender)
         if quantity > before.owed - on_its_way:
             raise loans.more_than_owed(before, quantity, on_its_way)
@@ -191,9 +187,7 @@ class MovementOffice:
         """Close a site; raises :class:`FailedPrecondition` while it has anything that somebody must still see
         to: stock, what waits for its destruction, a loan.
         """
-        site = self._store.sites.get(location, lock=True)
-        if site is None:
-            raise sites.unknown(location)
+        site = self._store.sites.locked(location, sites.unknown)
         if site.state is SiteState.CLOSED:
             raise sites.closed(location, "location")
         balances = Balances(self._store.connection).now(location, "")
@@ -222,8 +216,7 @@ class MovementOffice:
         """Record that people were sent away, beside what the books said at that moment."""
         self._desk.item(item)
         moment = self._now if event_time is None else event_time
-        if moment > self._now:
-            raise refusal.in_future("event_time", moment)
+        self._desk.require_happened(moment, "event_time")
         Closing(self._store.connection).require_open(self._now)
         self._require_known(location)
         balances = Balances(self._store.connection).at(moment, location, item)
@@ -251,14 +244,11 @@ class MovementOffice:
             raise sites.unknown(location)
 
     def _requisition(self, requisition_id: str) -> Requisition:
-        found = self._store.requisitions.get(requisition_id, lock=True)
-        if found is None:
-            raise requisitions.unknown(requisition_id)
+        found = self._store.requisitions.locked(requisition_id, requisitions.unknown)
         found.require_open()
         return found
 
-    def _loan(self, loan_id: str) -> Loan:
-        found = self._store.loans.get(loan_id, lock=True)
-        if found is None:
-            raise loans.unknown(loan_id)
+    def _loan(self, loan_id: str, state: LoanState) -> Loan:
+        found = self._store.loans.locked(loan_id, loans.unknown)
+        found.require(state)
         return found

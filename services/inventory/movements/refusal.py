@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.common.errors import InvalidArgument
 from services.inventory.location import Location
 
 
@@ -29,13 +28,3 @@ class Refusal:
     def contradicted(self) -> bool:
         """Whether the books had stock: told empty with 23,000 in stock."""
         return self.on_hand > 0
-
-
-def in_future(field: str, moment: datetime) -> InvalidArgument:
-    """The refusal of an event that has not happened yet."""
-    return InvalidArgument(
-        "EVENT_IN_FUTURE",
-        f"{moment:%Y-%m-%d %H:%M:%S} UTC is in the future.",
-        field=field,
-        remedy="Send when it happened, or leave it out for now; check the clock of the sender.",
-    )

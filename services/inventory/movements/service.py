@@ -10,13 +10,11 @@ from tunggal.inventory.v1 import movements_pb2_grpc
 from services.common import paging
 from services.common.moments import moment
 from services.inventory import messages as stock
-from services.inventory.adapter import OPERATORS, READERS, Adapter, after, day, day_or_none, token
+from services.inventory.adapter import OPERATORS, READERS, Adapter, after, by_number, day, day_or_none, token
 from services.inventory.desk import Desk
 from services.inventory.location import parse
 from services.inventory.movements import messages, tables
-from services.inventory.movements.loan import LoanState
 from services.inventory.movements.office import MovementOffice, Want
-from services.inventory.movements.requisition import RequisitionState
 from services.inventory.movements.shipment_reversal import ShipmentReversal
 from services.inventory.movements.shipping import Shipping
 from services.inventory.movements.store import MovementStore
@@ -41,10 +39,7 @@ ALLOW = {
     "RecordRefusal": OPERATORS,
     "ListRefusals": READERS,
 }
-_REQUISITIONS: dict[int, RequisitionState] = {
-    int(number): state for state, number in messages.REQUISITION_STATES.items()
-}
-_LOANS: dict[int, LoanState] = {int(number): state for state, number in messages.LOAN_STATES.items()}
+_REQUISITIONS, _LOANS = by_number(messages.REQUISITION_STATES), by_number(messages.LOAN_STATES)
 
 
 class MovementService(Adapter, movements_pb2_grpc.MovementServiceServicer):

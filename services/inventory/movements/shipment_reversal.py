@@ -40,7 +40,7 @@ class ShipmentReversal:
 
         Raises :class:`FailedPrecondition` when it has no step to take back.
         """
-        return self._steps(self._allocation(allocation_id))[0]
+        return self._steps(self._desk.store.allocation(allocation_id, lock=True))[0]
 
     def reverse(self, allocation_id: str, reason: str, *, agreed: bool = False) -> Allocation:
         """The allocation after its last step was taken back.
@@ -48,7 +48,7 @@ class ShipmentReversal:
         Raises :class:`FailedPrecondition` when it has no step to take back, some of it has moved on, or it
         takes two people who have not ``agreed``.
         """
-        before = self._allocation(allocation_id)
+        before = self._desk.store.allocation(allocation_id, lock=True)
         booked = self._steps(before)
         if not agreed:
             require_alone(booked[0], self._desk.clerk, "allocation_id")
@@ -60,12 +60,6 @@ class ShipmentReversal:
             after = self._dispatch(before, booked[0], reason)
         self._desk.store.save_allocation(after)
         return after
-
-    def _allocation(self, allocation_id: str) -> Allocation:
-        found = self._desk.store.allocation(allocation_id, lock=True)
-        if found is None:
-            raise allocations.unknown(allocation_id)
-        return found
 
     def _steps(self, sent: Allocation) -> list[Transfer]:
         """What the last step of the shipment itself booked, without the debt of a loan."""

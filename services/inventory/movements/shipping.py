@@ -84,7 +84,7 @@ class Shipping:
 
     def cancel(self, allocation_id: str, reason: str) -> Allocation:
         """Withdraw an allocation before its dispatch; its stock is free again."""
-        before = self._allocation(allocation_id)
+        before = self._store.allocation(allocation_id, lock=True)
         after = before.cancelled()
         loan = self._loan(before)
         if loan is not None and before.target == loan.borrower:
@@ -97,7 +97,7 @@ class Shipping:
 
     def dispatch(self, allocation_id: str) -> Allocation:
         """Send an allocation: the sender's stock goes down, nobody's goes up."""
-        before = self._allocation(allocation_id)
+        before = self._store.allocation(allocation_id, lock=True)
         after = before.dispatched(self._desk.clerk.now)
         self._movements.require_open(before.target, "allocation_id")
         event = Event(Kind.ALLOCATION_DISPATCHED, allocation_id, before.reason)
@@ -111,7 +111,7 @@ class Shipping:
         What is missing or damaged is booked as such at the receiver; a surplus comes out of the sender's free
         stock, whose books still have it.
         """
-        before = self._allocation(allocation_id)
+        before = self._store.allocation(allocation_id, lock=True)
         found = self._ordered(before.item, receipt or Receipt())
         loan = self._loan(before)
         self._lock(before, found, loan)
@@ -216,12 +216,6 @@ class Shipping:
         self._desk.move_held(
             event, source, target, sent.quantity, sent.serials, held_for=sent.allocation_id, holder=holder
         )
-
-    def _allocation(self, allocation_id: str) -> Allocation:
-        found = self._store.allocation(allocation_id, lock=True)
-        if found is None:
-            raise allocations.unknown(allocation_id)
-        return found
 
 
 def _whole(sent: Allocation, found: Receipt) -> Parcel:

@@ -57,7 +57,7 @@ def exists(location: Location) -> AlreadyExists:
     )
 
 
-def unknown(location: Location) -> NotFound:
+def unknown(location: str) -> NotFound:
     """The refusal of a site that was never opened."""
     return NotFound(
         "SITE_UNKNOWN", f"There is no site {location}.", field="location", remedy="Open it with OpenSite."

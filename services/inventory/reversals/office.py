@@ -76,8 +76,6 @@ class ReversalOffice:
         return after
 
     def _open(self, reversal_id: str) -> Reversal:
-        found = self._store.reversals.get(reversal_id, lock=True)
-        if found is None:
-            raise reversals.unknown(reversal_id)
+        found = self._store.reversals.locked(reversal_id, reversals.unknown)
         found.require_open()
         return found

@@ -8,7 +8,7 @@ from tunggal.inventory.v1 import reversals_pb2_grpc
 
 from services.common import paging
 from services.common.moments import timestamp
-from services.inventory.adapter import OPERATORS, READERS, Adapter, after, token
+from services.inventory.adapter import OPERATORS, READERS, Adapter, after, by_number, token
 from services.inventory.desk import Desk
 from services.inventory.movements import tables as movement_tables
 from services.inventory.movements.store import MovementStore
@@ -27,7 +27,7 @@ _STATES = {
     ReversalState.APPROVED: pb.REVERSAL_STATE_APPROVED,
     ReversalState.REJECTED: pb.REVERSAL_STATE_REJECTED,
 }
-_BY_NUMBER: dict[int, ReversalState] = {int(number): state for state, number in _STATES.items()}
+_BY_NUMBER = by_number(_STATES)
 
 
 class ReversalService(Adapter, reversals_pb2_grpc.ReversalServiceServicer):

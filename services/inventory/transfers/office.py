@@ -18,7 +18,6 @@ from services.inventory.disposal import scrap
 from services.inventory.fields import named
 from services.inventory.ledger.entries import Account, Condition, Kind, Line, Transfer
 from services.inventory.location import Location
-from services.inventory.movements.refusal import in_future
 from services.inventory.movements.store import MovementStore
 from services.inventory.records import Column, Records
 from services.inventory.reversals.reversal import require_alone
@@ -91,8 +90,8 @@ class TransferOffice:
             self._desk.item(order.item)
             if order.target is None and self._desk.serialised(order.item):
                 raise items.serials_needed(order.item)
-        if order.event_time is not None and order.event_time > self._now:
-            raise in_future(f"{field}.event_time", order.event_time)
+        if order.event_time is not None:
+            self._desk.require_happened(order.event_time, f"{field}.event_time")
         source = Account(order.source, Condition.ON_HAND, order.item)
         if order.target is None:
             target, kind = source.to(Condition.CONSUMED), Kind.STOCK_USED
@@ -136,9 +135,7 @@ class TransferOffice:
         Raises :class:`FailedPrecondition` when it has ended; past its time it has, whether that was booked
         yet or not.
         """
-        found = self._pending.get(transfer_id, lock=True)
-        if found is None:
-            raise pendings.unknown(transfer_id)
+        found = self._pending.locked(transfer_id, pendings.unknown)
         if found.state is not PendingState.PENDING:
             raise pendings.ended(found, found.state)
         if found.expire_time <= self._now:
