@@ -154,6 +154,18 @@ def test_a_regency_that_has_printed_nothing_yet_is_forecast_from_its_reports(des
     assert date(2026, 3, 5) <= date.fromisoformat(bekasi.run_dry) <= date(2026, 3, 20)
 
 
+def test_before_the_first_day_is_closed_a_week_has_five_equal_days(desk: Books) -> None:
+    """On a Tuesday: that nothing is known of Monday does not mean that nobody comes on Mondays."""
+    desk.clock.advance(timedelta(days=1))
+    places = [f"32.{number:02}" for number in range(1, 31)]
+    demands = [pb.Demand(location=place, arrivals_28_days=2_000) for place in places]
+    desk.send(pb.ReportDemandRequest(request_id=new_id(), demands=demands))
+    first = forecast(desk, "32.01", with_path=True)["32.01"]
+    a_day = first.expected_use[:7]
+    assert [a_day[k] for k in (1, 2, 3, 6)] == [pytest.approx(a_day[0])] * 4  # Wednesday to Monday
+    assert (first.used, first.explanation.split(" ")[0]) == ([], f"{first.per_working_day:.1f}")
+
+
 def test_printers_bind_where_more_wait_than_they_can_print(desk: Books) -> None:
     desk.live_through({BEKASI: steady(100)}, YESTERDAY)
     desk.stock_up(300_000)

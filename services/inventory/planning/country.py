@@ -1,4 +1,6 @@
-"""The gate that the whole country shares: contracts of the ABIS, room in the licence, who else comes."""
+"""The gate that the whole country shares: contracts of the ABIS, room in the licence, doubles among those who
+come; and the calendar that all forecasts look at.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +12,9 @@ from services.inventory.contracts.contract import Contract, ContractKind
 from services.inventory.contracts.entitlement import Entitlement, Use, entitlement
 from services.inventory.contracts.store import ContractStore
 from services.inventory.ledger import days
-from services.inventory.location import Location
-from services.inventory.planning import history
 from services.inventory.planning.calendar import WorkCalendar, indonesia
 from services.inventory.planning.funnel import Gate
-from services.inventory.planning.outlook import Elsewhere
-from services.inventory.planning.store import DemandReport, PlanningStore, within
+from services.inventory.planning.store import DemandReport
 from services.inventory.store import Store
 
 #: Days that a report's arrivals are of.
@@ -52,25 +51,6 @@ def _opens(contracts: Sequence[Contract], granted: Entitlement, today: date) -> 
     shut = today if granted.until is None else granted.until + timedelta(days=1)
     begins = sorted(c.valid_from for c in contracts if c.valid_from is not None and c.valid_from >= shut)
     return next((day for day in begins if entitlement(contracts, day).allowed), None)
-
-
-def elsewhere_of(
-    planning: PlanningStore, region: Location, today: date, reports: Mapping[str, DemandReport]
-) -> Elsewhere:
-    """Those who pass the gate outside the region: as reported, else by what their locations used lately."""
-    calendar = calendar_around(today, 1)
-    waiting = coming = 0.0
-    for location, report in reports.items():
-        if within(location, region):
-            continue
-        waiting += report.undeduplicated
-        coming += arrivals_of(report, calendar) or 0.0
-    since = today - timedelta(days=ARRIVAL_DAYS)
-    worked = calendar.worked_between(since, today - timedelta(days=1))
-    for location, cards in history.cards_since(planning.connection, since).items():
-        if not within(location, region) and (location not in reports or not reports[location].arrivals):
-            coming += cards / max(worked, 1)
-    return Elsewhere(waiting, coming)
 
 
 def arrivals_of(report: DemandReport, calendar: WorkCalendar) -> float | None:

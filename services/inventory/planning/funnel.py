@@ -59,6 +59,11 @@ class Gate:
     #: Share of those who wait that are there twice; duplicates are not print demand.
     duplicates: float = 0.0
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether it lets only so many through, so that one place's people are in the way of another's."""
+        return self.people_left is not None or self.searches_per_day is not None
+
     def shut_by(self, day: date) -> Constraint:
         """What keeps the gate shut on ``day``; NONE while it is open."""
         if self.opens is not None and day >= self.opens:
@@ -157,10 +162,12 @@ class Flow:
         country's. Days without a constraint are left out.
         """
         days = np.flatnonzero(self._worked)
+        binding = self.binding[site, days]
+        ever = int(np.bitwise_or.reduce(binding))
         found = []
-        for constraint in list(Constraint)[1:]:
+        for constraint in [each for each in Constraint if ever & _bit(each)]:
             held = (self.waiting if constraint in _OWN else self.undeduplicated)[site, days]
-            binds = (self.binding[site, days] & _bit(constraint)) != 0
+            binds = (binding & _bit(constraint)) != 0
             edges = np.flatnonzero(np.diff(binds, prepend=False, append=False))
             for begin, end in edges.reshape(-1, 2):
                 first, last = self._day(int(days[begin])), self._day(int(days[end - 1]))

@@ -9,7 +9,7 @@ kinds of transfers brought is taken off again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
@@ -19,11 +19,9 @@ import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
-from services.common.regions import in_region
 from services.inventory import tables
 from services.inventory.ledger import days as ledger_days
 from services.inventory.ledger.entries import BLANK, Account, Condition
-from services.inventory.location import CENTRE, Location
 
 _account, _snapshot, _day = tables.account, tables.account_day, tables.ledger_day
 _transfer, _line = tables.transfer, tables.line
@@ -79,6 +77,13 @@ class Used:
         return np.maximum(made.sum(axis=1) - voided.sum(axis=1), 0.0), lost.sum(axis=1)
 
 
+class ClosedDays(NamedTuple):
+    """The first and the last of them: there is none between that is not."""
+
+    first: date
+    last: date
+
+
 class _Series(NamedTuple):
     """Day numbers, ascending, and values."""
 
@@ -96,18 +101,19 @@ class _NoUse(NamedTuple):
     quantities: npt.NDArray[np.int64]
 
 
-def read(connection: sa.Connection, region: Location, also: Sequence[str] = ()) -> Used | None:
-    """The use of every location of ``region`` that has a history, and of those in ``also``; ``None`` before
-    the first day is closed.
-    """
-    span = connection.execute(sa.select(sa.func.min(_day.c.day), sa.func.max(_day.c.day))).one()
-    if span[0] is None:
-        return None
-    start = max(span[0], span[1] - timedelta(MOST_DAYS - 1))
-    days = (span[1] - start).days + 1
+def closed_days(connection: sa.Connection) -> ClosedDays | None:
+    """The days that are closed; ``None`` before the first is."""
+    first, last = connection.execute(sa.select(sa.func.min(_day.c.day), sa.func.max(_day.c.day))).one()
+    return None if first is None else ClosedDays(first, last)
+
+
+def read(connection: sa.Connection, closed: ClosedDays, also: Collection[str] = ()) -> Used:
+    """The use of every location that has a history, and of those in ``also``, on the last of these days."""
+    start = max(closed.first, closed.last - timedelta(MOST_DAYS - 1))
+    days = (closed.last - start).days + 1
     first = (start - _EPOCH).days
     consumed, spoiled, shelf = (
-        _series(connection, region, condition, value, start)
+        _series(connection, condition, value, start)
         for condition, value in (
             (Condition.CONSUMED, _snapshot.c.added),
             (Condition.SPOILED, _snapshot.c.added),
@@ -124,8 +130,8 @@ def read(connection: sa.Connection, region: Location, also: Sequence[str] = ()) 
         if location in shelf:
             used.empty[row] = _empty(shelf[location].at - first, shelf[location].values, days)
     rows = {location: row for row, location in enumerate(locations)}
-    for each in _no_use(connection, region, start, span[1]):
-        # The other end of what went from region to region may lie outside of this one.
+    for each in _no_use(connection, start, closed.last):
+        # What is known of a place may all be older than these days.
         if each.account.place in rows:
             row = rows[each.account.place]
             part = used.consumed if each.account.condition is Condition.CONSUMED else used.spoiled
@@ -135,25 +141,8 @@ def read(connection: sa.Connection, region: Location, also: Sequence[str] = ()) 
     return used
 
 
-def cards_since(connection: sa.Connection, since: date) -> dict[str, int]:
-    """Cards that each location made on closed days from ``since`` on, less those that were voided."""
-    query = (
-        sa.select(_account.c.place, sa.func.sum(_snapshot.c.added).label("cards"))
-        .join_from(_account, _snapshot, _snapshot.c.code == _account.c.code)
-        .where(*_wanted(CENTRE, Condition.CONSUMED), _snapshot.c.day >= since)
-        .group_by(_account.c.place)
-    )
-    cards = {row.place: int(row.cards) for row in connection.execute(query)}
-    last = connection.scalar(sa.select(sa.func.max(_day.c.day)))
-    for each in _no_use(connection, CENTRE, since, last) if cards else ():
-        if each.voids or each.account.condition is Condition.CONSUMED:
-            place = each.account.place
-            cards[place] = max(cards.get(place, 0) - int(each.quantities.sum()), 0)
-    return cards
-
-
 def _series(
-    connection: sa.Connection, region: Location, condition: Condition, value: sa.Column[Any], start: date
+    connection: sa.Connection, condition: Condition, value: sa.Column[Any], start: date
 ) -> dict[str, _Series]:
     """What each account has on its days, by place: of the shelf all, because what was on it long ago may be
     there still.
@@ -164,7 +153,7 @@ def _series(
     query = (
         sa.select(_account.c.place, *_as_text(number, value))
         .join_from(_snapshot, _account, _account.c.code == _snapshot.c.code)
-        .where(*_wanted(region, condition))
+        .where(_account.c.item == BLANK, _account.c.condition == condition)
         .group_by(_account.c.place)
     )
     if condition is not Condition.ON_HAND:
@@ -173,7 +162,7 @@ def _series(
     return {place: _sorted(_numbers(numbers), _numbers(values)) for place, numbers, values in rows}
 
 
-def _no_use(connection: sa.Connection, region: Location, start: date, last: date) -> Iterator[_NoUse]:
+def _no_use(connection: sa.Connection, start: date, last: date) -> Iterator[_NoUse]:
     """What the accounts of cards and spoilage have from ``start`` to ``last`` that left no stock, or that was
     taken back; the latter on the day that it was booked on.
     """
@@ -185,20 +174,14 @@ def _no_use(connection: sa.Connection, region: Location, start: date, last: date
         _transfer.c.book_time >= ledger_days.end_of(start - timedelta(1)),
         _transfer.c.book_time < ledger_days.end_of(last),
     ]
-    codes: list[str] = []
-    if region != CENTRE:
-        # Named, so that the database takes the lines of these accounts and not those of all.
-        wanted = (sa.and_(*_wanted(region, each)) for each in _USED)
-        codes = list(connection.scalars(sa.select(_account.c.code).where(sa.or_(*wanted))))
     for side, moment, more in (
         (_line.c.target, _transfer.c.book_time, ()),
         (_line.c.source, before.scalar_subquery(), (free_again,)),
     ):
-        own = () if region == CENTRE else (side.in_(codes),)
         query = (
             sa.select(_line.c.source, _line.c.target, *_as_text(_hour(connection, moment), _line.c.quantity))
             .join_from(_transfer, _line, _line.c.entry == _transfer.c.entry)
-            .where(*limits, *more, *own)
+            .where(*limits, *more)
             .group_by(_line.c.source, _line.c.target)
         )
         for source_code, target_code, hours, values in connection.execute(query):
@@ -235,11 +218,6 @@ def _empty(at: npt.NDArray[np.int64], balances: npt.NDArray[np.int64], days: int
     for k in np.flatnonzero(balances == 0):
         empty[max(int(at[k]), 0) : max(int(ends[k]), 0)] = True
     return empty
-
-
-def _wanted(region: Location, condition: Condition) -> list[Any]:
-    columns = _account.c
-    return [columns.item == BLANK, columns.condition == condition, *in_region(columns.place, region)]
 
 
 def _number_of_day(connection: sa.Connection, day: Any) -> Any:

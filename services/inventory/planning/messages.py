@@ -50,25 +50,25 @@ def forecast(look: Outlook, today: date, *, with_path: bool) -> pb.LocationForec
         spoilage=look.spoilage,
         per_working_day=look.per_day,
         from_reports=look.reported,
-        run_dry=_day(look.run_dry),
-        run_dry_early=_day(look.run_dry_early),
-        run_dry_late=_day(look.run_dry_late),
+        run_dry=iso(look.run_dry),
+        run_dry_early=iso(look.run_dry_early),
+        run_dry_late=iso(look.run_dry_late),
         lead_days=look.lead_days,
         reorder_point=look.reorder_point,
-        order_by=_day(look.order_by),
+        order_by=iso(look.order_by),
         spans=map(_span, look.spans),
-        served=_day(look.served),
+        served=iso(look.served),
         expected_blanks=expected,
         blanks_high_demand=high,
         blanks_low_demand=low,
         suket_debt=look.suket_debt,
         explanation=explained(why, look.per_day, look.waiting + look.undeduplicated, today),
-        changed_since=_day(why.changed_since),
+        changed_since=iso(why.changed_since),
         change=why.change,
-        surging_since=_day(why.surging_since),
+        surging_since=iso(why.surging_since),
         surge=why.surge,
         growth_per_year=why.growth,
-        closes=_day(why.closes),
+        closes=iso(why.closes),
         used=map(int, look.used) if with_path else (),
         empty_days=map(int, np.flatnonzero(look.empty)) if with_path else (),
         expected_use=look.use if with_path else (),
@@ -78,16 +78,16 @@ def forecast(look: Outlook, today: date, *, with_path: bool) -> pb.LocationForec
 def gate(value: Gate, use: Use | None, ahead: Ahead) -> pb.AbisGate:
     """What lets people through to a card."""
     return pb.AbisGate(
-        licence_until=_day(value.licence_until),
-        maintenance_until=_day(value.maintenance_until),
+        licence_until=iso(value.licence_until),
+        maintenance_until=iso(value.maintenance_until),
         max_people=value.max_people or 0,
         people=use.people if use else 0,
         people_time=timestamp(use.time if use else None),
         arrivals_per_working_day=ahead.arrivals_per_day,
-        full_on=_day(ahead.full_on),
+        full_on=iso(ahead.full_on),
         max_searches_per_day=value.searches_per_day or 0,
         duplicates=value.duplicates,
-        opens=_day(value.opens),
+        opens=iso(value.opens),
     )
 
 
@@ -145,7 +145,7 @@ def verdict(value: Verdict) -> pb.AssessTargetResponse:
         needed_per_printer_day=value.needed_per_printer_day,
         cards_per_day=value.per_day,
         days_of_work=value.days_of_work,
-        finish=_day(value.finish),
+        finish=iso(value.finish),
         bottleneck=_BOTTLENECKS[value.bottleneck],
         blanks_needed=value.blanks_needed,
         blanks_missing=value.blanks_missing,
@@ -178,5 +178,6 @@ def _span(span: Span) -> pb.ConstraintSpan:
     )
 
 
-def _day(day: date | None) -> str:
+def iso(day: date | None) -> str:
+    """The day as messages have it: empty for none."""
     return "" if day is None else day.isoformat()

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from services.inventory.planning.calendar import DayKind, Days, WorkCalendar
 from services.inventory.planning.demand import Demand
-from services.inventory.planning.funnel import Constraint, Flow, Gate, Site, Span, simulate
+from services.inventory.planning.funnel import Flow, Gate, Site, Span, simulate
 from services.inventory.planning.reasons import Reasons
 
 Array = npt.NDArray[np.float64]
@@ -43,15 +43,6 @@ class Supply:
     arrivals_per_day: float | None = None
     #: Last day of a site: nobody comes after it.
     closes: date | None = None
-
-
-@dataclass(frozen=True)
-class Elsewhere:
-    """Those of the rest of the country who pass the same gate."""
-
-    undeduplicated: float
-    #: New people a working day.
-    arrivals_per_day: float
 
 
 @dataclass(frozen=True)
@@ -99,21 +90,16 @@ class Outlook:
     used: Array = field(default_factory=lambda: np.zeros(0))
     empty: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
 
-    @property
-    def binding(self) -> Span | None:
-        """What holds cards back first."""
-        return self.spans[0] if self.spans else None
-
 
 @dataclass(frozen=True)
 class Ahead:
-    """The outlooks of a region, and the gate of the country that they share."""
+    """The outlooks of a region, and the gate that they share with the country."""
 
     outlooks: list[Outlook]
     #: The day on which the licence is full.
-    full_on: date | None = None
+    full_on: date | None
     #: People of the whole country who come on a working day.
-    arrivals_per_day: float = 0.0
+    arrivals_per_day: float
 
 
 def look_ahead(
@@ -124,27 +110,29 @@ def look_ahead(
     calendar: WorkCalendar,
     start: date,
     horizon: int,
-    elsewhere: Elsewhere | None = None,
+    wanted: Sequence[int],
 ) -> Ahead:
-    """The outlook of each site for ``horizon`` days from ``start`` on. What the licence has room for is
-    shared with those ``elsewhere``.
+    """The outlook of each of the sites that are ``wanted`` (by their place in ``sites``, which are those of
+    the whole country) for ``horizon`` days from ``start`` on.
     """
+    yields = 1.0 - np.array([site.spoilage for site in sites])
+    model = _reported(demand, supplies, yields)
+    coming_today = [supply.closes is None or supply.closes >= start for supply in supplies]
+    arrivals_per_day = float((model.level * yields * coming_today).sum())
+    if not gate.is_shared:
+        # Nobody is in the way of anybody: only those who are asked for are lived through.
+        sites, supplies = [sites[k] for k in wanted], [supplies[k] for k in wanted]
+        yields, model, wanted = yields[wanted], model.of(wanted), range(len(wanted))
     # An order of the last day arrives a lead time later: whether it is needed is seen only there.
     farthest = horizon + max((supply.lead_days for supply in supplies), default=0)
     days = calendar.days(start, farthest)
-    worked = days.kinds <= DayKind.FRIDAY
-    yields = 1.0 - np.array([site.spoilage for site in sites])
-    model = _reported(demand, supplies, yields)
     still_open = _still_open(supplies, start, farthest)
     futures: list[Flow] = []
     for quantile in (None, HIGH, LOW):
         arrivals = np.diff(model.sums(days, quantile), axis=1, prepend=0.0) * yields[:, None] * still_open
         # Where things go badly, what is overdue is lost.
         supplied = [_without_overdue(site, start) for site in sites] if quantile == HIGH else sites
-        if elsewhere is not None:
-            others = elsewhere.arrivals_per_day * worked[None]
-            supplied, arrivals = [*supplied, _others(elsewhere)], np.vstack([arrivals, others])
-        futures.append(simulate(supplied, gate, arrivals, worked, start))
+        futures.append(simulate(supplied, gate, arrivals, days.kinds <= DayKind.FRIDAY, start))
     needed = futures[1].run_dry()
     middle, high, low = (future.first(horizon) for future in futures)
     during_lead = _during_lead(model, days, supplies, still_open)
@@ -152,7 +140,8 @@ def look_ahead(
     dry, early, late = middle.run_dry(), high.run_dry(), low.run_dry()
     served = middle.served()
     found = []
-    for row, (site, supply) in enumerate(zip(sites, supplies, strict=True)):
+    for row in wanted:
+        site, supply = sites[row], supplies[row]
         # Where printers bind, futures differ by hardly a day, and the one with less demand may be the
         # earlier.
         ends = sorted((early[row] or date.max, dry[row] or date.max, late[row] or date.max))
@@ -183,8 +172,7 @@ def look_ahead(
                 use=use[row],
             )
         )
-    rest = elsewhere.arrivals_per_day if elsewhere else 0.0
-    return Ahead(found, middle.full_on, float((model.level * yields * still_open[:, 0]).sum()) + rest)
+    return Ahead(found, middle.full_on, arrivals_per_day)
 
 
 def _order_by(dry: date | None, lead_days: int, start: date, horizon: int) -> date | None:
@@ -193,11 +181,6 @@ def _order_by(dry: date | None, lead_days: int, start: date, horizon: int) -> da
         return None
     last = max(dry - timedelta(lead_days), start)
     return last if last < start + timedelta(horizon) else None
-
-
-def _others(elsewhere: Elsewhere) -> Site:
-    """The rest of the country as one site that lacks nothing but the gate."""
-    return Site("elsewhere", blanks=np.inf, undeduplicated=elsewhere.undeduplicated)
 
 
 def _without_overdue(site: Site, today: date) -> Site:
@@ -211,19 +194,6 @@ def spoilage_rates(consumed: Array, spoiled: Array) -> Array:
     common = float(spoiled.sum()) / max(float(consumed.sum() + spoiled.sum()), 1.0)
     rate = (spoiled + common * _SPOILAGE_PRIOR) / (consumed + spoiled + _SPOILAGE_PRIOR)
     return np.asarray(np.minimum(rate, 0.9))
-
-
-def with_spoilage(sites: Sequence[Site], rates: Array) -> list[Site]:
-    """The sites with their spoilage."""
-    return [replace(site, spoilage=float(rate)) for site, rate in zip(sites, rates, strict=True)]
-
-
-def held_back(outlooks: Sequence[Outlook]) -> dict[Constraint, int]:
-    """How many locations each constraint holds back first."""
-    counts = dict.fromkeys(Constraint, 0)
-    for outlook in outlooks:
-        counts[outlook.binding.constraint if outlook.binding else Constraint.NONE] += 1
-    return counts
 
 
 def _reported(demand: Demand, supplies: Sequence[Supply], yields: Array) -> Demand:

@@ -10,7 +10,7 @@ from typing import Final
 from services.common.errors import FailedPrecondition
 from services.inventory.desk import Desk
 from services.inventory.ledger import days
-from services.inventory.location import CENTRE, Location
+from services.inventory.location import Location
 from services.inventory.movements.shipping import Shipping
 from services.inventory.planning import country, runout
 from services.inventory.planning.calendar import WorkCalendar
@@ -38,7 +38,6 @@ _DRIFT_A_DAY: Final = 1.0
 
 def propose(
     books: Books,
-    scope: Location,
     source: Location,
     terms: runout.Terms,
     *,
@@ -47,11 +46,10 @@ def propose(
     now: datetime,
     new_id: Callable[[], str],
     stock: dict[str, int],
-    inbound: dict[str, int],
     cards_per_unit: int,
 ) -> Proposal:
-    """A plan for every location of ``scope`` but the source, not yet signed by anybody; ``stock`` and
-    ``inbound`` are those of ``item``.
+    """A plan for every location of the region but the source, not yet signed by anybody; ``stock`` is that
+    of ``item``.
 
     Raises :class:`InvalidArgument` where nothing is used, :class:`FailedPrecondition` where nothing can be
     shared.
@@ -70,13 +68,17 @@ def propose(
         if look.location != source and _per_day(look) >= _HARDLY_USED
     ]
     calendar = country.calendar_around(books.today, 3650)
+    coming = {
+        location: sum(each.units for each in under_way if each.item == item)
+        for location, under_way in books.coming.items()
+    }
     needs = [
         runout.Need(
             location=look.location,
-            stock=stock.get(look.location, 0) + inbound.get(look.location, 0),
+            stock=stock.get(look.location, 0) + coming.get(look.location, 0),
             waiting=ceil(look.waiting / (1 - look.spoilage) / cards_per_unit),
             per_day=_per_day(look) / cards_per_unit,
-            coming=inbound.get(look.location, 0),
+            coming=coming.get(look.location, 0),
             lead_days=calendar.worked_between(books.today, books.today + timedelta(days=look.lead_days - 1)),
             open_days=_open_days(look, books.today, calendar),
         )
@@ -101,7 +103,7 @@ def propose(
     return Proposal(
         plan_id=new_id(),
         state=PlanState.PROPOSED,
-        scope=scope,
+        scope=books.region,
         source=source,
         item=item,
         available=terms.available,
@@ -168,8 +170,8 @@ def _require_fresh(store: PlanningStore, plan: Proposal, now: datetime) -> None:
     later = store.carried_out_since(plan)
     if later is not None and later.carry_out_time is not None:
         raise overtaken(plan, later.plan_id, days.day_of(later.carry_out_time))
-    has = store.stock(CENTRE, plan.item)
-    for each in store.coming(plan.scope, plan.item):
+    has = store.stock(plan.item)
+    for each in store.coming(plan.item):
         has[each.location] = has.get(each.location, 0) + each.units
     made, today = days.day_of(plan.propose_time), days.day_of(now)
     since = country.calendar_around(today, 1).worked_between(made, today - timedelta(days=1))

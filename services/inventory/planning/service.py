@@ -21,6 +21,7 @@ from services.inventory.ledger.entries import BLANK
 from services.inventory.location import CENTRE, parse
 from services.inventory.planning import messages, office, plans, targets
 from services.inventory.planning.feasibility import assess
+from services.inventory.planning.learned import Lessons
 from services.inventory.planning.proposal import PlanState, Proposal, unknown
 from services.inventory.planning.runout import Terms
 from services.inventory.planning.store import Capacity, Coverage, DemandReport, PlanningStore
@@ -52,6 +53,7 @@ class PlanningService(Adapter, planning_pb2_grpc.PlanningServiceServicer):
         super().__init__(database, journal)
         self._clock = clock
         self._lead_days = lead_days
+        self._lessons = Lessons()
 
     def ReportDemand(
         self, request: pb.ReportDemandRequest, context: grpc.ServicerContext
@@ -102,7 +104,7 @@ class PlanningService(Adapter, planning_pb2_grpc.PlanningServiceServicer):
         """Forecasts each location of a region."""
         region = parse(request.location or CENTRE, "location")
         with self._read() as store:
-            books = office.read(store, region, self._clock.now(), self._lead_days)
+            books = office.read(store, region, self._clock.now(), self._lead_days, self._lessons)
         ahead = office.forecast(books, request.horizon_days or _HORIZON)
         looks = ahead.outlooks
         if request.with_path and len(looks) > _MOST_PATHS:
@@ -112,10 +114,9 @@ class PlanningService(Adapter, planning_pb2_grpc.PlanningServiceServicer):
                 field="with_path",
                 remedy="Ask for the path of one province or regency.",
             )
-        until = "" if books.used is None else books.used.last.isoformat()
         return pb.GetForecastResponse(
             start=books.today.isoformat(),
-            history_until=until,
+            history_until=messages.iso(books.learned.last),
             forecasts=[messages.forecast(look, books.today, with_path=request.with_path) for look in looks],
             gate=messages.gate(books.gate, books.use, ahead),
         )
@@ -135,19 +136,14 @@ class PlanningService(Adapter, planning_pb2_grpc.PlanningServiceServicer):
             if first is not None:
                 return first
             unit = 1 if item == BLANK else store.item(item).cards_per_unit
-            planning = PlanningStore(store.connection)
-            books = office.read(store, scope, now, self._lead_days)
-            stock = planning.stock(CENTRE, item)
-            inbound: dict[str, int] = {}
-            for each in planning.coming(scope, item):
-                inbound[each.location] = inbound.get(each.location, 0) + each.units
+            books = office.read(store, scope, now, self._lead_days, self._lessons)
+            stock = PlanningStore(store.connection).stock(item)
         free = stock.get(source, 0)
         available = request.available or free
         if available > free:
             raise _more_than_free(source, item, free, available)
         proposal = plans.propose(
             books,
-            scope,
             source,
             Terms(available, request.lot or 1, request.minimum, request.lending),
             item=item,
@@ -155,7 +151,6 @@ class PlanningService(Adapter, planning_pb2_grpc.PlanningServiceServicer):
             now=now,
             new_id=new_id,
             stock=stock,
-            inbound=inbound,
             cards_per_unit=unit,
         )
 

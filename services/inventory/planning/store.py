@@ -10,7 +10,6 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from services.common.regions import in_region
 from services.inventory import tables
 from services.inventory.ledger import days
 from services.inventory.ledger.entries import BLANK, Condition
@@ -110,13 +109,9 @@ class PlanningStore:
             )
         )
 
-    def reports(self, region: Location, since: date) -> dict[str, DemandReport]:
-        """The newest report of each location of ``region``, not older than ``since``."""
-        query = (
-            sa.select(demand_report)
-            .where(*in_region(demand_report.c.location, region), demand_report.c.day >= since)
-            .order_by(demand_report.c.day)
-        )
+    def reports(self, since: date) -> dict[str, DemandReport]:
+        """The newest report of each location, not older than ``since``."""
+        query = sa.select(demand_report).where(demand_report.c.day >= since).order_by(demand_report.c.day)
         return {
             row.location: DemandReport(
                 row.location,
@@ -136,29 +131,23 @@ class PlanningStore:
         changed = {name: insert.excluded[name] for name in vars(new) if name != "location"}
         self.connection.execute(insert.on_conflict_do_update(index_elements=["location"], set_=changed))
 
-    def capacities(self, region: Location) -> dict[str, Capacity]:
+    def capacities(self) -> dict[str, Capacity]:
         """Capacities by location."""
-        query = sa.select(capacity).where(*in_region(capacity.c.location, region))
-        return {row.location: Capacity(*row) for row in self.connection.execute(query)}
+        return {row.location: Capacity(*row) for row in self.connection.execute(sa.select(capacity))}
 
-    def stock(self, region: Location, item: str = BLANK) -> dict[str, int]:
+    def stock(self, item: str = BLANK) -> dict[str, int]:
         """Free units by location."""
         query = sa.select(_account.c.place, _account.c.balance).where(
-            _account.c.item == item,
-            _account.c.condition == Condition.ON_HAND,
-            *in_region(_account.c.place, region),
+            _account.c.item == item, _account.c.condition == Condition.ON_HAND
         )
         return {row.place: row.balance for row in self.connection.execute(query)}
 
-    def coming(self, region: Location, item: str | None = BLANK) -> list[Coming]:
+    def coming(self, item: str | None = None) -> list[Coming]:
         """What is set aside for each location or on its way there, of all items where none is named."""
         columns = _allocation.c
         query = sa.select(
             columns.target, columns.item, columns.quantity, columns.dispatch_time, columns.create_time
-        ).where(
-            columns.state.in_((AllocationState.ALLOCATED, AllocationState.DISPATCHED)),
-            *in_region(columns.target, region),
-        )
+        ).where(columns.state.in_((AllocationState.ALLOCATED, AllocationState.DISPATCHED)))
         if item is not None:
             query = query.where(columns.item == item)
         return [
@@ -171,16 +160,12 @@ class PlanningStore:
             for row in self.connection.execute(query)
         ]
 
-    def cards_of_consumables(self, region: Location) -> dict[str, dict[str, float]]:
+    def cards_of_consumables(self) -> dict[str, dict[str, float]]:
         """Cards that each consumable (ribbon, film) of each location is enough for, by location and item."""
         query = (
             sa.select(_account.c.place, _account.c.item, _account.c.balance * _item.c.cards_per_unit)
             .join_from(_account, _item, _item.c.item_id == _account.c.item)
-            .where(
-                _account.c.item != BLANK,
-                _account.c.condition == Condition.ON_HAND,
-                *in_region(_account.c.place, region),
-            )
+            .where(_account.c.item != BLANK, _account.c.condition == Condition.ON_HAND)
         )
         found: dict[str, dict[str, float]] = {}
         for place, item, cards in self.connection.execute(query):
