@@ -83,8 +83,9 @@ def _questions(report: dict[str, Any]) -> Table:
 def _planning(report: dict[str, Any]) -> Table:
     table = Table(title="Forecast and plan of all regencies", title_justify="left", header_style="bold")
     table.add_column("Database")
-    for column in ("Forecast s", "Plan s"):
+    for column in ("Forecast s", "again s", "Plan s"):
         table.add_column(column, justify="right")
     for name, seconds in report["forecast_seconds"].items():
-        table.add_row(name, f"{seconds:.2f}", f"{report['plan_seconds'][name]:.2f}")
+        more = (f"{report[key][name]:.2f}" for key in ("forecast_again_seconds", "plan_seconds"))
+        table.add_row(name, f"{seconds:.2f}", *more)
     return table
