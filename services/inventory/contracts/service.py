@@ -189,8 +189,9 @@ class ContractService(Adapter, contracts_pb2_grpc.ContractServiceServicer):
         with self._read() as store:
             known = ContractStore(store.connection)
             page = known.page(after(request.page_token), paging.page_size(request.page_size), *wanted)
-            now = self._clock.now()
-            found = [messages.summary(value, known.dues(value.contract_id), now) for value in page.items]
+            dues = known.dues_of([value.contract_id for value in page.items])
+        now = self._clock.now()
+        found = [messages.summary(value, dues[value.contract_id], now) for value in page.items]
         return pb.ListContractFilesResponse(contracts=found, next_page_token=token(page))
 
     def GetEntitlement(

@@ -164,8 +164,15 @@ class ContractStore:
 
     def dues(self, contract_id: str) -> list[Due]:
         """The deliveries that are due, by date."""
-        query = sa.select(_due).where(_due.c.contract_id == contract_id).order_by(_due.c.due, _due.c.entry)
-        return [Due(row.due, row.quantity) for row in self.connection.execute(query)]
+        return self.dues_of([contract_id])[contract_id]
+
+    def dues_of(self, contract_ids: Sequence[str]) -> dict[str, list[Due]]:
+        """The deliveries that are due under each of these contracts, by date."""
+        found: dict[str, list[Due]] = {contract_id: [] for contract_id in contract_ids}
+        query = sa.select(_due).where(_due.c.contract_id.in_(contract_ids)).order_by(_due.c.due, _due.c.entry)
+        for row in self.connection.execute(query):
+            found[row.contract_id].append(Due(row.due, row.quantity))
+        return found
 
     def tell(self, contract_id: str, kind: str, person: str, reason: str, at: datetime) -> None:
         """Append to the history of a contract."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -96,12 +97,13 @@ class WithdrawalOffice:
         return serial, bound
 
 
-def whereabouts(books: Books, taken: Withdrawal) -> tuple[str, Condition]:
-    """Where a card is that was taken, and what became of it. One that was given back is out, whatever
+def whereabouts(books: Books, taken: Sequence[Withdrawal]) -> list[Account]:
+    """Where each card is that was taken, and what became of it. One that was given back is out, whatever
     happened to it later.
     """
-    if books.reversal_of(taken.transfer_id) is not None:
-        return taken.made_at, Condition.CONSUMED
-    account = books.account_of(taken.serial)
-    assert account is not None
-    return account.place, account.condition
+    given_back = books.reversals_of([each.transfer_id for each in taken])
+    held = books.accounts_of([each.serial for each in taken])
+    return [
+        Account(each.made_at, Condition.CONSUMED) if each.transfer_id in given_back else held[each.serial]
+        for each in taken
+    ]

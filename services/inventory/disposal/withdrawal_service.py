@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import grpc
 from tunggal.inventory.v1 import withdrawals_pb2 as pb
 from tunggal.inventory.v1 import withdrawals_pb2_grpc
@@ -15,6 +17,7 @@ from services.inventory.desk import Desk
 from services.inventory.disposal.withdrawal import Cause, Withdrawal
 from services.inventory.disposal.withdrawal_office import WithdrawalOffice, whereabouts
 from services.inventory.ledger.books import Books
+from services.inventory.ledger.entries import Account
 from services.inventory.location import CENTRE, parse
 from services.inventory.movements import tables as movement_tables
 from services.inventory.movements.store import MovementStore
@@ -48,9 +51,8 @@ class WithdrawalService(Adapter, withdrawals_pb2_grpc.WithdrawalServiceServicer)
                 moment(request, "event_time"),
                 request.operator,
             )
-            return pb.WithdrawCardResponse(
-                withdrawal=_withdrawal(desk.books, taken)
-            ), f"blanks/{taken.serial}"
+            (answer,) = _withdrawals(desk.books, [taken])
+            return pb.WithdrawCardResponse(withdrawal=answer), f"blanks/{taken.serial}"
 
         return self._book(context, request, pb.WithdrawCardResponse, work)
 
@@ -66,12 +68,15 @@ class WithdrawalService(Adapter, withdrawals_pb2_grpc.WithdrawalServiceServicer)
             page = MovementStore(store.connection).withdrawals.page(
                 after(request.page_token), paging.page_size(request.page_size), *wanted
             )
-            found = [_withdrawal(store.books, taken) for taken in page.items]
+            found = _withdrawals(store.books, page.items)
         return pb.ListWithdrawalsResponse(withdrawals=found, next_page_token=token(page))
 
 
-def _withdrawal(books: Books, taken: Withdrawal) -> pb.Withdrawal:
-    place, condition = whereabouts(books, taken)
+def _withdrawals(books: Books, taken: Sequence[Withdrawal]) -> list[pb.Withdrawal]:
+    return [_withdrawal(each, held) for each, held in zip(taken, whereabouts(books, taken), strict=True)]
+
+
+def _withdrawal(taken: Withdrawal, held: Account) -> pb.Withdrawal:
     return pb.Withdrawal(
         withdrawal_id=taken.withdrawal_id,
         serial=taken.serial,
@@ -84,6 +89,6 @@ def _withdrawal(books: Books, taken: Withdrawal) -> pb.Withdrawal:
         event_time=timestamp(taken.event_time),
         book_time=timestamp(taken.book_time),
         transfer_id=taken.transfer_id,
-        state=messages.blank_state(condition),
-        held_at=place,
+        state=messages.blank_state(held.condition),
+        held_at=held.place,
     )

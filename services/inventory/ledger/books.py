@@ -229,8 +229,14 @@ class Books(Holdings):
 
     def reversal_of(self, transfer_id: str) -> str | None:
         """The id of the transfer that takes this one back."""
-        query = sa.select(_transfer.c.transfer_id).where(_transfer.c.reverses == transfer_id)
-        return self.connection.scalar(query)
+        return self.reversals_of([transfer_id]).get(transfer_id)
+
+    def reversals_of(self, transfer_ids: Sequence[str]) -> dict[str, str]:
+        """The ids of the transfers that take these ones back, by what they take back."""
+        query = sa.select(_transfer.c.reverses, _transfer.c.transfer_id).where(
+            _transfer.c.reverses.in_(transfer_ids)
+        )
+        return {row.reverses: row.transfer_id for row in self.connection.execute(query)}
 
     def lock(self, account: Account) -> int:
         """Lock the account and return its balance. One that never was is opened: it has a row to lock."""

@@ -6,7 +6,7 @@ change its holdings.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
 
@@ -113,6 +113,25 @@ class Holdings:
         """The account that has ``serial`` and the last serial of the range that it lies in."""
         row = self.connection.execute(_HOLDING, {"serial": serial}).first()
         return None if row is None or row.last < serial else (Account.parse(row.account), row.last)
+
+    def accounts_of(self, serials: Sequence[int]) -> dict[int, Account]:
+        """The accounts that have these serials now, by serial; those that were never delivered are left
+        out.
+        """
+        if not serials:
+            return {}
+        rows = [(serial,) for serial in serials]
+        asked = sa.values(sa.column("serial", sa.BigInteger), name="asked").data(rows).cte("asked")
+        first = (
+            sa.select(sa.func.max(_holding.c.first))
+            .where(_holding.c.first <= asked.c.serial)
+            .correlate(asked)
+            .scalar_subquery()
+        )
+        query = sa.select(asked.c.serial, _holding.c.account).join_from(
+            asked, _holding, sa.and_(_holding.c.first == first, _holding.c.last >= asked.c.serial)
+        )
+        return {serial: Account.parse(code) for serial, code in self.connection.execute(query)}
 
     def account_of(self, serial: int) -> Account | None:
         """The account that has ``serial`` now; ``None`` for a serial that was never delivered."""

@@ -8,6 +8,7 @@ another's word.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -54,12 +55,16 @@ class Reversal:
             )
 
 
-def stale_because(books: Books, reversal: Reversal) -> str:
-    """Why a reversal that waits can never be approved; empty while it may be."""
-    if reversal.state is not ReversalState.PROPOSED:
-        return ""
-    other = books.reversal_of(reversal.transfer_id)
-    return f"Transfer {other} has taken it back." if other else ""
+def stale_because(books: Books, reversals: Sequence[Reversal]) -> list[str]:
+    """Why each reversal that waits can never be approved; empty while it may be."""
+    waiting = [each.transfer_id for each in reversals if each.state is ReversalState.PROPOSED]
+    others = books.reversals_of(waiting)
+    return [
+        f"Transfer {others[each.transfer_id]} has taken it back."
+        if each.state is ReversalState.PROPOSED and each.transfer_id in others
+        else ""
+        for each in reversals
+    ]
 
 
 def require_alone(booked: Transfer, clerk: Clerk, field: str) -> None:

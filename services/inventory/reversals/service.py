@@ -78,7 +78,8 @@ class ReversalService(Adapter, reversals_pb2_grpc.ReversalServiceServicer):
             page = MovementStore(store.connection).reversals.page(
                 after(request.page_token), paging.page_size(request.page_size), *wanted
             )
-            found = [_reversal(each, stale_because(store.books, each)) for each in page.items]
+            stale = stale_because(store.books, page.items)
+        found = [_reversal(each, why) for each, why in zip(page.items, stale, strict=True)]
         return pb.ListReversalsResponse(reversals=found, next_page_token=token(page))
 
 
