@@ -112,3 +112,9 @@ def test_an_amendment_changes_what_it_names_and_nothing_else() -> None:
     assert (after.quantity, after.price, after.item, same) == (1500, 7, "blank", dues)
     after, others = amended(BLANKS, dues, {"deliveries": "2026-07-01:2, 2026-06-01:1"}, TODAY)
     assert (after, others) == (BLANKS, [Due(date(2026, 6, 1), 1), Due(date(2026, 7, 1), 2)])
+
+
+def test_what_is_not_yet_in_force_may_begin_later_still() -> None:
+    coming = contract(ContractKind.MAINTENANCE, valid_from=date(2026, 6, 1), valid_until=END)
+    after, _ = amended(coming, (), {"valid_from": "2026-07-01"}, TODAY)
+    assert after.valid_from == date(2026, 7, 1)

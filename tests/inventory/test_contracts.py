@@ -158,6 +158,21 @@ def test_deliveries_that_are_late_show(office: Office, clock: FixedClock) -> Non
     assert read(office, "KTP-2017-03").overdue == 750
 
 
+def test_a_supplier_answers_for_the_deliveries_of_one_contract_and_not_of_others(
+    office: Office, clock: FixedClock
+) -> None:
+    for contract_id, quantity in (("KTP-2017-03", 100), ("KTP-2017-04", 30)):
+        due = [pb.DueDelivery(due="2026-03-31", quantity=quantity)]
+        office.draft(contract_id, blanks(quantity), deliveries=due)
+        office.step(contract_id, "SIGN")
+        office.step(contract_id, "ACTIVATE")
+    clock.advance(timedelta(days=30))
+    for contract_id, quantity in (("KTP-2017-03", 100), ("KTP-2017-04", 30)):
+        told = read(office, contract_id)
+        assert [each.quantity for each in told.deliveries] == [quantity]
+        assert told.overdue == quantity
+
+
 def test_ribbon_comes_by_units_and_no_more_than_was_ordered(office: Office) -> None:
     in_force(office, "RIB-2020", terms("CONSUMABLES", item="ribbon", quantity=40))
 

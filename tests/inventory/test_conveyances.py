@@ -173,6 +173,19 @@ def test_only_scrap_that_was_reviewed_is_sent(held: Office) -> None:
     assert held.level(BEKASI) == {"on_hand": 16, "spoiled": 2, "withdrawn": 2}
 
 
+def test_a_place_lists_what_it_sent_and_what_is_sent_to_it(held: Office) -> None:
+    review_all(held)
+    there, elsewhere = send(held, 1, 1), send(held, 3, 3, to_location=CENTRE)
+
+    def listed(location: str) -> list[str]:
+        found = held.send(pb.ListConveyancesRequest(location=location)).conveyances
+        return [each.conveyance_id for each in found]
+
+    assert listed(BEKASI) == [there.conveyance_id, elsewhere.conveyance_id]
+    assert listed(WEST_JAVA) == [there.conveyance_id]
+    assert listed("32.15") == []
+
+
 def test_rolls_go_by_units_and_no_more_than_were_accepted(held: Office) -> None:
     for quantity in (3, 2):
         held.do(

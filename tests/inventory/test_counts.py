@@ -118,6 +118,34 @@ def test_a_count_is_never_applied_to_books_that_have_moved(stocked: Office, net:
     stocked.check_books()
 
 
+@pytest.mark.parametrize("item", ["ribbon", "blank"])
+def test_a_count_stands_while_only_other_stock_moves(stocked: Office, item: str) -> None:
+    count_id = begin(stocked, item)
+    counted: list[tuple[int, int]] = [(1, 995)] if item == "blank" else []
+    for operator in ("siti", "budi"):
+        submit(stocked, count_id, operator, 0 if counted else 15, *counted)
+    stocked.move(CENTRE, "32.15", 10)
+    stocked.supply("ribbon" if item == "blank" else "film", 3, BEKASI)
+    assert approve(stocked, count_id).missing == 5
+    stocked.check_books()
+
+
+def test_what_the_books_never_had_is_found_to_the_last_roll(stocked: Office) -> None:
+    count_id = begin(stocked, "film")
+    for operator in ("siti", "budi"):
+        submit(stocked, count_id, operator, 5)
+    assert stocked.send(pb.GetCountRequest(count_id=count_id)).count.expected == 0
+    assert approve(stocked, count_id).found == 5
+    assert stocked.balances(BEKASI, "film") == {"32.16/film/on-hand": 5, "32.16/film/found": -5}
+    stocked.check_books()
+
+
+def test_nobody_counts_what_the_catalogue_does_not_have(stocked: Office) -> None:
+    assert reason_of(stocked, pb.BeginCountRequest, location=BEKASI, item="gold", operator="kepala") == (
+        "ITEM_UNKNOWN"
+    )
+
+
 def test_a_count_of_blanks_names_the_ones_that_are_missing_and_finds_them_later(stocked: Office) -> None:
     count_id = begin(stocked, "blank")
     for operator in ("siti", "budi"):

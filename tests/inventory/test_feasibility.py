@@ -219,6 +219,11 @@ def test_the_parts_of_a_verdict_agree(given: dict[str, Any]) -> None:
         assert assess(replace(target, printers=verdict.printers_needed), CALENDAR).feasible
 
 
+def test_the_smallest_target_is_one_card_of_one_printer_on_one_day() -> None:
+    verdict = assess(bekasi(cards=1, printers=1, deadline=START, per_printer_day=1.0), CALENDAR)
+    assert (verdict.feasible, verdict.working_days, verdict.finish) == (True, 1, START)
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -152,6 +152,18 @@ def test_the_chips_of_a_lot_may_come_again_with_the_right_one(office: Office) ->
     assert office.consume(office.reserve(BEKASI).reservation_id, uids[0]).chip_uid == uids[0]
 
 
+def test_the_chips_of_other_lots_stay_listed(office: Office) -> None:
+    office.sign(100)
+    wrong, other = office.deliver(1, 10), office.deliver(11, 20)
+    office.do(chips_pb2.ListChipsRequest, lot_id=wrong.lot_id, chip_uids=["04A1B201"])
+    office.do(chips_pb2.ListChipsRequest, lot_id=other.lot_id, chip_uids=["04A1B202"])
+    reverse(office, wrong.lot_id)
+    office.move(CENTRE, BEKASI, 1)
+    held = office.reserve(BEKASI).reservation_id
+    seen = office.send(chips_pb2.CheckChipRequest(reservation_id=held, chip_uid="04A1B202"))
+    assert seen.standing == chips_pb2.CHIP_STANDING_LISTED
+
+
 def test_a_closed_day_keeps_the_lot_and_today_takes_it_back(office: Office, clock: FixedClock) -> None:
     office.sign(100)
     lot = office.deliver(1, 100)

@@ -19,7 +19,7 @@ from tunggal.inventory.v1 import spoilage_pb2 as pb
 from services.common.errors import FailedPrecondition, TunggalError
 from services.inventory import tables
 from services.inventory.statement.signing import is_signed
-from tests.inventory.inventory_office import BEKASI, CENTRE, CONTRACT, Office
+from tests.inventory.inventory_office import BEKASI, CENTRE, CONTRACT, Office, new_id
 from tests.inventory.scrap_papers import prepare, refusal, review, span, spoil, witness
 
 
@@ -210,6 +210,20 @@ def test_other_spoilage_that_waits_does_not_hold_up_what_was_accepted(stocked: O
     with pytest.raises(FailedPrecondition) as error:
         prepare(stocked, span(61, 61))
     assert error.value.reason == "SPOILAGE_NOT_ACCEPTED"
+
+
+def test_what_waits_between_two_ranges_does_not_hold_them_up(stocked: Office) -> None:
+    around = [span(41, 42), span(45, 46)]
+    review(stocked, spoil(stocked, serials=around).spoilage_id)
+    spoil(stocked, serials=[span(43, 44)])
+    witness(stocked, prepare(stocked, *around))
+    assert stocked.level(BEKASI)["spoiled"] == 2
+
+
+def test_a_destruction_that_nobody_prepared_has_no_papers(stocked: Office) -> None:
+    with pytest.raises(TunggalError) as error:
+        stocked.send(pb.GetDestructionRequest(destruction_id=new_id()))
+    assert error.value.reason == "DESTRUCTION_UNKNOWN"
 
 
 def test_no_more_rolls_are_destroyed_than_were_accepted(stocked: Office) -> None:
