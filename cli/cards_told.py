@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
+from tunggal.cardperso.v1.reconciliation_pb2 import CARD_STEP_NONE, CardStep
+
 from services.inventory.ledger import days
 
 
@@ -35,6 +37,12 @@ class Personalized(NamedTuple):
     finished: bool = True
     #: Jobs that say they have made a card of this chip.
     jobs: int = 1
+    #: What the job has yet to do.
+    step: CardStep.ValueType = CARD_STEP_NONE
+    #: Grows with every change of the job.
+    version: int = 0
+    #: When the card was called void; 0 while it is not.
+    void_time: int = 0
 
 
 class Issued(NamedTuple):
@@ -48,7 +56,8 @@ class Issued(NamedTuple):
 
 class PutAside(NamedTuple):
     """A blank that cardperso has spoiled, with what a second person said of it; ``booked`` is whether the
-    inventory has it among what waits for destruction, ``untold`` what a neighbour has yet to hear.
+    inventory has it among what waits for destruction, ``untold`` what a neighbour has yet to hear, and
+    ``under_way`` whether the inventory is just being told.
     """
 
     job_id: str
@@ -58,6 +67,7 @@ class PutAside(NamedTuple):
     reviewed: bool
     booked: bool
     untold: str
+    under_way: bool = False
 
 
 class Told(NamedTuple):
@@ -68,6 +78,18 @@ class Told(NamedTuple):
     consumed: Iterable[Consumed]
 
 
+class Found(NamedTuple):
+    """What the three say of chips that they were asked for."""
+
+    told: Told
+    #: Records on loan, each with the job that has it.
+    loans: frozenset[tuple[str, str]]
+    #: When cardperso was asked, by its clock.
+    read_time: int
+    #: How many seconds a card may be on its way through the books.
+    patience: float
+
+
 class Sources(Protocol):
     """The three services. Cards of the scope come in the order of their chips; an iterator asks once its
     first card is taken.
@@ -76,8 +98,15 @@ class Sources(Protocol):
     def cards(self) -> Told:
         """What they have booked of the scope's cards."""
 
-    def find(self, chip_uids: list[str]) -> Told:
-        """What they have of these chips, wherever and whenever it was booked."""
+    def find(self, chip_uids: list[str]) -> Found:
+        """What they have of these chips, wherever and whenever it was booked.
+
+        Cardperso is asked first, enroll last: a card that is void goes from enroll before it goes from the
+        inventory, so whoever finds no blank any more finds no record either.
+        """
+
+    def jobs(self, chip_uids: list[str]) -> Iterable[Personalized]:
+        """What cardperso alone has of these chips."""
 
     def put_aside(self) -> Iterator[PutAside]:
         """Blanks that were spoiled in the scope."""

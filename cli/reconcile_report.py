@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.cards_told import PutAside, Scope
-from cli.reconciliation import Crossing, Reconciliation
+from cli.reconciliation import Crossing, Reconciliation, UnderWay
 
-_NUMBERS = ("consumed", "personalized", "issued", "withdrawn", "crossed")
+_NUMBERS = ("consumed", "personalized", "issued", "withdrawn", "crossed", "under_way")
 
 
 def plain(found: Reconciliation, scope: Scope) -> dict[str, Any]:
@@ -32,6 +32,7 @@ def plain(found: Reconciliation, scope: Scope) -> dict[str, Any]:
         "last_day": scope.last.isoformat() if scope.last else None,
         "totals": {name: sum(int(each[name]) for each in tallies) for name in _NUMBERS},
         "crossings": [each._asdict() for each in found.crossings],
+        "under_way": [each._asdict() for each in found.under_way],
     }
 
 
@@ -46,6 +47,8 @@ def show(found: Reconciliation, scope: Scope) -> None:
         _show_put_aside(found.put_aside, console)
     if found.crossings:
         _show_crossings(found.crossings, console)
+    if found.under_way:
+        _show_under_way(found.under_way, console)
     if not found.differences:
         return
     table = Table("Site", "Day", "Serial", "Chip UID", "Difference", header_style="bold")
@@ -65,13 +68,14 @@ def _where_and_when(scope: Scope) -> str:
 
 def _show_cards(found: Reconciliation, console: Console) -> None:
     table = Table("Site", "Day", header_style="bold", show_footer=len(found.tallies) > 1)
-    back = any(tally.withdrawn for tally in found.tallies.values())
     columns = {
         "consumed": "Blanks consumed",
         "personalized": "Chips personalized",
         "issued": "Records with card",
     }
-    if back:
+    if any(tally.under_way for tally in found.tallies.values()):
+        columns["under_way"] = "Under way"
+    if any(tally.withdrawn for tally in found.tallies.values()):
         columns["withdrawn"] = "Came back"
     table.columns[0].footer = "Total"
     for name, column in columns.items():
@@ -80,7 +84,7 @@ def _show_cards(found: Reconciliation, console: Console) -> None:
     table.add_column("")
     wrong = {(each.location, each.day) for each in found.differences}
     for (location, day), tally in sorted(found.tallies.items()):
-        fine = tally.agrees and (location, day) not in wrong
+        fine = (location, day) not in wrong
         numbers = (f"{getattr(tally, name):,}" for name in columns)
         table.add_row(location, day, *numbers, "[green]agree[/]" if fine else "[red]differ[/]")
     console.print(table)
@@ -100,6 +104,22 @@ def _show_put_aside(found: Sequence[PutAside], console: Console) -> None:
                 markup=False,
                 highlight=False,
             )
+
+
+def _show_under_way(found: Sequence[UnderWay], console: Console) -> None:
+    console.print(
+        f"{len(found):,} {'card is' if len(found) == 1 else 'cards are'} under way, and no difference yet:",
+        highlight=False,
+    )
+    for each in found:
+        moment = datetime.fromisoformat(each.since)
+        console.print(
+            f"  blank {each.serial} of {each.location}, chip {each.chip_uid}, record {each.record_id}, "
+            f"job {each.job_id}, since {moment:%Y-%m-%d %H:%M:%S} WIB: {each.what}",
+            soft_wrap=True,
+            markup=False,
+            highlight=False,
+        )
 
 
 def _show_crossings(found: Sequence[Crossing], console: Console) -> None:

@@ -16,7 +16,7 @@ from tunggal.inventory.v1 import reconciliation_pb2 as inventory_pb2
 from tunggal.inventory.v1 import stock_pb2
 from tunggal.inventory.v1.reconciliation_pb2_grpc import ReconciliationServiceStub as InventoryStub
 
-from cli.cards_told import Consumed, Issued, Personalized, PutAside, Scope, Told, day_of
+from cli.cards_told import Consumed, Found, Issued, Personalized, PutAside, Scope, Told, day_of
 from services.inventory.ledger import days
 
 #: What a blank is whose waste the inventory knows of: it waits for the fire, is on its way there, or burned.
@@ -52,16 +52,23 @@ class Services:
             map(_consumed, resumed(self._stock.ListConsumedBlanks, blanks, "blanks")),
         )
 
-    def find(self, chip_uids: list[str]) -> Told:
-        """In the same order as the cards."""
-        chips = self._station.FindPersonalizedChips(
-            cardperso_pb2.FindPersonalizedChipsRequest(chip_uids=chip_uids)
-        ).chips
-        records = self._people.FindCardRecords(enroll_pb2.FindCardRecordsRequest(chip_uids=chip_uids)).records
+    def find(self, chip_uids: list[str]) -> Found:
+        """See the protocol. Enroll says in one answer which records have cards and which are on loan."""
+        answer = self._find_chips(chip_uids)
+        awaited = {chip.record_id for chip in answer.chips if chip.step == cardperso_pb2.CARD_STEP_BOOK}
         blanks = self._stock.FindConsumedBlanks(
             inventory_pb2.FindConsumedBlanksRequest(chip_uids=chip_uids)
         ).blanks
-        return Told(map(_personalized, chips), map(_issued, records), map(_consumed, blanks))
+        books = self._people.FindCardRecords(
+            enroll_pb2.FindCardRecordsRequest(chip_uids=chip_uids, record_ids=sorted(filter(None, awaited)))
+        )
+        told = Told(map(_personalized, answer.chips), map(_issued, books.records), map(_consumed, blanks))
+        loans = frozenset((loan.record_id, loan.claimant) for loan in books.loans)
+        return Found(told, loans, answer.read_time.seconds, answer.patience.ToTimedelta().total_seconds())
+
+    def jobs(self, chip_uids: list[str]) -> Iterator[Personalized]:
+        """See the protocol."""
+        return map(_personalized, self._find_chips(chip_uids).chips)
 
     def put_aside(self) -> Iterator[PutAside]:
         """Blanks that jobs have spoiled, and whether the inventory has them as such."""
@@ -80,7 +87,12 @@ class Services:
                     each.accepted,
                     each.serial in booked,
                     each.errand,
+                    each.under_way,
                 )
+
+    def _find_chips(self, chip_uids: list[str]) -> cardperso_pb2.FindPersonalizedChipsResponse:
+        request = cardperso_pb2.FindPersonalizedChipsRequest(chip_uids=chip_uids)
+        return self._station.FindPersonalizedChips(request)
 
     def _span(self, region: str | None = None) -> dict[str, Any]:
         """The fields of a request that ask for the scope."""
@@ -126,6 +138,9 @@ def _personalized(chip: cardperso_pb2.PersonalizedChip) -> Personalized:
         chip.time.seconds,
         chip.finished,
         chip.jobs,
+        chip.step,
+        chip.version,
+        chip.void_time.seconds,
     )
 
 

@@ -4,21 +4,23 @@ Each service tells what it knows, and none of them can make the other two agree:
 the chip UID, cardperso the serial, the chip UID and the record, enroll the record and the chip UID. The chip
 UID, which is unique for ever, brings them together: all three list their cards in its order, and one card
 after the other is compared and forgotten. What one of them lacks on these days, all are asked for by its chip
-before that is called a difference: they book a card one after the other, and midnight may lie between them.
+before that is called a difference: they book a card one after the other, and midnight may lie between them,
+or this very moment.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from heapq import merge
-from itertools import groupby
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
-from cli.cards_told import Consumed, Issued, Personalized, PutAside, Scope, Sources, Told, day_of
-from services.common.errors import DataLoss
+from tunggal.cardperso.v1.reconciliation_pb2 import CARD_STEP_VOID
+
+from cli.cards_merged import Card, at_rest, by_chip
+from cli.cards_told import Consumed, Issued, Personalized, PutAside, Scope, Sources, day_of
+from cli.cards_under_way import since, step_of
 from services.common.zones import WIB
 
 #: Cards that are asked for by their chips at once.
@@ -52,6 +54,22 @@ class Crossing(NamedTuple):
     issued: str
 
 
+class UnderWay(NamedTuple):
+    """A card that is on its way through the books: no difference yet, and soon none or one.
+
+    ``since`` is local to Jakarta.
+    """
+
+    location: str
+    day: str
+    serial: int
+    chip_uid: str
+    record_id: str
+    job_id: str
+    since: str
+    what: str
+
+
 @dataclass
 class Tally:
     """What each service counts at one site on one day."""
@@ -63,11 +81,8 @@ class Tally:
     withdrawn: int = 0
     #: Of those consumed, cards that another service booked on another day.
     crossed: int = 0
-
-    @property
-    def agrees(self) -> bool:
-        """Whether the three numbers are one."""
-        return self.consumed == self.personalized == self.issued
+    #: Cards that are under way, and which therefore not all of them have counted.
+    under_way: int = 0
 
 
 @dataclass
@@ -77,24 +92,13 @@ class Reconciliation:
     tallies: dict[tuple[str, str], Tally] = field(default_factory=lambda: defaultdict(Tally))
     differences: list[Difference] = field(default_factory=list)
     crossings: list[Crossing] = field(default_factory=list)
+    under_way: list[UnderWay] = field(default_factory=list)
     put_aside: list[PutAside] = field(default_factory=list)
 
     @property
     def agrees(self) -> bool:
-        """Whether nothing differs anywhere."""
-        return not self.differences and all(tally.agrees for tally in self.tallies.values())
-
-
-class _Card(NamedTuple):
-    """What the three have of one chip."""
-
-    blanks: list[Consumed]
-    jobs: list[Personalized]
-    records: list[Issued]
-
-    @property
-    def is_whole(self) -> bool:
-        return len(self.blanks) == len(self.jobs) == len(self.records) == 1 and self.jobs[0].finished
+        """Whether nothing differs anywhere: then the three count the same cards, but for those under way."""
+        return not self.differences
 
 
 def reconcile(said: Sources, scope: Scope) -> Reconciliation:
@@ -107,15 +111,15 @@ def reconcile(said: Sources, scope: Scope) -> Reconciliation:
     torn: list[str] = []
 
     def mend() -> None:
-        for _, card in _cards(said.find(torn)):
-            _enter(found, card, scope)
+        for card, answers in at_rest(said, torn):
+            _enter(found, card, scope, step_of(card, answers))
         torn.clear()
 
-    for uid, card in _cards(said.cards()):
+    for card in by_chip(said.cards()):
         if card.is_whole:
             _enter(found, card, scope)
             continue
-        torn.append(uid)
+        torn.append(card.chip_uid)
         if len(torn) == AT_ONCE:
             mend()
     if torn:
@@ -124,63 +128,30 @@ def reconcile(said: Sources, scope: Scope) -> Reconciliation:
     found.differences += [
         Difference(each.location, each.day, each.serial, "", "", _NOT_SPOILED)
         for each in found.put_aside
-        if not each.booked
+        if not (each.booked or each.under_way)
     ]
     found.differences.sort()
     found.crossings.sort()
+    found.under_way.sort()
     return found
 
 
 _NOT_SPOILED = "cardperso has spoiled this blank, inventory has not"
-_Each: TypeAlias = Consumed | Personalized | Issued
 
 
-def _cards(told: Told) -> Iterator[tuple[str, _Card]]:
-    """One chip after the other with what each of them says of it."""
-    streams: tuple[Iterator[_Each], ...] = (
-        _in_order(told.personalized, "cardperso"),
-        _in_order(told.issued, "enroll"),
-        _in_order(told.consumed, "inventory"),
-    )
-    for uid, same in groupby(merge(*streams, key=_uid), key=_uid):
-        card = _Card([], [], [])
-        for each in same:
-            if isinstance(each, Consumed):
-                card.blanks.append(each)
-            elif isinstance(each, Personalized):
-                card.jobs.append(each)
-            else:
-                card.records.append(each)
-        yield uid, card
-
-
-def _uid(said: _Each) -> str:
-    return said.chip_uid
-
-
-def _in_order(stream: Iterable[_Each], service: str) -> Iterator[_Each]:
-    """The stream; raises :class:`DataLoss` where it is not in order: cards would seem to be missing."""
-    last = ""
-    for each in stream:
-        if each.chip_uid < last:
-            raise DataLoss(
-                "CHIPS_OUT_OF_ORDER",
-                f"{service} lists chip {each.chip_uid} behind {last}.",
-                remedy="Its database sorts texts in an order of its own; use the collation C.",
-            )
-        last = each.chip_uid
-        yield each
-
-
-def _enter(found: Reconciliation, card: _Card, scope: Scope) -> None:
+def _enter(found: Reconciliation, card: Card, scope: Scope, step: str = "") -> None:
     """Count a card where and when its blank was consumed, by inventory's word before cardperso's before
-    enroll's.
+    enroll's; ``step`` says what it waits for if it is under way.
     """
     blank = card.blanks[0] if card.blanks else None
     job = next((each for each in card.jobs if each.finished), None)
     waiting = None if job else next(iter(card.jobs), None)
     record = card.records[0] if card.records else None
     made = blank or job or waiting
+    if made is None and record is None:
+        return
+    if waiting and waiting.step == CARD_STEP_VOID and blank is None and record is None:
+        return  # all have been told
     location = made.location if made else card.records[0].region
     places = [each.location for each in (blank, job or waiting) if each] or [location]
     if not any(map(scope.has_place, places)):
@@ -188,11 +159,11 @@ def _enter(found: Reconciliation, card: _Card, scope: Scope) -> None:
     booked = [day_of(each.time) for each in (blank, job or waiting, record) if each and each.time]
     day = booked[0] if booked else ""
     serial = made.serial if made else 0
-    uid = card.records[0].chip_uid if made is None else made.chip_uid
-    record_id = record.record_id if record else made.record_id if isinstance(made, Personalized) else ""
+    uid = card.chip_uid
+    record_id = record.record_id if record else next((each.record_id for each in card.jobs), "")
     crossed = any(each != day for each in booked)
     if crossed and any(map(scope.has_day, booked)):
-        moments = (_moment(each) for each in (blank, job or waiting, record))
+        moments = (_moment(each.time if each else 0) for each in (blank, job or waiting, record))
         found.crossings.append(Crossing(location, day, serial, uid, record_id, *moments))
     if not scope.has_day(day):
         return
@@ -202,6 +173,11 @@ def _enter(found: Reconciliation, card: _Card, scope: Scope) -> None:
     tally.issued += record is not None
     tally.withdrawn += bool(blank and blank.withdrawn)
     tally.crossed += crossed
+    if step:
+        tally.under_way += 1
+        of_job = (card.jobs[0].job_id, _moment(since(card)), step)
+        found.under_way.append(UnderWay(location, day, serial, uid, record_id, *of_job))
+        return
     for what in _differences(blank, job, record, waiting):
         found.differences.append(Difference(location, day, serial, uid, record_id, what))
     if len(card.records) > 1:
@@ -214,7 +190,9 @@ def _differences(
 ) -> Iterator[str]:
     if blank is None:
         yield "inventory knows no blank that was consumed with this chip"
-    if job is None and waiting is not None:
+    if waiting is not None and waiting.step == CARD_STEP_VOID:
+        yield f"cardperso has voided it in job {waiting.job_id}, and not told everybody"
+    elif waiting is not None:
         yield f"cardperso has not finished its job {waiting.job_id}"
     elif job is None:
         yield "cardperso has personalized no such chip"
@@ -230,7 +208,5 @@ def _differences(
         yield f"cardperso has this chip {job.jobs} times"
 
 
-def _moment(said: _Each | None) -> str:
-    if said is None or not said.time:
-        return ""
-    return datetime.fromtimestamp(said.time, WIB.offset).isoformat()
+def _moment(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, WIB.offset).isoformat() if seconds else ""

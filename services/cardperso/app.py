@@ -192,7 +192,11 @@ def build(
         .add(
             reconciliation_pb2.DESCRIPTOR.services_by_name["ReconciliationService"],
             reconciliation_pb2_grpc.add_ReconciliationServiceServicer_to_server,
-            reconciliation_service.ReconciliationService(database),
+            reconciliation_service.ReconciliationService(
+                database,
+                clock,
+                dt.timedelta(seconds=settings.station_lease_seconds + settings.card_wait_seconds),
+            ),
             reconciliation_service.ALLOW,
         )
         .background("readers", watcher.run)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
 
-from services.cardperso.job import Review, State
+from services.cardperso.job import Errand, Review, State
 from services.cardperso.tables import JOBS
 from services.common.spans import Span
 
@@ -19,15 +20,26 @@ BATCH = 1000
 _FINISHED = (State.PRINTED, State.HANDED_OVER)
 _MADE = (State.VERIFIED, *_FINISHED)
 _LOST = (State.SPOILED, State.VOID)
-_COLUMNS = tuple(
-    JOBS.c[name]
-    for name in ("chip_uid", "job_id", "blank_serial", "location", "record_id", "card_time", "state")
+_COLUMNS = (
+    *(JOBS.c[name] for name in ("chip_uid", "job_id", "blank_serial", "location", "record_id", "version")),
+    *(JOBS.c[name] for name in ("card_time", "loss_time", "state", "outcome")),
 )
+
+
+class Step(StrEnum):
+    """What a job has yet to do about its card."""
+
+    NONE = "NONE"
+    BOOK = "BOOK"
+    GIVE_UP = "GIVE_UP"
+    VOID = "VOID"
 
 
 @dataclass(frozen=True)
 class MadeCard:
-    """A chip that was written and read back; ``time`` is when its blank was booked, ``None`` before."""
+    """A chip that was written and read back; ``time`` is when its blank was booked, ``void_time`` when its
+    card was called void, each ``None`` before.
+    """
 
     chip_uid: str
     job_id: str
@@ -35,7 +47,10 @@ class MadeCard:
     location: str
     record_id: str
     time: datetime | None
-    finished: bool
+    void_time: datetime | None
+    step: Step
+    #: Grows with every change of the job.
+    version: int
     #: Jobs that say they have made a card of this chip.
     jobs: int
 
@@ -50,6 +65,8 @@ class LostBlank:
     time: datetime
     accepted: bool
     errand: str
+    #: Whether its card is void and the inventory has yet to be told.
+    untold: bool
 
 
 def of_span(conn: sa.Connection, span: Span, after: str) -> Iterator[list[MadeCard]]:
@@ -71,10 +88,12 @@ def of_span(conn: sa.Connection, span: Span, after: str) -> Iterator[list[MadeCa
 
 
 def of_chips(conn: sa.Connection, chip_uids: Sequence[str]) -> list[MadeCard]:
-    """What there is of these chips, booked or not, in their order."""
+    """What there is of these chips, booked or not, or being voided, in their order."""
+    made = JOBS.c.state.in_([state.value for state in _MADE])
+    being_voided = sa.and_(JOBS.c.state == State.VOID.value, JOBS.c.errand == Errand.VOID.value)
     query = (
         sa.select(*_COLUMNS, _jobs_of(JOBS.c.chip_uid))
-        .where(JOBS.c.chip_uid.in_(chip_uids), JOBS.c.state.in_([state.value for state in _MADE]))
+        .where(JOBS.c.chip_uid.in_(chip_uids), sa.or_(made, being_voided))
         .order_by(JOBS.c.chip_uid, JOBS.c.entry)
     )
     return [_made(row) for row in conn.execute(query)]
@@ -102,6 +121,7 @@ def lost(conn: sa.Connection, span: Span) -> Iterator[list[LostBlank]]:
                 row.loss_time,
                 row.review == Review.ACCEPTED.value,
                 ": ".join(filter(None, (row.errand, row.errand_note))),
+                row.errand == Errand.VOID.value,
             )
             for row in part
         ]
@@ -125,6 +145,16 @@ def _made(row: Any) -> MadeCard:
         row.location,
         row.record_id,
         row.card_time,
-        State(row.state) in _FINISHED,
+        row.loss_time,
+        _step(State(row.state), giving_up=row.outcome is not None),
+        row.version,
         row.jobs,
     )
+
+
+def _step(state: State, *, giving_up: bool) -> Step:
+    if state in _FINISHED:
+        return Step.NONE
+    if state is State.VOID:
+        return Step.VOID
+    return Step.GIVE_UP if giving_up else Step.BOOK

@@ -104,7 +104,7 @@ def build(settings: Settings, clock: Clock | None = None, abis: Abis | None = No
     builder.add(
         reconciliation_pb2.DESCRIPTOR.services_by_name["ReconciliationService"],
         reconciliation_pb2_grpc.add_ReconciliationServiceServicer_to_server,
-        reconciliation_service.ReconciliationService(db),
+        reconciliation_service.ReconciliationService(db, clock),
         reconciliation_service.ALLOW,
     )
     for number in range(settings.pipeline_workers):

@@ -10,7 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.common.spans import Span
-from services.enroll.tables import EVENTS, PRINTED, RECORDS
+from services.enroll.claims import ClaimState
+from services.enroll.tables import CLAIMS, EVENTS, PRINTED, RECORDS
 
 #: Rows read from the database, and sent in one message, at once.
 BATCH = 1000
@@ -38,6 +39,22 @@ def of_span(conn: sa.Connection, span: Span, after: str) -> Iterator[list[CardRe
 def of_chips(conn: sa.Connection, chip_uids: Sequence[str]) -> list[CardRecord]:
     """The records with these chips, in their order."""
     return [_of(row) for row in conn.execute(_with_card(RECORDS.c.chip_uid.in_(chip_uids)))]
+
+
+def on_loan(conn: sa.Connection, record_ids: Sequence[str], now: datetime) -> list[tuple[str, str]]:
+    """Those of the records that are on loan, each with the claimant. A claim past its time lends nothing,
+    whether its end is booked yet or not.
+    """
+    query = (
+        sa.select(CLAIMS.c.record_id, CLAIMS.c.claimant)
+        .where(
+            CLAIMS.c.record_id.in_(record_ids),
+            CLAIMS.c.state == ClaimState.STANDING.value,
+            CLAIMS.c.expire_time > now,
+        )
+        .order_by(CLAIMS.c.record_id)
+    )
+    return [(row.record_id, row.claimant) for row in conn.execute(query)]
 
 
 def _with_card(*wanted: sa.ColumnElement[bool]) -> sa.Select[Any]:

@@ -8,6 +8,7 @@ import grpc
 from tunggal.enroll.v1 import reconciliation_pb2 as pb
 from tunggal.enroll.v1 import reconciliation_pb2_grpc
 
+from services.common.clock import Clock
 from services.common.db import Database
 from services.common.moments import timestamp
 from services.common.spans import Span
@@ -23,8 +24,9 @@ ALLOW = {"ListCardRecords": _OPERATORS, "FindCardRecords": _OPERATORS}
 class ReconciliationService(reconciliation_pb2_grpc.ReconciliationServiceServicer):
     """Adapter between the contract and the store."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
 
     def ListCardRecords(
         self, request: pb.ListCardRecordsRequest, context: grpc.ServicerContext
@@ -41,7 +43,9 @@ class ReconciliationService(reconciliation_pb2_grpc.ReconciliationServiceService
         """See the contract."""
         with self._database.read() as conn:
             found = card_records.of_chips(conn, request.chip_uids)
-        return pb.FindCardRecordsResponse(records=map(_record, found))
+            lent = card_records.on_loan(conn, request.record_ids, self._clock.now())
+        loans = [pb.Loan(record_id=record_id, claimant=claimant) for record_id, claimant in lent]
+        return pb.FindCardRecordsResponse(records=map(_record, found), loans=loans)
 
 
 def _record(card: CardRecord) -> pb.CardRecord:

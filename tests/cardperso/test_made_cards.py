@@ -10,7 +10,8 @@ import pytest
 import sqlalchemy as sa
 
 from services.cardperso import made_cards
-from services.cardperso.job import Job, Review, State
+from services.cardperso.job import Errand, Job, Review, State
+from services.cardperso.made_cards import Step
 from services.cardperso.store import Store
 from services.common.clock import FixedClock
 from services.common.crypto import KeyRing
@@ -66,18 +67,18 @@ def test_a_card_keeps_the_moment_at_which_its_blank_was_booked(
     assert made(database) == []
     with database.read() as conn:
         (waiting,) = made_cards.of_chips(conn, [UID])
-    assert (waiting.time, waiting.finished, waiting.jobs) == (None, False, 0)
+    assert (waiting.time, waiting.step, waiting.jobs) == (None, Step.BOOK, 0)
     clock.advance(dt.timedelta(minutes=1))
     booked = clock.now()
     job = save(job.booked())
     clock.advance(dt.timedelta(days=1))
     save(replace(job.printed(), state=State.HANDED_OVER))
     (card,) = made(database, Span("32.16", booked, booked + dt.timedelta(seconds=1)))
-    assert (card.time, card.serial, card.record_id, card.finished, card.jobs) == (
+    assert (card.time, card.serial, card.record_id, card.step, card.jobs) == (
         booked,
         7,
         "record-1",
-        True,
+        Step.NONE,
         1,
     )
     assert made(database, Span("32.16", clock.now())) == []
@@ -105,3 +106,39 @@ def test_a_chip_of_two_jobs_says_so(database: Database, clock: FixedClock, save:
     save(verified(clock).booked().printed())
     save(verified(clock, job_id="job-2").booked().printed())
     assert [card.jobs for card in made(database)] == [2, 2]
+
+
+def steps(database: Database) -> list[tuple[Step, dt.datetime | None]]:
+    with database.read() as conn:
+        return [(card.step, card.void_time) for card in made_cards.of_chips(conn, [UID])]
+
+
+def test_a_card_tells_what_its_job_has_yet_to_do_until_all_have_been_told(
+    database: Database, clock: FixedClock, save: Callable[..., Job]
+) -> None:
+    job = save(verified(clock))
+    versions = []
+    for change, step in (
+        (Job.booked, Step.BOOK),
+        (lambda job: job.ending(State.SPOILED, "rejected"), Step.GIVE_UP),
+        (lambda job: replace(job, outcome=None).printed(), Step.NONE),
+        (lambda job: replace(job, state=State.VOID, errand=Errand.VOID), Step.VOID),
+    ):
+        job = save(change(job))
+        assert steps(database) == [(step, clock.now() if step is Step.VOID else None)]
+        with database.read() as conn:
+            versions += [card.version for card in made_cards.of_chips(conn, [UID])]
+    assert versions == sorted(set(versions))
+    assert made(database) == []
+    save(job.done())
+    assert steps(database) == []
+
+
+@pytest.mark.parametrize("errand", [Errand.VOID, Errand.REVIEW, Errand.NONE])
+def test_a_void_card_says_whether_the_inventory_knows(
+    database: Database, clock: FixedClock, save: Callable[..., Job], errand: Errand
+) -> None:
+    save(replace(verified(clock).booked().printed(), state=State.VOID, errand=errand))
+    with database.read() as conn:
+        ((found,),) = made_cards.lost(conn, Span())
+    assert found.untold == (errand is Errand.VOID)

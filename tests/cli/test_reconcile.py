@@ -25,8 +25,10 @@ from services.common.crypto import KeyRing
 from services.common.db import Database
 from services.common.identity import caller
 from services.enroll import app as enroll_app
+from services.enroll.claims import Claim
 from services.enroll.record import Record
 from services.enroll.settings import Settings as EnrollSettings
+from services.enroll.tables import CLAIMS
 from services.inventory import adapter
 from services.inventory import app as inventory_app
 from services.inventory import tables as inventory_tables
@@ -82,7 +84,27 @@ class Programme:
             self._job(serial, uid, of_job.pop("record_id", record_id), **{"location": place, **of_job})
         return uid
 
+    def under_way(self, number: int) -> str:
+        """A card whose blank is booked, and whose record is still on loan to its job; its chip UID."""
+        uid, job_id = f"04AA{number:06}", str(uuid.uuid4())
+        record_id = self._lent(number, job_id).record_id
+        serial = self.serials[number] = self.stock.print_card(BEKASI, uid)
+        self._job(serial, uid, record_id, job_id=job_id, state="VERIFIED")
+        return uid
+
+    def void(self, number: int) -> int:
+        """A card of which cardperso alone knows that it is void; its serial."""
+        now = self.clock.now()
+        self.card(number, state="VOID", errand="VOID", card_time=now, loss_time=now)
+        return self.serials[number]
+
     def _record(self, number: int, uid: str) -> str:
+        held = self._lent(number, "job")
+        office = self.people
+        office.db.run(lambda c: office.queue.report_printed(c, held.claim_id, uid, "service/cardperso"))
+        return held.record_id
+
+    def _lent(self, number: int, job_id: str) -> Claim:
         office = self.people
 
         def work(connection: sa.Connection) -> Record:
@@ -97,11 +119,9 @@ class Programme:
             office.vault.put_images(connection, record.record_id, packet(f"person {number}"))
             return record
 
-        record = office.db.run(work)
+        office.db.run(work)
         office.run()
-        held = office.db.run(lambda c: office.queue.claim_next(c, BEKASI, "job", "service/cardperso"))
-        office.db.run(lambda c: office.queue.report_printed(c, held.claim_id, uid, "service/cardperso"))
-        return record.record_id
+        return office.db.run(lambda c: office.queue.claim_next(c, BEKASI, job_id, "service/cardperso"))
 
     def spoiled(self, state: str, *, booked: bool, review: str = "", **of_job: Any) -> int:
         """A blank that a job has spoiled, as the inventory has it or not; its serial."""
@@ -111,6 +131,7 @@ class Programme:
 
     def _job(self, serial: int, uid: str, record_id: str, **changes: Any) -> None:
         now = self.clock.now()
+        lost = changes.get("state") in {"SPOILED", "VOID"}
         values = {
             "job_id": str(uuid.uuid4()),
             "version": 1,
@@ -132,10 +153,10 @@ class Programme:
             "chip_seconds": 0.1,
             "readback_mismatches": 0,
             "reason": "",
+            "card_time": None if lost else now,
+            "loss_time": now if lost else None,
             **changes,
         }
-        lost = values["state"] in {"SPOILED", "VOID"}
-        values |= {"card_time": None if lost else now, "loss_time": now if lost else None}
         with self.station.transaction() as connection:
             connection.execute(sa.insert(JOBS).values(**values))
 
@@ -245,6 +266,56 @@ def test_a_blank_that_the_inventory_still_holds_for_a_card_is_a_difference(
     }
 
 
+def test_a_card_that_is_just_being_made_or_voided_is_told_apart_and_is_no_difference(
+    programme: Programme, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programme.clock.advance(datetime.now(UTC) - programme.clock.now())
+    programme.card(1)
+    chip = programme.under_way(2)
+    void = programme.void(3)
+    found = reconciled(programme, monkeypatch, "--json")
+    assert found.exit_code == 0, found.output
+    said = json.loads(found.stdout)
+    being_made, being_voided = said["under_way"]
+    assert being_made.keys() == {
+        *("location", "day", "serial", "chip_uid", "record_id", "job_id", "since", "what"),
+    }
+    assert (being_made["serial"], being_made["chip_uid"]) == (programme.serials[2], chip)
+    assert being_made["what"] == "enroll has yet to book its record"
+    assert (being_voided["serial"], being_voided["what"]) == (
+        void,
+        "cardperso has called it void, and tells the others",
+    )
+    assert said["differences"] == []
+    assert (said["totals"]["consumed"], said["totals"]["under_way"]) == (3, 2)
+    (aside,) = said["put_aside"]
+    assert (aside["serial"], aside["booked"], aside["under_way"]) == (void, False, True)
+
+    shown = reconciled(programme, monkeypatch)
+    assert shown.exit_code == 0, shown.output
+    assert "2 cards are under way, and no difference yet:" in shown.stdout
+    assert f"chip {chip}, record {being_made['record_id']}, job {being_made['job_id']}" in shown.stdout
+
+
+def test_a_card_that_was_left_unfinished_three_days_ago_is_a_difference_though_its_record_is_on_loan(
+    programme: Programme, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programme.under_way(1)
+    void = programme.void(2)
+    with programme.people.db.transaction() as connection:
+        connection.execute(sa.update(CLAIMS).values(expire_time=datetime.now(UTC) + timedelta(hours=1)))
+    found = reconciled(programme, monkeypatch, "--all", "--json")
+    assert found.exit_code == 2, found.output
+    assert json.loads(found.stdout)["under_way"] == []
+    by_serial: dict[int, set[str]] = {}
+    for serial, what in told(found):
+        by_serial.setdefault(serial, set()).add(what.partition(" job ")[0])
+    assert by_serial == {
+        programme.serials[1]: {"cardperso has not finished its", "enroll has no record with this card"},
+        void: {"cardperso has voided it in", "cardperso has spoiled this blank, inventory has not"},
+    }
+
+
 def told(found: Result) -> list[tuple[int, str]]:
     """Serials and what differs about them."""
     return [(each["serial"], each["what"]) for each in json.loads(found.stdout)["differences"]]
@@ -346,6 +417,7 @@ def test_a_daily_run_without_a_day_takes_yesterday_and_today(
         "issued": 1,
         "withdrawn": 0,
         "crossed": 0,
+        "under_way": 0,
     }
     assert programme.stock.day().isoformat() == said["first_day"]
 
@@ -380,7 +452,7 @@ def test_json_keeps_its_keys(programme: Programme, monkeypatch: pytest.MonkeyPat
     assert tally <= said["tallies"][0].keys()
     difference = {"location", "day", "serial", "chip_uid", "record_id", "what"}
     assert said["differences"][0].keys() == difference
-    aside = {"job_id", "serial", "location", "day", "reviewed", "booked", "untold"}
+    aside = {"job_id", "serial", "location", "day", "reviewed", "booked", "untold", "under_way"}
     assert said["put_aside"][0].keys() == aside
     assert (said["agrees"], said["location"], said["first_day"]) == (False, "ID", None)
 

@@ -76,3 +76,25 @@ def test_a_card_that_was_printed_again_counts_for_the_second_time(
     with office.db.read() as conn:
         (found,) = card_records.of_chips(conn, ["04DD000009", UIDS[0]])
     assert (found.record_id, found.time) == (printed[0], clock.now())
+
+
+def test_a_record_is_on_loan_to_its_job_until_the_job_reports_or_falls_silent(
+    office: Office, clock: FixedClock
+) -> None:
+    record_id = office.submit("person 1").record_id
+    office.run()
+
+    def loans(*record_ids: str) -> list[tuple[str, str]]:
+        with office.db.read() as conn:
+            return card_records.on_loan(conn, record_ids, clock.now())
+
+    assert loans(record_id) == []
+    held = office.db.run(lambda conn: office.queue.claim_next(conn, "32.16", "job-1", "service/cardperso"))
+    assert loans(record_id, "another") == [(record_id, "job-1")]
+    assert loans() == loans("another") == []
+    # Past its time it lends nothing, whether somebody has noticed or not.
+    clock.advance(held.expire_time - clock.now())
+    assert loans(record_id) == []
+    office.queue.end_lapsed()
+    print_next(office, UIDS[0])
+    assert loans(record_id) == []

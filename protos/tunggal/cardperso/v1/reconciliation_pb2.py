@@ -23,10 +23,11 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)tunggal/cardperso/v1/reconciliation.proto\x12\x14tunggal.cardperso.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf7\x01\n\x1cListPersonalizedChipsRequest\x12I\n\x08location\x18\x01 \x01(\tB7\xbaH4r220^(ID|[0-9]{2}(\\.[0-9]{2}(:[a-z0-9-]{1,32})?)?)?$\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\x05\x61\x66ter\x18\x04 \x01(\tB\x1f\xbaH\x1cr\x1a\x32\x18^(([0-9A-F]{2}){4,10})?$\"\xb3\x01\n\x10PersonalizedChip\x12\x10\n\x08\x63hip_uid\x18\x01 \x01(\t\x12\x0e\n\x06job_id\x18\x02 \x01(\t\x12\x0e\n\x06serial\x18\x03 \x01(\x03\x12\x10\n\x08location\x18\x04 \x01(\t\x12\x11\n\trecord_id\x18\x05 \x01(\t\x12(\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x66inished\x18\x07 \x01(\x08\x12\x0c\n\x04jobs\x18\x08 \x01(\x05\"V\n\x1dListPersonalizedChipsResponse\x12\x35\n\x05\x63hips\x18\x01 \x03(\x0b\x32&.tunggal.cardperso.v1.PersonalizedChip\"[\n\x1c\x46indPersonalizedChipsRequest\x12;\n\tchip_uids\x18\x01 \x03(\tB(\xbaH%\x92\x01\"\x08\x01\x10\xe8\x07\x18\x01\"\x19r\x17\x32\x15^([0-9A-F]{2}){4,10}$\"V\n\x1d\x46indPersonalizedChipsResponse\x12\x35\n\x05\x63hips\x18\x01 \x03(\x0b\x32&.tunggal.cardperso.v1.PersonalizedChip\"\xc3\x01\n\x18ListSpoiledBlanksRequest\x12I\n\x08location\x18\x01 \x01(\tB7\xbaH4r220^(ID|[0-9]{2}(\\.[0-9]{2}(:[a-z0-9-]{1,32})?)?)?$\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8c\x01\n\x0cSpoiledBlank\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x0e\n\x06serial\x18\x02 \x01(\x03\x12\x10\n\x08location\x18\x03 \x01(\t\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x05 \x01(\x08\x12\x0e\n\x06\x65rrand\x18\x06 \x01(\t\"O\n\x19ListSpoiledBlanksResponse\x12\x32\n\x06\x62lanks\x18\x01 \x03(\x0b\x32\".tunggal.cardperso.v1.SpoiledBlank2\x97\x03\n\x15ReconciliationService\x12\x82\x01\n\x15ListPersonalizedChips\x12\x32.tunggal.cardperso.v1.ListPersonalizedChipsRequest\x1a\x33.tunggal.cardperso.v1.ListPersonalizedChipsResponse0\x01\x12\x80\x01\n\x15\x46indPersonalizedChips\x12\x32.tunggal.cardperso.v1.FindPersonalizedChipsRequest\x1a\x33.tunggal.cardperso.v1.FindPersonalizedChipsResponse\x12v\n\x11ListSpoiledBlanks\x12..tunggal.cardperso.v1.ListSpoiledBlanksRequest\x1a/.tunggal.cardperso.v1.ListSpoiledBlanksResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)tunggal/cardperso/v1/reconciliation.proto\x12\x14tunggal.cardperso.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf7\x01\n\x1cListPersonalizedChipsRequest\x12I\n\x08location\x18\x01 \x01(\tB7\xbaH4r220^(ID|[0-9]{2}(\\.[0-9]{2}(:[a-z0-9-]{1,32})?)?)?$\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\x05\x61\x66ter\x18\x04 \x01(\tB\x1f\xbaH\x1cr\x1a\x32\x18^(([0-9A-F]{2}){4,10})?$\"\xa1\x02\n\x10PersonalizedChip\x12\x10\n\x08\x63hip_uid\x18\x01 \x01(\t\x12\x0e\n\x06job_id\x18\x02 \x01(\t\x12\x0e\n\x06serial\x18\x03 \x01(\x03\x12\x10\n\x08location\x18\x04 \x01(\t\x12\x11\n\trecord_id\x18\x05 \x01(\t\x12(\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x66inished\x18\x07 \x01(\x08\x12\x0c\n\x04jobs\x18\x08 \x01(\x05\x12,\n\x04step\x18\t \x01(\x0e\x32\x1e.tunggal.cardperso.v1.CardStep\x12\x0f\n\x07version\x18\n \x01(\x05\x12-\n\tvoid_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"V\n\x1dListPersonalizedChipsResponse\x12\x35\n\x05\x63hips\x18\x01 \x03(\x0b\x32&.tunggal.cardperso.v1.PersonalizedChip\"[\n\x1c\x46indPersonalizedChipsRequest\x12;\n\tchip_uids\x18\x01 \x03(\tB(\xbaH%\x92\x01\"\x08\x01\x10\xe8\x07\x18\x01\"\x19r\x17\x32\x15^([0-9A-F]{2}){4,10}$\"\xb2\x01\n\x1d\x46indPersonalizedChipsResponse\x12\x35\n\x05\x63hips\x18\x01 \x03(\x0b\x32&.tunggal.cardperso.v1.PersonalizedChip\x12-\n\tread_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x08patience\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xc3\x01\n\x18ListSpoiledBlanksRequest\x12I\n\x08location\x18\x01 \x01(\tB7\xbaH4r220^(ID|[0-9]{2}(\\.[0-9]{2}(:[a-z0-9-]{1,32})?)?)?$\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x9f\x01\n\x0cSpoiledBlank\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x0e\n\x06serial\x18\x02 \x01(\x03\x12\x10\n\x08location\x18\x03 \x01(\t\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x05 \x01(\x08\x12\x0e\n\x06\x65rrand\x18\x06 \x01(\t\x12\x11\n\tunder_way\x18\x07 \x01(\x08\"O\n\x19ListSpoiledBlanksResponse\x12\x32\n\x06\x62lanks\x18\x01 \x03(\x0b\x32\".tunggal.cardperso.v1.SpoiledBlank*x\n\x08\x43\x61rdStep\x12\x19\n\x15\x43\x41RD_STEP_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x43\x41RD_STEP_NONE\x10\x01\x12\x12\n\x0e\x43\x41RD_STEP_BOOK\x10\x02\x12\x15\n\x11\x43\x41RD_STEP_GIVE_UP\x10\x03\x12\x12\n\x0e\x43\x41RD_STEP_VOID\x10\x04\x32\x97\x03\n\x15ReconciliationService\x12\x82\x01\n\x15ListPersonalizedChips\x12\x32.tunggal.cardperso.v1.ListPersonalizedChipsRequest\x1a\x33.tunggal.cardperso.v1.ListPersonalizedChipsResponse0\x01\x12\x80\x01\n\x15\x46indPersonalizedChips\x12\x32.tunggal.cardperso.v1.FindPersonalizedChipsRequest\x1a\x33.tunggal.cardperso.v1.FindPersonalizedChipsResponse\x12v\n\x11ListSpoiledBlanks\x12..tunggal.cardperso.v1.ListSpoiledBlanksRequest\x1a/.tunggal.cardperso.v1.ListSpoiledBlanksResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,22 +42,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FINDPERSONALIZEDCHIPSREQUEST'].fields_by_name['chip_uids']._serialized_options = b'\272H%\222\001\"\010\001\020\350\007\030\001\"\031r\0272\025^([0-9A-F]{2}){4,10}$'
   _globals['_LISTSPOILEDBLANKSREQUEST'].fields_by_name['location']._loaded_options = None
   _globals['_LISTSPOILEDBLANKSREQUEST'].fields_by_name['location']._serialized_options = b'\272H4r220^(ID|[0-9]{2}(\\.[0-9]{2}(:[a-z0-9-]{1,32})?)?)?$'
-  _globals['_LISTPERSONALIZEDCHIPSREQUEST']._serialized_start=130
-  _globals['_LISTPERSONALIZEDCHIPSREQUEST']._serialized_end=377
-  _globals['_PERSONALIZEDCHIP']._serialized_start=380
-  _globals['_PERSONALIZEDCHIP']._serialized_end=559
-  _globals['_LISTPERSONALIZEDCHIPSRESPONSE']._serialized_start=561
-  _globals['_LISTPERSONALIZEDCHIPSRESPONSE']._serialized_end=647
-  _globals['_FINDPERSONALIZEDCHIPSREQUEST']._serialized_start=649
-  _globals['_FINDPERSONALIZEDCHIPSREQUEST']._serialized_end=740
-  _globals['_FINDPERSONALIZEDCHIPSRESPONSE']._serialized_start=742
-  _globals['_FINDPERSONALIZEDCHIPSRESPONSE']._serialized_end=828
-  _globals['_LISTSPOILEDBLANKSREQUEST']._serialized_start=831
-  _globals['_LISTSPOILEDBLANKSREQUEST']._serialized_end=1026
-  _globals['_SPOILEDBLANK']._serialized_start=1029
-  _globals['_SPOILEDBLANK']._serialized_end=1169
-  _globals['_LISTSPOILEDBLANKSRESPONSE']._serialized_start=1171
-  _globals['_LISTSPOILEDBLANKSRESPONSE']._serialized_end=1250
-  _globals['_RECONCILIATIONSERVICE']._serialized_start=1253
-  _globals['_RECONCILIATIONSERVICE']._serialized_end=1660
+  _globals['_CARDSTEP']._serialized_start=1506
+  _globals['_CARDSTEP']._serialized_end=1626
+  _globals['_LISTPERSONALIZEDCHIPSREQUEST']._serialized_start=162
+  _globals['_LISTPERSONALIZEDCHIPSREQUEST']._serialized_end=409
+  _globals['_PERSONALIZEDCHIP']._serialized_start=412
+  _globals['_PERSONALIZEDCHIP']._serialized_end=701
+  _globals['_LISTPERSONALIZEDCHIPSRESPONSE']._serialized_start=703
+  _globals['_LISTPERSONALIZEDCHIPSRESPONSE']._serialized_end=789
+  _globals['_FINDPERSONALIZEDCHIPSREQUEST']._serialized_start=791
+  _globals['_FINDPERSONALIZEDCHIPSREQUEST']._serialized_end=882
+  _globals['_FINDPERSONALIZEDCHIPSRESPONSE']._serialized_start=885
+  _globals['_FINDPERSONALIZEDCHIPSRESPONSE']._serialized_end=1063
+  _globals['_LISTSPOILEDBLANKSREQUEST']._serialized_start=1066
+  _globals['_LISTSPOILEDBLANKSREQUEST']._serialized_end=1261
+  _globals['_SPOILEDBLANK']._serialized_start=1264
+  _globals['_SPOILEDBLANK']._serialized_end=1423
+  _globals['_LISTSPOILEDBLANKSRESPONSE']._serialized_start=1425
+  _globals['_LISTSPOILEDBLANKSRESPONSE']._serialized_end=1504
+  _globals['_RECONCILIATIONSERVICE']._serialized_start=1629
+  _globals['_RECONCILIATIONSERVICE']._serialized_end=2036
 # @@protoc_insertion_point(module_scope)

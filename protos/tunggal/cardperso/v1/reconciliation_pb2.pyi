@@ -5,9 +5,11 @@ Cards that were made, for comparison with what inventory and enroll say of the s
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -18,6 +20,38 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _CardStep:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CardStepEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CardStep.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CARD_STEP_UNSPECIFIED: _CardStep.ValueType  # 0
+    """Never returned."""
+    CARD_STEP_NONE: _CardStep.ValueType  # 1
+    """Nothing: enroll and the inventory know the card."""
+    CARD_STEP_BOOK: _CardStep.ValueType  # 2
+    """Book the blank as a card, then the record as printed."""
+    CARD_STEP_GIVE_UP: _CardStep.ValueType  # 3
+    """Put the blank aside, and give the record back: the card could not be booked, or somebody rejected it before."""
+    CARD_STEP_VOID: _CardStep.ValueType  # 4
+    """Tell enroll, then the inventory, that the card was rejected after it was booked. Only FindPersonalizedChips tells."""
+
+class CardStep(_CardStep, metaclass=_CardStepEnumTypeWrapper):
+    """What a job has yet to do about a card that holds what it should."""
+
+CARD_STEP_UNSPECIFIED: CardStep.ValueType  # 0
+"""Never returned."""
+CARD_STEP_NONE: CardStep.ValueType  # 1
+"""Nothing: enroll and the inventory know the card."""
+CARD_STEP_BOOK: CardStep.ValueType  # 2
+"""Book the blank as a card, then the record as printed."""
+CARD_STEP_GIVE_UP: CardStep.ValueType  # 3
+"""Put the blank aside, and give the record back: the card could not be booked, or somebody rejected it before."""
+CARD_STEP_VOID: CardStep.ValueType  # 4
+"""Tell enroll, then the inventory, that the card was rejected after it was booked. Only FindPersonalizedChips tells."""
+Global___CardStep: _TypeAlias = CardStep  # noqa: Y015
 
 @_typing.final
 class ListPersonalizedChipsRequest(_message.Message):
@@ -71,6 +105,9 @@ class PersonalizedChip(_message.Message):
     TIME_FIELD_NUMBER: _builtins.int
     FINISHED_FIELD_NUMBER: _builtins.int
     JOBS_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    VOID_TIME_FIELD_NUMBER: _builtins.int
     chip_uid: _builtins.str
     """Chip UID."""
     job_id: _builtins.str
@@ -85,9 +122,17 @@ class PersonalizedChip(_message.Message):
     """Whether enroll knows of the card, too."""
     jobs: _builtins.int
     """How many jobs say that they have made a card of this chip."""
+    step: Global___CardStep.ValueType
+    """What the job has yet to do."""
+    version: _builtins.int
+    """Grows with every change of the job: who reads the same one twice knows that the job did nothing in between."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When the blank was booked as a card; absent where that has not happened, which only FindPersonalizedChips tells."""
+
+    @_builtins.property
+    def void_time(self) -> _timestamp_pb2.Timestamp:
+        """When the card was called void; absent while it is not."""
 
     def __init__(
         self,
@@ -100,10 +145,13 @@ class PersonalizedChip(_message.Message):
         time: _timestamp_pb2.Timestamp | None = ...,
         finished: _builtins.bool = ...,
         jobs: _builtins.int = ...,
+        step: Global___CardStep.ValueType = ...,
+        version: _builtins.int = ...,
+        void_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time", "void_time", b"void_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chip_uid", b"chip_uid", "finished", b"finished", "job_id", b"job_id", "jobs", b"jobs", "location", b"location", "record_id", b"record_id", "serial", b"serial", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chip_uid", b"chip_uid", "finished", b"finished", "job_id", b"job_id", "jobs", b"jobs", "location", b"location", "record_id", b"record_id", "serial", b"serial", "step", b"step", "time", b"time", "version", b"version", "void_time", b"void_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -164,18 +212,32 @@ class FindPersonalizedChipsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CHIPS_FIELD_NUMBER: _builtins.int
+    READ_TIME_FIELD_NUMBER: _builtins.int
+    PATIENCE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def chips(self) -> _containers.RepeatedCompositeFieldContainer[Global___PersonalizedChip]:
         """What was found, in the order of chip UIDs."""
+
+    @_builtins.property
+    def read_time(self) -> _timestamp_pb2.Timestamp:
+        """When that was so, by the service's clock."""
+
+    @_builtins.property
+    def patience(self) -> _duration_pb2.Duration:
+        """How long a card may be on its way through the books before somebody should look for it: what a host that has died
+        gets until others take its jobs over, and what those get.
+        """
 
     def __init__(
         self,
         *,
         chips: _abc.Iterable[Global___PersonalizedChip] | None = ...,
+        read_time: _timestamp_pb2.Timestamp | None = ...,
+        patience: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["patience", b"patience", "read_time", b"read_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chips", b"chips"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chips", b"chips", "patience", b"patience", "read_time", b"read_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -227,6 +289,7 @@ class SpoiledBlank(_message.Message):
     TIME_FIELD_NUMBER: _builtins.int
     ACCEPTED_FIELD_NUMBER: _builtins.int
     ERRAND_FIELD_NUMBER: _builtins.int
+    UNDER_WAY_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     """Job."""
     serial: _builtins.int
@@ -237,6 +300,10 @@ class SpoiledBlank(_message.Message):
     """Whether a second person has accepted it."""
     errand: _builtins.str
     """What enroll or the inventory has yet to be told of it, and why that has not been done; empty where nothing."""
+    under_way: _builtins.bool
+    """Whether the inventory is just being told that the card is void: it has yet to be, and the patience that
+    FindPersonalizedChips tells has not run out.
+    """
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When the job ended so."""
@@ -250,10 +317,11 @@ class SpoiledBlank(_message.Message):
         time: _timestamp_pb2.Timestamp | None = ...,
         accepted: _builtins.bool = ...,
         errand: _builtins.str = ...,
+        under_way: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "errand", b"errand", "job_id", b"job_id", "location", b"location", "serial", b"serial", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "errand", b"errand", "job_id", b"job_id", "location", b"location", "serial", b"serial", "time", b"time", "under_way", b"under_way"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -64,7 +64,8 @@ class ReconciliationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def FindPersonalizedChips(self, request, context):
-        """Finds some chips, also where their blanks are not booked yet, wherever and whenever that was.
+        """Finds some chips, also where their blanks are not booked yet or their cards are just being voided, wherever and
+        whenever that was.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,7 +36,9 @@ class ReconciliationServiceStub:
     ListPersonalizedChips: _grpc.UnaryStreamMultiCallable[_reconciliation_pb2.ListPersonalizedChipsRequest, _reconciliation_pb2.ListPersonalizedChipsResponse]
     """Sends the chips that were personalized and booked as cards, in the order of chip UIDs, from one snapshot."""
     FindPersonalizedChips: _grpc.UnaryUnaryMultiCallable[_reconciliation_pb2.FindPersonalizedChipsRequest, _reconciliation_pb2.FindPersonalizedChipsResponse]
-    """Finds some chips, also where their blanks are not booked yet, wherever and whenever that was."""
+    """Finds some chips, also where their blanks are not booked yet or their cards are just being voided, wherever and
+    whenever that was.
+    """
     ListSpoiledBlanks: _grpc.UnaryStreamMultiCallable[_reconciliation_pb2.ListSpoiledBlanksRequest, _reconciliation_pb2.ListSpoiledBlanksResponse]
     """Sends the blanks that jobs have spoiled, in the order of their booking, from one snapshot."""
 
@@ -48,7 +50,9 @@ class ReconciliationServiceAsyncStub(ReconciliationServiceStub):
     ListPersonalizedChips: _aio.UnaryStreamMultiCallable[_reconciliation_pb2.ListPersonalizedChipsRequest, _reconciliation_pb2.ListPersonalizedChipsResponse]  # type: ignore[assignment]
     """Sends the chips that were personalized and booked as cards, in the order of chip UIDs, from one snapshot."""
     FindPersonalizedChips: _aio.UnaryUnaryMultiCallable[_reconciliation_pb2.FindPersonalizedChipsRequest, _reconciliation_pb2.FindPersonalizedChipsResponse]  # type: ignore[assignment]
-    """Finds some chips, also where their blanks are not booked yet, wherever and whenever that was."""
+    """Finds some chips, also where their blanks are not booked yet or their cards are just being voided, wherever and
+    whenever that was.
+    """
     ListSpoiledBlanks: _aio.UnaryStreamMultiCallable[_reconciliation_pb2.ListSpoiledBlanksRequest, _reconciliation_pb2.ListSpoiledBlanksResponse]  # type: ignore[assignment]
     """Sends the blanks that jobs have spoiled, in the order of their booking, from one snapshot."""
 
@@ -69,7 +73,9 @@ class ReconciliationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _reconciliation_pb2.FindPersonalizedChipsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_reconciliation_pb2.FindPersonalizedChipsResponse, _abc.Awaitable[_reconciliation_pb2.FindPersonalizedChipsResponse]]:
-        """Finds some chips, also where their blanks are not booked yet, wherever and whenever that was."""
+        """Finds some chips, also where their blanks are not booked yet or their cards are just being voided, wherever and
+        whenever that was.
+        """
 
     @_abc_1.abstractmethod
     def ListSpoiledBlanks(

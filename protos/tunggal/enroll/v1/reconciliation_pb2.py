@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&tunggal/enroll/v1/reconciliation.proto\x12\x11tunggal.enroll.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xde\x01\n\x16ListCardRecordsRequest\x12\x36\n\x08location\x18\x01 \x01(\tB$\xbaH!r\x1f\x32\x1d^(ID|[0-9]{2}(\\.[0-9]{2})?)?$\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\x05\x61\x66ter\x18\x04 \x01(\tB\x1f\xbaH\x1cr\x1a\x32\x18^(([0-9A-F]{2}){4,10})?$\"k\n\nCardRecord\x12\x10\n\x08\x63hip_uid\x18\x01 \x01(\t\x12\x11\n\trecord_id\x18\x02 \x01(\t\x12\x0e\n\x06region\x18\x03 \x01(\t\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"I\n\x17ListCardRecordsResponse\x12.\n\x07records\x18\x01 \x03(\x0b\x32\x1d.tunggal.enroll.v1.CardRecord\"U\n\x16\x46indCardRecordsRequest\x12;\n\tchip_uids\x18\x01 \x03(\tB(\xbaH%\x92\x01\"\x08\x01\x10\xe8\x07\x18\x01\"\x19r\x17\x32\x15^([0-9A-F]{2}){4,10}$\"I\n\x17\x46indCardRecordsResponse\x12.\n\x07records\x18\x01 \x03(\x0b\x32\x1d.tunggal.enroll.v1.CardRecord2\xed\x01\n\x15ReconciliationService\x12j\n\x0fListCardRecords\x12).tunggal.enroll.v1.ListCardRecordsRequest\x1a*.tunggal.enroll.v1.ListCardRecordsResponse0\x01\x12h\n\x0f\x46indCardRecords\x12).tunggal.enroll.v1.FindCardRecordsRequest\x1a*.tunggal.enroll.v1.FindCardRecordsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&tunggal/enroll/v1/reconciliation.proto\x12\x11tunggal.enroll.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xde\x01\n\x16ListCardRecordsRequest\x12\x36\n\x08location\x18\x01 \x01(\tB$\xbaH!r\x1f\x32\x1d^(ID|[0-9]{2}(\\.[0-9]{2})?)?$\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\x05\x61\x66ter\x18\x04 \x01(\tB\x1f\xbaH\x1cr\x1a\x32\x18^(([0-9A-F]{2}){4,10})?$\"k\n\nCardRecord\x12\x10\n\x08\x63hip_uid\x18\x01 \x01(\t\x12\x11\n\trecord_id\x18\x02 \x01(\t\x12\x0e\n\x06region\x18\x03 \x01(\t\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"I\n\x17ListCardRecordsResponse\x12.\n\x07records\x18\x01 \x03(\x0b\x32\x1d.tunggal.enroll.v1.CardRecord\"}\n\x16\x46indCardRecordsRequest\x12;\n\tchip_uids\x18\x01 \x03(\tB(\xbaH%\x92\x01\"\x08\x01\x10\xe8\x07\x18\x01\"\x19r\x17\x32\x15^([0-9A-F]{2}){4,10}$\x12&\n\nrecord_ids\x18\x02 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10\xe8\x07\x18\x01\"\x05r\x03\xb0\x01\x01\"+\n\x04Loan\x12\x11\n\trecord_id\x18\x01 \x01(\t\x12\x10\n\x08\x63laimant\x18\x02 \x01(\t\"q\n\x17\x46indCardRecordsResponse\x12.\n\x07records\x18\x01 \x03(\x0b\x32\x1d.tunggal.enroll.v1.CardRecord\x12&\n\x05loans\x18\x02 \x03(\x0b\x32\x17.tunggal.enroll.v1.Loan2\xed\x01\n\x15ReconciliationService\x12j\n\x0fListCardRecords\x12).tunggal.enroll.v1.ListCardRecordsRequest\x1a*.tunggal.enroll.v1.ListCardRecordsResponse0\x01\x12h\n\x0f\x46indCardRecords\x12).tunggal.enroll.v1.FindCardRecordsRequest\x1a*.tunggal.enroll.v1.FindCardRecordsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,6 +39,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTCARDRECORDSREQUEST'].fields_by_name['after']._serialized_options = b'\272H\034r\0322\030^(([0-9A-F]{2}){4,10})?$'
   _globals['_FINDCARDRECORDSREQUEST'].fields_by_name['chip_uids']._loaded_options = None
   _globals['_FINDCARDRECORDSREQUEST'].fields_by_name['chip_uids']._serialized_options = b'\272H%\222\001\"\010\001\020\350\007\030\001\"\031r\0272\025^([0-9A-F]{2}){4,10}$'
+  _globals['_FINDCARDRECORDSREQUEST'].fields_by_name['record_ids']._loaded_options = None
+  _globals['_FINDCARDRECORDSREQUEST'].fields_by_name['record_ids']._serialized_options = b'\272H\017\222\001\014\020\350\007\030\001\"\005r\003\260\001\001'
   _globals['_LISTCARDRECORDSREQUEST']._serialized_start=124
   _globals['_LISTCARDRECORDSREQUEST']._serialized_end=346
   _globals['_CARDRECORD']._serialized_start=348
@@ -46,9 +48,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTCARDRECORDSRESPONSE']._serialized_start=457
   _globals['_LISTCARDRECORDSRESPONSE']._serialized_end=530
   _globals['_FINDCARDRECORDSREQUEST']._serialized_start=532
-  _globals['_FINDCARDRECORDSREQUEST']._serialized_end=617
-  _globals['_FINDCARDRECORDSRESPONSE']._serialized_start=619
-  _globals['_FINDCARDRECORDSRESPONSE']._serialized_end=692
-  _globals['_RECONCILIATIONSERVICE']._serialized_start=695
-  _globals['_RECONCILIATIONSERVICE']._serialized_end=932
+  _globals['_FINDCARDRECORDSREQUEST']._serialized_end=657
+  _globals['_LOAN']._serialized_start=659
+  _globals['_LOAN']._serialized_end=702
+  _globals['_FINDCARDRECORDSRESPONSE']._serialized_start=704
+  _globals['_FINDCARDRECORDSRESPONSE']._serialized_end=817
+  _globals['_RECONCILIATIONSERVICE']._serialized_start=820
+  _globals['_RECONCILIATIONSERVICE']._serialized_end=1057
 # @@protoc_insertion_point(module_scope)

@@ -124,22 +124,54 @@ class FindCardRecordsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CHIP_UIDS_FIELD_NUMBER: _builtins.int
+    RECORD_IDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def chip_uids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Chip UIDs: 4 to 10 bytes, upper-case hexadecimal."""
+
+    @_builtins.property
+    def record_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Records whose loans are asked for (UUID)."""
 
     def __init__(
         self,
         *,
         chip_uids: _abc.Iterable[_builtins.str] | None = ...,
+        record_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chip_uids", b"chip_uids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chip_uids", b"chip_uids", "record_ids", b"record_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FindCardRecordsRequest: _TypeAlias = FindCardRecordsRequest  # noqa: Y015
+
+@_typing.final
+class Loan(_message.Message):
+    """A record on loan to a card station, which has not said yet what became of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECORD_ID_FIELD_NUMBER: _builtins.int
+    CLAIMANT_FIELD_NUMBER: _builtins.int
+    record_id: _builtins.str
+    """Record."""
+    claimant: _builtins.str
+    """Whom it was lent to, by the name that it gave: cardperso gives the id of the job."""
+    def __init__(
+        self,
+        *,
+        record_id: _builtins.str = ...,
+        claimant: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["claimant", b"claimant", "record_id", b"record_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Loan: _TypeAlias = Loan  # noqa: Y015
 
 @_typing.final
 class FindCardRecordsResponse(_message.Message):
@@ -148,18 +180,24 @@ class FindCardRecordsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RECORDS_FIELD_NUMBER: _builtins.int
+    LOANS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def records(self) -> _containers.RepeatedCompositeFieldContainer[Global___CardRecord]:
         """What was found, in the order of chip UIDs."""
+
+    @_builtins.property
+    def loans(self) -> _containers.RepeatedCompositeFieldContainer[Global___Loan]:
+        """Those of the records asked for that are on loan now. A loan that has lapsed is none."""
 
     def __init__(
         self,
         *,
         records: _abc.Iterable[Global___CardRecord] | None = ...,
+        loans: _abc.Iterable[Global___Loan] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["records", b"records"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["loans", b"loans", "records", b"records"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -59,7 +59,8 @@ class ReconciliationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def FindCardRecords(self, request, context):
-        """Finds the records that have cards with some chips, wherever and whenever that was.
+        """Finds the records that have cards with some chips, wherever and whenever that was, and the loans of some records; both
+        from one snapshot.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

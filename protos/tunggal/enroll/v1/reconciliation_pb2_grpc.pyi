@@ -36,7 +36,9 @@ class ReconciliationServiceStub:
     ListCardRecords: _grpc.UnaryStreamMultiCallable[_reconciliation_pb2.ListCardRecordsRequest, _reconciliation_pb2.ListCardRecordsResponse]
     """Sends the records that have a card, in the order of chip UIDs, from one snapshot. Nothing of the person is told."""
     FindCardRecords: _grpc.UnaryUnaryMultiCallable[_reconciliation_pb2.FindCardRecordsRequest, _reconciliation_pb2.FindCardRecordsResponse]
-    """Finds the records that have cards with some chips, wherever and whenever that was."""
+    """Finds the records that have cards with some chips, wherever and whenever that was, and the loans of some records; both
+    from one snapshot.
+    """
 
 @_typing.type_check_only
 class ReconciliationServiceAsyncStub(ReconciliationServiceStub):
@@ -46,7 +48,9 @@ class ReconciliationServiceAsyncStub(ReconciliationServiceStub):
     ListCardRecords: _aio.UnaryStreamMultiCallable[_reconciliation_pb2.ListCardRecordsRequest, _reconciliation_pb2.ListCardRecordsResponse]  # type: ignore[assignment]
     """Sends the records that have a card, in the order of chip UIDs, from one snapshot. Nothing of the person is told."""
     FindCardRecords: _aio.UnaryUnaryMultiCallable[_reconciliation_pb2.FindCardRecordsRequest, _reconciliation_pb2.FindCardRecordsResponse]  # type: ignore[assignment]
-    """Finds the records that have cards with some chips, wherever and whenever that was."""
+    """Finds the records that have cards with some chips, wherever and whenever that was, and the loans of some records; both
+    from one snapshot.
+    """
 
 class ReconciliationServiceServicer(metaclass=_abc_1.ABCMeta):
     """What enrolment says of cards."""
@@ -65,6 +69,8 @@ class ReconciliationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _reconciliation_pb2.FindCardRecordsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_reconciliation_pb2.FindCardRecordsResponse, _abc.Awaitable[_reconciliation_pb2.FindCardRecordsResponse]]:
-        """Finds the records that have cards with some chips, wherever and whenever that was."""
+        """Finds the records that have cards with some chips, wherever and whenever that was, and the loans of some records; both
+        from one snapshot.
+        """
 
 def add_ReconciliationServiceServicer_to_server(servicer: ReconciliationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
