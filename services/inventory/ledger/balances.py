@@ -91,6 +91,10 @@ class Balances:
         self._add_lines(found, region, limits)
         return found.balances()
 
+    def at_end_of(self, day: date, region: Location = CENTRE, item: str = "") -> dict[Account, int]:
+        """Balances at the end of a closed day, as they were written down then; all items by default."""
+        return self._opened(day, region, item).balances()
+
     def last_entry(self, account: Account) -> int:
         """The last entry that moved ``account``; 0 for none. It changes with each of them."""
         columns = (_line.c.source, _line.c.target)

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from services.common.regions import in_region
 from services.inventory import tables
 from services.inventory.ledger import days
+from services.inventory.ledger.balances import Balances
 from services.inventory.ledger.entries import Account, Condition
 from services.inventory.location import Location
 from services.inventory.movements import tables as movement_tables
@@ -168,24 +169,11 @@ class StatementStore:
         return paged(rows, [_to_issued(row) for row in rows], limit)
 
     def opening(self, day: date) -> Opening:
-        """Balances at the end of the day before: of each account the last snapshot there is."""
-        last = (
-            sa.select(_snapshot.c.code, sa.func.max(_snapshot.c.day).label("day"))
-            .where(_snapshot.c.day < day)
-            .group_by(_snapshot.c.code)
-            .subquery()
-        )
-        query = (
-            sa.select(_account.c.place, _account.c.item, _account.c.condition, _snapshot.c.balance)
-            .join_from(
-                _snapshot, last, sa.and_(last.c.code == _snapshot.c.code, last.c.day == _snapshot.c.day)
-            )
-            .join(_account, _account.c.code == _snapshot.c.code)
-            .where(_account.c.condition.not_in(_NOT_OF_A_PLACE))
-        )
+        """Balances at the end of the day before."""
         found: Opening = {}
-        for row in self.connection.execute(query):
-            found.setdefault(row.place, {})[row.item, row.condition] = row.balance
+        for account, balance in Balances(self.connection).at_end_of(day - timedelta(days=1)).items():
+            if account.condition not in _NOT_OF_A_PLACE:
+                found.setdefault(account.place, {})[account.item, account.condition] = balance
         return found
 
     def _movements(self, day: date) -> dict[str, list[Movement]]:
