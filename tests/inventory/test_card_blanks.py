@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from tunggal.inventory.v1 import inventory_pb2
 
 from services.common.clock import FixedClock
 from services.common.spans import Span
@@ -15,7 +16,7 @@ from services.inventory.exchange import card_blanks
 from services.inventory.exchange.store import ExchangeStore
 from services.inventory.exchange.store import Span as Days
 from services.inventory.location import CENTRE
-from tests.inventory.inventory_office import BEKASI
+from tests.inventory.inventory_office import BEKASI, new_id
 from tests.inventory.planning_books import Books
 
 SITE = f"{BEKASI}:mall-01"
@@ -69,6 +70,30 @@ def test_chips_are_found_whenever_they_were_booked(books: Books) -> None:
     with books.database.read() as connection:
         found = card_blanks.of_chips(connection, ["04FF000001", "04EE999999", "04AA000002"])
     assert [(each.chip_uid, each.location) for each in found] == [(UIDS[1], SITE), (UIDS[0], BEKASI)]
+
+
+def test_a_blank_that_broke_with_a_chip_in_it_is_no_card(books: Books) -> None:
+    broken = books.reserve(BEKASI)
+    books.send(
+        inventory_pb2.SpoilBlankRequest(
+            request_id=new_id(), reservation_id=broken.reservation_id, reason="bent", chip_uid="04DD000005"
+        )
+    )
+    for span in (Span(), Span(start=hours(books, 9))):
+        assert chips(books, span) == sorted(UIDS)
+    with books.database.read() as connection:
+        assert card_blanks.of_chips(connection, ["04DD000005"]) == []
+
+
+def test_a_blank_that_was_held_in_vain_before_is_one_card(books: Books) -> None:
+    given_back = books.reserve(BEKASI)
+    books.send(
+        inventory_pb2.ReleaseBlankRequest(
+            request_id=new_id(), reservation_id=given_back.reservation_id, reason="applicant left"
+        )
+    )
+    assert books.print_card(BEKASI, "04DD000005") == given_back.serial
+    assert chips(books, Span()).count("04DD000005") == 1
 
 
 def test_a_day_is_found_by_the_index_of_time(books: Books) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
@@ -11,6 +12,7 @@ from threading import Barrier
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from prometheus_client import CollectorRegistry
 from tunggal.inventory.v1 import ledger_pb2, movements_pb2
 from tunggal.inventory.v1 import statements_pb2 as pb
@@ -23,6 +25,7 @@ from services.inventory.ledger.closing import Closing
 from services.inventory.refusal_metrics import Refusals
 from services.inventory.statement.content import GENESIS
 from services.inventory.statement.issuing import issue
+from services.inventory.statement.tables import statement
 from services.inventory.statement.verify import Published, faults
 from tests.inventory.inventory_office import BEKASI, new_id
 from tests.inventory.planning_books import Books
@@ -315,6 +318,14 @@ def test_a_contract_that_waits_for_its_first_delivery_holds_no_statement_up(
     books.database.dispose()
     assert [each.statement["day"] for each in centre] == ["2026-04-02", "2026-04-03"]
     assert [each.statement["day"] for each in bekasi] == ["2026-04-03"]
+
+
+def test_places_have_statements_and_contracts_have_none(books: Books) -> None:
+    for _ in range(3):
+        books.night()
+    with books.database.read() as connection:
+        told = connection.scalars(sa.select(statement.c.location)).all()
+    assert Counter(told) == {"ID": 3, BEKASI: 3}
 
 
 def test_a_refusal_is_told_before_any_location_had_a_blank(
