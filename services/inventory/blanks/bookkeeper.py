@@ -8,7 +8,7 @@ from services.inventory.blanks import reservation as reservations
 from services.inventory.blanks.blank import Blank
 from services.inventory.blanks.reservation import Reservation, ReservationState
 from services.inventory.contracts import delivery
-from services.inventory.contracts.contract import Contract, ContractState
+from services.inventory.contracts.contract import Contract
 from services.inventory.contracts.delivery import Lot
 from services.inventory.contracts.store import ContractStore
 from services.inventory.desk import Desk, Event
@@ -40,8 +40,7 @@ class Bookkeeper:
         :class:`FailedPrecondition` for one that delivers none.
         """
         contract = ContractStore(self._store.connection).locked(contract_id)
-        if contract.state is not ContractState.ACTIVE or not self._desk.serialised(contract.item or ""):
-            raise delivery.not_delivering(contract, "serials")
+        delivery.require_lots(contract)
         return contract
 
     def receive(self, contract: Contract, delivery_note: str, serials: SerialRange) -> Lot:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.common.errors import AlreadyExists, FailedPrecondition
-from services.inventory.contracts.contract import Contract
+from services.inventory.contracts.contract import Contract, ContractState
 from services.inventory.ledger.entries import BLANK, Account, Transfer
 from services.inventory.ledger.serials import SerialRange
 
@@ -59,6 +59,12 @@ def same_note(one: str, other: str) -> bool:
 
 def _plain(note: str) -> str:
     return "".join(unicodedata.normalize("NFKC", note).casefold().split())
+
+
+def require_lots(contract: Contract) -> None:
+    """Raises :class:`FailedPrecondition` when the supplier delivers no lots of serials under it."""
+    if contract.state is not ContractState.ACTIVE or contract.item != BLANK:
+        raise not_delivering(contract, "serials")
 
 
 def not_delivering(contract: Contract, what: str) -> FailedPrecondition:

@@ -48,15 +48,7 @@ class WithdrawalOffice:
             self._desk.require_happened(event_time, "event_time")
         self._store.require_open(location, "location")
         serial, chip_uid = self._card(chip_uid, serial)
-        held = self._desk.books.holding_of(serial)
-        if held is None:
-            raise unknown_serial(serial)
-        card, _ = held
-        if card.condition is not Condition.CONSUMED:
-            raise withdrawals.not_out(serial, card)
-        out_since = self._desk.books.custody(serial)[-1].book_time
-        if event_time is not None and event_time < out_since:
-            raise withdrawals.before_it_was_out(serial, out_since)
+        card = self._out(serial, event_time)
         event = Event(
             Kind.CARD_WITHDRAWN,
             self._desk.clerk.new_id(),
@@ -80,6 +72,20 @@ class WithdrawalOffice:
         )
         self._store.withdrawals.add(taken)
         return taken
+
+    def _out(self, serial: int, came_back: datetime | None) -> Account:
+        """The account that says that somebody has the card, and had it when it ``came_back`` if that was
+        told.
+        """
+        card = self._desk.books.account_of(serial)
+        if card is None:
+            raise unknown_serial(serial)
+        if card.condition is not Condition.CONSUMED:
+            raise withdrawals.not_out(serial, card)
+        out_since = self._desk.books.custody(serial)[-1].book_time
+        if came_back is not None and came_back < out_since:
+            raise withdrawals.before_it_was_out(serial, out_since)
+        return card
 
     def _card(self, chip_uid: str, serial: int) -> tuple[int, str]:
         """Serial number and chip of the card."""

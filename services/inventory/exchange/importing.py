@@ -9,7 +9,7 @@ from services.common.errors import AlreadyExists, FailedPrecondition, InvalidArg
 from services.inventory.blanks.bookkeeper import Bookkeeper
 from services.inventory.contracts import contract as contracts
 from services.inventory.contracts import delivery
-from services.inventory.contracts.contract import Contract, ContractState
+from services.inventory.contracts.contract import Contract
 from services.inventory.contracts.delivery import Lot
 from services.inventory.contracts.store import ContractStore
 from services.inventory.desk import Desk
@@ -40,50 +40,63 @@ class RefusedError(Exception):
         self.faults = faults
 
 
+class _Contracts:
+    """What contracts may still deliver, line after line of a file."""
+
+    def __init__(self, store: Store) -> None:
+        self._files = ContractStore(store.connection)
+        self._known: dict[str, Contract | TunggalError] = {}
+        self._left: dict[str, int] = {}
+
+    def refusal(self, contract_id: str) -> TunggalError | None:
+        """Why nothing can be delivered under it, if so."""
+        if contract_id not in self._known:
+            self._known[contract_id] = self._read(contract_id)
+        known = self._known[contract_id]
+        return known if isinstance(known, TunggalError) else None
+
+    def exceeded(self, line: DeliveryLine) -> TunggalError | None:
+        """Why the lot cannot come after those before it, if so; it counts from now on."""
+        contract = self._known[line.contract_id]
+        if isinstance(contract, TunggalError):
+            return None
+        size, left = len(line.serials), self._left.get(line.contract_id, contract.outstanding)
+        self._left[line.contract_id] = max(0, left - size)
+        return delivery.exceeded(contract.owed, left, size) if size > left else None
+
+    def _read(self, contract_id: str) -> Contract | TunggalError:
+        found = self._files.find(contract_id)
+        if found is None:
+            return contracts.unknown(contract_id)
+        try:
+            delivery.require_lots(found)
+        except FailedPrecondition as refused:
+            return refused
+        return found
+
+
 def check(store: Store, parsed: Parsed, *, resumed: bool) -> Checked:
     """All that is wrong with the lines, in the file and against the books.
 
     ``resumed``: a line that is in stock already, the same in all columns, is none of the faults.
     """
-    files = ContractStore(store.connection)
-    refusals: dict[str, TunggalError | None] = {}
-    outstanding: dict[str, Contract] = {}
-    due: dict[str, int] = {}
+    delivering = _Contracts(store)
     faults = list(parsed.faults)
     checked = Checked([], [], [])
-
-    def refusal(contract_id: str) -> TunggalError | None:
-        if contract_id not in refusals:
-            found = files.find(contract_id)
-            if found is None:
-                refusals[contract_id] = contracts.unknown(contract_id)
-            elif found.state is not ContractState.ACTIVE or not Desk.serialised(found.item or ""):
-                refusals[contract_id] = delivery.not_delivering(found, "serials")
-            else:
-                refusals[contract_id] = None
-                outstanding[contract_id], due[contract_id] = found, found.outstanding
-        return refusals[contract_id]
-
     for line in parsed.lines:
         known = store.lot_overlapping(line.serials)
         if known is not None and resumed and _is_of(line, known):
             checked.known.append(line)
             continue
-        refused = [refusal(line.contract_id)]
-        if known is not None:
-            refused.append(delivery.overlapping(line.serials, known))
-        elif refused[0] is None:
-            size, left = len(line.serials), due[line.contract_id]
-            if size > left:
-                refused.append(delivery.exceeded(outstanding[line.contract_id].owed, left, size))
-            due[line.contract_id] = max(0, left - size)
+        refused = [delivering.refusal(line.contract_id)]
+        refused.append(delivery.overlapping(line.serials, known) if known else delivering.exceeded(line))
         found = [_fault(line.line, each) for each in refused if each is not None]
         faults += found
         if not found:
             checked.fresh.append(line)
     # Of a line that cannot be read for another reason, the contract may be wrong as well.
     for number, contract_id in parsed.unread.items():
-        wrong = refusal(contract_id)
+        wrong = delivering.refusal(contract_id)
         if wrong is not None:
             faults.append(_fault(number, wrong))
     if resumed:

@@ -86,35 +86,40 @@ class TransferOffice:
         self._now = self._desk.clerk.now
 
     def _post(self, order: Order, field: str) -> Transfer:
+        self._check(order, field)
+        kind = Kind.STOCK_USED if order.target is None else Kind.STOCK_MOVED
+        event = Event(kind, self._desk.clerk.new_id(), order.reason, order.event_time)
+        if order.pending_until is not None:
+            return self._open(order, event, order.pending_until, f"{field}.quantity")
+        source, target = _ends(order)
+        return self._desk.move(event, source, target, order.quantity, field=f"{field}.quantity")
+
+    def _check(self, order: Order, field: str) -> None:
+        """Raises what is wrong with the order by itself; the site that it goes to stays open."""
         with named(f"{field}.item"):
             self._desk.item(order.item)
             if order.target is None and self._desk.serialised(order.item):
                 raise items.serials_needed(order.item)
         if order.event_time is not None:
             self._desk.require_happened(order.event_time, f"{field}.event_time")
-        source = Account(order.source, Condition.ON_HAND, order.item)
-        if order.target is None:
-            target, kind = source.to(Condition.CONSUMED), Kind.STOCK_USED
-        else:
-            target, kind = Account(order.target, Condition.ON_HAND, order.item), Kind.STOCK_MOVED
+        if order.target is not None:
             MovementStore(self._desk.store.connection).require_open(order.target, f"{field}.to_location")
-        if source == target:
+        if order.source == order.target:
             raise InvalidArgument(
                 "SAME_LOCATION",
                 f"The transfer goes from {order.source} to itself.",
                 field=f"{field}.to_location",
                 remedy="Name another location, or none for stock that is used up.",
             )
-        event = Event(kind, self._desk.clerk.new_id(), order.reason, order.event_time)
-        if order.pending_until is None:
-            return self._desk.move(event, source, target, order.quantity, field=f"{field}.quantity")
-        if order.pending_until <= self._now:
+        if order.pending_until is not None and order.pending_until <= self._now:
             raise pendings.expires_in_past(f"{field}.pending_until")
+
+    def _open(self, order: Order, event: Event, until: datetime, field: str) -> Transfer:
+        """Book the first phase of a two-phase transfer."""
+        source, target = _ends(order)
         held = source.to(Condition.PENDING)
         opened = event._replace(kind=Kind.PENDING_OPENED)
-        transfer = self._desk.move(
-            opened, source, held, order.quantity, field=f"{field}.quantity", holder=opened.subject
-        )
+        transfer = self._desk.move(opened, source, held, order.quantity, field=field, holder=opened.subject)
         self._pending.add(
             Pending(
                 transfer_id=transfer.transfer_id,
@@ -123,7 +128,7 @@ class TransferOffice:
                 held=held,
                 quantity=order.quantity,
                 reason=order.reason,
-                expire_time=order.pending_until,
+                expire_time=until,
                 state=PendingState.PENDING,
             )
         )
@@ -256,14 +261,18 @@ class TransferOffice:
         return after
 
 
-def _accounts(order: Order) -> tuple[Account, Account]:
-    """What the order is taken out of, and what it is put into."""
+def _ends(order: Order) -> tuple[Account, Account]:
+    """Where the order takes stock from, and where it ends."""
     source = Account(order.source, Condition.ON_HAND, order.item)
-    if order.pending_until is not None:
-        return source, source.to(Condition.PENDING)
     if order.target is None:
         return source, source.to(Condition.CONSUMED)
     return source, Account(order.target, Condition.ON_HAND, order.item)
+
+
+def _accounts(order: Order) -> tuple[Account, Account]:
+    """What the order books on at once."""
+    source, target = _ends(order)
+    return source, target if order.pending_until is None else source.to(Condition.PENDING)
 
 
 def _due(now: datetime) -> sa.ColumnElement[bool]:
