@@ -8,7 +8,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from services.common.errors import FailedPrecondition, InvalidArgument
+from services.common.errors import FailedPrecondition
 from services.inventory import items, tables
 from services.inventory.contracts import delivery
 from services.inventory.contracts.contract import ContractState
@@ -18,6 +18,7 @@ from services.inventory.disposal import scrap
 from services.inventory.fields import named
 from services.inventory.ledger.entries import Account, Condition, Kind, Line, Transfer
 from services.inventory.location import Location
+from services.inventory.movements.allocation import require_two_places
 from services.inventory.movements.store import MovementStore
 from services.inventory.records import Column, Records
 from services.inventory.reversals.reversal import require_alone
@@ -103,14 +104,8 @@ class TransferOffice:
         if order.event_time is not None:
             self._desk.require_happened(order.event_time, f"{field}.event_time")
         if order.target is not None:
+            require_two_places(order.source, order.target, f"{field}.to_location")
             MovementStore(self._desk.store.connection).require_open(order.target, f"{field}.to_location")
-        if order.source == order.target:
-            raise InvalidArgument(
-                "SAME_LOCATION",
-                f"The transfer goes from {order.source} to itself.",
-                field=f"{field}.to_location",
-                remedy="Name another location, or none for stock that is used up.",
-            )
         if order.pending_until is not None and order.pending_until <= self._now:
             raise pendings.expires_in_past(f"{field}.pending_until")
 
