@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -68,13 +68,39 @@ def after(page_token: str) -> int:
     """Where the page that the token asks for begins."""
     position = paging.decode_token(page_token).get("after", 0)
     if not isinstance(position, int) or not 0 <= position < 1 << 63:
-        raise InvalidArgument(
-            "PAGE_TOKEN_BROKEN",
-            "The page token was not made by this service.",
-            field="page_token",
-            remedy="Send next_page_token of the previous answer unchanged, or nothing to start again.",
-        )
+        raise _broken_token()
     return position
+
+
+def after_moment(page_token: str) -> tuple[datetime, int] | None:
+    """Where the page begins in a list that is ordered by moments and numbers; ``None`` for the first."""
+    number = after(page_token)
+    if not page_token:
+        return None
+    try:
+        moment = datetime.fromisoformat(paging.decode_token(page_token)["time"])
+    except (KeyError, TypeError, ValueError):
+        raise _broken_token() from None
+    if moment.tzinfo is None:
+        raise _broken_token()
+    return moment, number
+
+
+def token_of_moment(behind: tuple[datetime, int] | None) -> str:
+    """The token of the page that begins ``behind`` a moment and a number; empty at the end."""
+    if behind is None:
+        return ""
+    moment, number = behind
+    return paging.encode_token({"after": number, "time": moment.isoformat()})
+
+
+def _broken_token() -> InvalidArgument:
+    return InvalidArgument(
+        "PAGE_TOKEN_BROKEN",
+        "The page token was not made by this service.",
+        field="page_token",
+        remedy="Send next_page_token of the previous answer unchanged, or nothing to start again.",
+    )
 
 
 def token(page: Page[Any]) -> str:

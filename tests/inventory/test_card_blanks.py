@@ -104,7 +104,7 @@ def test_a_day_is_found_by_the_index_of_time(books: Books) -> None:
     sa.event.listen(*listener, lambda _c, _k, text, parameters, *_: seen.append((text, parameters)))
     chips(books, Span(start=hours(books, 3), end=hours(books, 1)))
     with books.database.read() as connection:
-        ExchangeStore(connection).used_blanks(Days(CENTRE, first=books.day(), last=books.day()), 0, 10)
+        ExchangeStore(connection).used_blanks(Days(CENTRE, first=books.day(), last=books.day()), None, 10)
     asked = [(text, parameters) for text, parameters in seen if "reservation" in text]
     assert len(asked) == 2
     with books.database.read() as connection:

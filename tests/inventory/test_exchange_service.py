@@ -8,16 +8,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 from tunggal.inventory.v1 import exchange_pb2 as pb
 from tunggal.inventory.v1 import inventory_pb2, ledger_pb2
 
 from services.common.clock import FixedClock
+from services.common.errors import InvalidArgument, ResourceExhausted
+from services.common.paging import encode_token
 from services.inventory import tables
+from services.inventory.blanks.bookkeeper import Bookkeeper
+from services.inventory.desk import Clerk, Desk
+from services.inventory.exchange import delivery_file
 from services.inventory.exchange.delivery_notes import MOST_LINES, parse
 from services.inventory.ledger import days
 from services.inventory.ledger.closing import Closing
+from services.inventory.store import Store
 from tests.inventory.inventory_office import BEKASI, new_id
 from tests.inventory.planning_books import Books
 from tests.inventory.signed_elsewhere import approving, entering
@@ -113,6 +120,16 @@ def test_the_same_file_under_the_same_request_is_booked_once(books: Books) -> No
     request = pb.ImportDeliveryNotesRequest(request_id=new_id(), csv=HEADER + "KTP-2017-03,SJ-1,1,1000\n")
     assert books.send(request) == books.send(request)
     assert on_hand(books) == 1000
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_the_same_file_under_another_request_is_in_stock_already(books: Books, dry_run: bool) -> None:
+    csv = HEADER + "KTP-2017-03,SJ-1,1,1000\nKTP-2017-03,SJ-2,1001,2000\n"
+    load(books, csv)
+    again = load(books, csv, dry_run=dry_run)
+    assert [fault.line for fault in again.faults] == [2, 3]
+    assert not again.lots
+    assert on_hand(books) == 2000
 
 
 def test_a_spreadsheets_semicolons_dots_and_byte_order_mark_are_understood() -> None:
@@ -246,6 +263,13 @@ def test_balances_of_a_day_come_by_location_whatever_follows_its_code(books: Boo
     assert [row.location for row in rows] == ["32"] * 2 + [BEKASI] * 2 + ["32.17"] * 2
 
 
+def test_a_file_is_measured_in_bytes() -> None:
+    part = pb.ImportDeliveryFileRequest(request_id=new_id(), csv="–" * 349_525)
+    with pytest.raises(ResourceExhausted) as error:
+        delivery_file.whole([part] * 17)
+    assert error.value.reason == "FILE_TOO_LARGE"
+
+
 def test_used_blanks_are_listed_with_chip_job_and_day(books: Books) -> None:
     load(books, HEADER + "KTP-2017-03,SJ-1,1,1000\n")
     books.ship(BEKASI, 100)
@@ -262,3 +286,30 @@ def test_used_blanks_are_listed_with_chip_job_and_day(books: Books) -> None:
     first = books.send(request)
     request.page_token = first.next_page_token
     assert [each.serial for each in books.send(request).blanks] == [2]
+
+
+def test_a_card_that_is_voided_between_two_pages_hides_no_blank(books: Books, clock: FixedClock) -> None:
+    load(books, HEADER + "KTP-2017-03,SJ-1,1,1000\n")
+    books.ship(BEKASI, 100)
+    for number in range(3):
+        clock.advance(timedelta(minutes=1))
+        books.print_card(BEKASI, f"04AA00000{number}", purpose=f"job-{number}")
+    request = pb.ListUsedBlanksRequest(location="32", page_size=1)
+    first = books.send(request)
+    clock.advance(timedelta(minutes=1))
+    with books.database.transaction() as connection:
+        (held,) = connection.scalars(
+            sa.select(tables.reservation.c.reservation_id).where(tables.reservation.c.purpose == "job-0")
+        )
+        desk = Desk(Store(connection), Clerk("service/cardperso", clock.now(), new_id, clock))
+        Bookkeeper(desk).void(held, "04AA000000", "photo is blurred", "siti")
+    rest = pb.ListUsedBlanksRequest(location="32", page_token=first.next_page_token)
+    assert [(each.serial, each.spoiled) for each in books.send(rest).blanks] == [
+        (2, False),
+        (3, False),
+        (1, True),
+    ]
+    rest.page_token = encode_token({"after": 1})
+    with pytest.raises(InvalidArgument) as error:
+        books.send(rest)
+    assert error.value.reason == "PAGE_TOKEN_BROKEN"

@@ -36,7 +36,7 @@ def whole(parts: Iterable[pb.ImportDeliveryFileRequest]) -> tuple[pb.ImportDeliv
                 field="request_id",
                 remedy="Send all parts of a file with the same request_id.",
             )
-        size += len(part.csv)
+        size += len(part.csv.encode())
         if size > LARGEST_FILE:
             raise ResourceExhausted(
                 "FILE_TOO_LARGE",

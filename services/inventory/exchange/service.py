@@ -11,7 +11,14 @@ from tunggal.inventory.v1 import exchange_pb2_grpc
 from services.common import paging
 from services.common.moments import timestamp
 from services.inventory import messages
-from services.inventory.adapter import OPERATORS, READERS, Adapter, after, day_or_none, token
+from services.inventory.adapter import (
+    OPERATORS,
+    READERS,
+    Adapter,
+    after_moment,
+    day_or_none,
+    token_of_moment,
+)
 from services.inventory.desk import Desk
 from services.inventory.exchange import delivery_file, delivery_notes, importing
 from services.inventory.exchange.delivery_notes import MOST_FILE_LINES, DeliveryLine
@@ -127,10 +134,10 @@ class ExchangeService(Adapter, exchange_pb2_grpc.ExchangeServiceServicer):
             last=day_or_none(request.last_day, "last_day"),
         )
         with self._read() as store:
-            page = ExchangeStore(store.connection).used_blanks(
-                span, after(request.page_token), paging.page_size(request.page_size)
+            blanks, behind = ExchangeStore(store.connection).used_blanks(
+                span, after_moment(request.page_token), paging.page_size(request.page_size)
             )
-        return pb.ListUsedBlanksResponse(blanks=map(_used, page.items), next_page_token=token(page))
+        return pb.ListUsedBlanksResponse(blanks=map(_used, blanks), next_page_token=token_of_moment(behind))
 
 
 def _span(request: pb.ExportMovementsRequest | pb.ExportBalancesRequest) -> Span:

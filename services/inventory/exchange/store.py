@@ -16,7 +16,6 @@ from services.inventory.exchange.card_blanks import came_back
 from services.inventory.ledger import days
 from services.inventory.ledger.entries import Account
 from services.inventory.location import CENTRE, Location
-from services.inventory.records import Page, paged
 
 _account, _line, _transfer = tables.account, tables.line, tables.transfer
 _snapshot, _reservation, _chip = tables.account_day, tables.reservation, tables.chip
@@ -151,9 +150,13 @@ class ExchangeStore:
                 for row in part
             ]
 
-    def used_blanks(self, span: Span, after: int, limit: int) -> Page[UsedBlank]:
-        """Blanks that became cards or were spoiled, in the order in which they did, behind the reservation
-        ``after``.
+    def used_blanks(
+        self, span: Span, after: tuple[datetime, int] | None, limit: int
+    ) -> tuple[list[UsedBlank], tuple[datetime, int] | None]:
+        """Blanks that became cards or were spoiled, in the order in which they did, behind the moment and the
+        number of the reservation ``after``; and where the next page begins, ``None`` at the end.
+
+        The moment is part of it: a card that is voided later moves to the end of the list.
         """
         query = (
             sa.select(_reservation, _chip.c.chip_uid, came_back().label("withdrawn"))
@@ -164,9 +167,9 @@ class ExchangeStore:
             )
         )
         query = query.where(*in_region(_reservation.c.location, span.region))
-        if after:
-            last = self.connection.scalar(sa.select(_order).where(_reservation.c.entry == after))
-            behind = sa.tuple_(sa.literal(last, _order.type), after)
+        if after is not None:
+            moment, entry = after
+            behind = sa.tuple_(sa.literal(moment, _order.type), entry)
             query = query.where(sa.tuple_(_order, _reservation.c.entry) > behind)
         rows = list(self.connection.execute(query.order_by(_order, _reservation.c.entry).limit(limit + 1)))
         found = [
@@ -179,9 +182,10 @@ class ExchangeStore:
                 time=row.end_time,
                 withdrawn=row.withdrawn or "",
             )
-            for row in rows
+            for row in rows[:limit]
         ]
-        return paged(rows, found, limit)
+        last = rows[limit - 1] if len(rows) > limit else None
+        return found, last and (last.end_time, last.entry)
 
 
 def _between(moment: sa.Column[Any], span: Span) -> list[Any]:
