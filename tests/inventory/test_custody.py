@@ -141,6 +141,23 @@ def test_consumed_neighbours_grow_together_again(office: Office) -> None:
     assert office.holdings() == [(1, 5, "ID/consumed"), (6, 100, "ID/on-hand")]
 
 
+def test_what_is_taken_of_several_pieces_is_cut_from_the_last_of_them(office: Office) -> None:
+    office.sign(100)
+    office.deliver(1, 20)
+    for blank in [office.reserve(CENTRE) for _ in range(6)][:3]:
+        office.release(blank.reservation_id)
+    made = office.allocate(CENTRE, "32", 5)
+    assert [(serials.first, serials.last) for serials in made.serials] == [(1, 3), (7, 8)]
+    assert office.holdings() == [
+        (1, 3, "ID/allocated"),
+        *((serial, serial, "ID/reserved") for serial in (4, 5, 6)),
+        (7, 8, "ID/allocated"),
+        (9, 20, "ID/on-hand"),
+    ]
+    assert office.reserve(CENTRE).serial == 9
+    office.check_books()
+
+
 def test_a_serial_that_was_never_delivered_is_unknown(office: Office) -> None:
     office.sign(100)
     office.deliver(11, 20)

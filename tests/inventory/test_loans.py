@@ -75,6 +75,12 @@ def reason_of(call: Any, *arguments: Any) -> str:
     return error.value.reason
 
 
+def test_a_loan_names_the_two_people_who_made_it(lending: Office) -> None:
+    lend(lending, 100)
+    (loan,) = lending.send(pb.ListLoansRequest()).loans
+    assert (loan.proposed_by, loan.approved_by) == ("operator/cli:siti", "operator/cli:budi")
+
+
 def test_a_loan_that_never_left_is_over(lending: Office) -> None:
     loan_id, allocation_id = lend(lending, 40)
     lending.cancel(allocation_id)
