@@ -49,7 +49,8 @@ def command(
 ) -> None:
     """Compare blanks consumed, chips personalized and records with a card; exit code 2 on a difference.
 
-    Without a day it compares yesterday and today, days of Jakarta.
+    Without a day it compares yesterday and today, days of Jakarta. A card that is just being made or voided
+    is told as under way, and is no difference.
     """
     scope = _scope(location, day, first, last, everything=everything)
     with (

@@ -93,13 +93,14 @@ def _show_cards(found: Reconciliation, console: Console) -> None:
 def _show_put_aside(found: Sequence[PutAside], console: Console) -> None:
     waiting = sum(not each.reviewed for each in found)
     console.print(
-        f"{len(found):,} blanks put aside as spoiled, {waiting:,} of them not accepted by a second person.",
+        f"Blanks put aside as spoiled: {len(found):,}; not accepted by a second person: {waiting:,}.",
         highlight=False,
     )
     for each in found:
         if not each.reviewed or each.untold:
+            untold = f", has yet to tell: {each.untold}" if each.untold else ""
             console.print(
-                f"  blank {each.serial} of {each.location}, job {each.job_id} {each.untold}".rstrip(),
+                f"  blank {each.serial} of {each.location}, job {each.job_id}{untold}",
                 soft_wrap=True,
                 markup=False,
                 highlight=False,
@@ -114,8 +115,8 @@ def _show_under_way(found: Sequence[UnderWay], console: Console) -> None:
     for each in found:
         moment = datetime.fromisoformat(each.since)
         console.print(
-            f"  blank {each.serial} of {each.location}, chip {each.chip_uid}, record {each.record_id}, "
-            f"job {each.job_id}, since {moment:%Y-%m-%d %H:%M:%S} WIB: {each.what}",
+            f"  blank {each.serial} of {each.location}, since {moment:%Y-%m-%d %H:%M:%S} WIB: {each.what}\n"
+            f"    chip {each.chip_uid}, record {each.record_id}, job {each.job_id}",
             soft_wrap=True,
             markup=False,
             highlight=False,

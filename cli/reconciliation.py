@@ -144,32 +144,28 @@ def _enter(found: Reconciliation, card: Card, scope: Scope, step: str = "") -> N
     enroll's; ``step`` says what it waits for if it is under way.
     """
     blank = card.blanks[0] if card.blanks else None
-    job = next((each for each in card.jobs if each.finished), None)
-    waiting = None if job else next(iter(card.jobs), None)
+    job = max(card.jobs, key=lambda each: each.finished, default=None)
     record = card.records[0] if card.records else None
-    made = blank or job or waiting
-    if made is None and record is None:
-        return
-    if waiting and waiting.step == CARD_STEP_VOID and blank is None and record is None:
-        return  # all have been told
-    location = made.location if made else card.records[0].region
-    places = [each.location for each in (blank, job or waiting) if each] or [location]
+    if blank is None and record is None and (job is None or job.step == CARD_STEP_VOID):
+        return  # nobody holds anything of it any more
+    places = [each.location for each in (blank, job) if each] or [each.region for each in card.records]
     if not any(map(scope.has_place, places)):
         return
-    booked = [day_of(each.time) for each in (blank, job or waiting, record) if each and each.time]
+    location = places[0]
+    booked = [day_of(each.time) for each in (blank, job, record) if each and each.time]
     day = booked[0] if booked else ""
-    serial = made.serial if made else 0
+    serial = next((each.serial for each in (blank, job) if each), 0)
     uid = card.chip_uid
-    record_id = record.record_id if record else next((each.record_id for each in card.jobs), "")
+    record_id = next((each.record_id for each in (record, job) if each), "")
     crossed = any(each != day for each in booked)
     if crossed and any(map(scope.has_day, booked)):
-        moments = (_moment(each.time if each else 0) for each in (blank, job or waiting, record))
+        moments = (_moment(each.time if each else 0) for each in (blank, job, record))
         found.crossings.append(Crossing(location, day, serial, uid, record_id, *moments))
     if not scope.has_day(day):
         return
     tally = found.tallies[location, day]
     tally.consumed += blank is not None
-    tally.personalized += job is not None
+    tally.personalized += bool(job and job.finished)
     tally.issued += record is not None
     tally.withdrawn += bool(blank and blank.withdrawn)
     tally.crossed += crossed
@@ -178,24 +174,21 @@ def _enter(found: Reconciliation, card: Card, scope: Scope, step: str = "") -> N
         of_job = (card.jobs[0].job_id, _moment(since(card)), step)
         found.under_way.append(UnderWay(location, day, serial, uid, record_id, *of_job))
         return
-    for what in _differences(blank, job, record, waiting):
-        found.differences.append(Difference(location, day, serial, uid, record_id, what))
-    if len(card.records) > 1:
-        what = f"enroll has this chip on {len(card.records)} records"
+    for what in _differences(blank, job, record, len(card.records)):
         found.differences.append(Difference(location, day, serial, uid, record_id, what))
 
 
 def _differences(
-    blank: Consumed | None, job: Personalized | None, record: Issued | None, waiting: Personalized | None
+    blank: Consumed | None, job: Personalized | None, record: Issued | None, records: int
 ) -> Iterator[str]:
     if blank is None:
         yield "inventory knows no blank that was consumed with this chip"
-    if waiting is not None and waiting.step == CARD_STEP_VOID:
-        yield f"cardperso has voided it in job {waiting.job_id}, and not told everybody"
-    elif waiting is not None:
-        yield f"cardperso has not finished its job {waiting.job_id}"
-    elif job is None:
+    if job is None:
         yield "cardperso has personalized no such chip"
+    elif job.step == CARD_STEP_VOID:
+        yield f"cardperso has voided it in job {job.job_id}, and not told everybody"
+    elif not job.finished:
+        yield f"cardperso has not finished its job {job.job_id}"
     if record is None:
         yield "enroll has no record with this card"
     if blank and job and blank.serial != job.serial:
@@ -206,6 +199,8 @@ def _differences(
         yield f"cardperso wrote it for record {job.record_id}, enroll has it on {record.record_id}"
     if job and job.jobs > 1:
         yield f"cardperso has this chip {job.jobs} times"
+    if records > 1:
+        yield f"enroll has this chip on {records} records"
 
 
 def _moment(seconds: int) -> str:

@@ -245,7 +245,7 @@ def test_blanks_that_were_put_aside_are_listed_until_a_second_person_accepts_the
     programme.spoiled("VOID", booked=True, review="ACCEPTED")
     shown = reconciled(programme, monkeypatch, "--all")
     assert shown.exit_code == 0, shown.output
-    assert "2 blanks put aside as spoiled, 1 of them not accepted" in shown.stdout
+    assert "Blanks put aside as spoiled: 2; not accepted by a second person: 1." in shown.stdout
     assert f"blank {waiting} of 32.16" in shown.stdout
 
 
@@ -294,6 +294,7 @@ def test_a_card_that_is_just_being_made_or_voided_is_told_apart_and_is_no_differ
     shown = reconciled(programme, monkeypatch)
     assert shown.exit_code == 0, shown.output
     assert "2 cards are under way, and no difference yet:" in shown.stdout
+    assert f"job {aside['job_id']}, has yet to tell: VOID" in shown.stdout
     assert f"chip {chip}, record {being_made['record_id']}, job {being_made['job_id']}" in shown.stdout
 
 
