@@ -22,7 +22,6 @@ waits for another in a circle; what a row stands for is safe from others until t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -30,8 +29,6 @@ from services.common.clock import Clock
 from services.common.errors import FailedPrecondition, InvalidArgument
 from services.inventory import items
 from services.inventory.blanks import blank as blanks
-from services.inventory.disposal import spoilage as spoilages
-from services.inventory.disposal.spoilage import Spoilage, SpoilageState
 from services.inventory.items import Item
 from services.inventory.ledger.entries import (
     BLANK,
@@ -43,8 +40,6 @@ from services.inventory.ledger.entries import (
     Transfer,
 )
 from services.inventory.ledger.serials import SerialRange, count, ordered
-from services.inventory.location import Location
-from services.inventory.movements import tables as movement_tables
 from services.inventory.people import Person, require_own
 from services.inventory.store import Store
 
@@ -186,34 +181,6 @@ class Desk:
         self.books.take(ranges, source, held_for)
         self.books.put(ranges, target, holder)
         return self.record(event, [Line(source, target, len(serials), serials) for serials in ranges])
-
-    def note_spoilage(self, event: Event, place: Account, quantity: int, person: str) -> Spoilage:
-        """Let a second person review what the event spoiled."""
-        spoilage = Spoilage(
-            spoilage_id=self.clerk.new_id(),
-            location=Location(place.place),
-            item=place.item,
-            quantity=quantity,
-            reason=event.reason,
-            state=SpoilageState.BOOKED,
-            person=person,
-            at=self.clerk.now,
-            subject=event.subject,
-        )
-        self.store.spoilages.add(spoilage)
-        return spoilage
-
-    def unspoil(self, subject: str, field: str, *, agreed: bool) -> None:
-        """What ``subject`` spoiled was not spoiled. Raises :class:`FailedPrecondition` where a reviewer has
-        said something of it and two people have not ``agreed``.
-        """
-        spoiled = movement_tables.spoilage.c.subject == subject
-        for spoilage in self.store.spoilages.where(spoiled, lock=True):
-            if spoilage.state is SpoilageState.REVERSED:
-                continue
-            if not agreed and spoilage.state is not SpoilageState.BOOKED:
-                raise spoilages.reviewed(spoilage, field)
-            self.store.spoilages.save(replace(spoilage, state=SpoilageState.REVERSED))
 
     def lock(self, accounts: Iterable[Account]) -> None:
         """Lock the accounts of several movements before the first of them, in the order of all such locks.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from services.common.errors import NotFound
+from services.inventory.ledger.serials import SerialRange
 
 T = TypeVar("T")
 
@@ -26,6 +28,18 @@ class Column(NamedTuple):
 
     write: Callable[[Any], Any]
     read: Callable[[Any], Any]
+
+
+def _write_ranges(ranges: tuple[SerialRange, ...]) -> str:
+    return json.dumps([[serials.first, serials.last] for serials in ranges])
+
+
+def _read_ranges(text: str) -> tuple[SerialRange, ...]:
+    return tuple(SerialRange(first, last) for first, last in json.loads(text))
+
+
+#: Serial ranges as JSON.
+RANGES = Column(_write_ranges, _read_ranges)
 
 
 class Records(Generic[T]):

@@ -9,14 +9,14 @@ import sqlalchemy as sa
 
 from services.inventory import tables
 from services.inventory.blanks.reservation import ReservationState
+from services.inventory.disposal import tables as disposal_tables
 from services.inventory.ledger.entries import BLANK, Account, Condition
 from services.inventory.location import Location
-from services.inventory.movements import tables as movement_tables
 from services.inventory.movements.allocation import AllocationState
 from services.inventory.transfers import stranded
 from services.inventory.transfers.pending import PendingState
 
-_account, _allocation, _conveyance = tables.account, tables.allocation, movement_tables.conveyance
+_account, _allocation, _conveyance = tables.account, tables.allocation, disposal_tables.conveyance
 _pending, _reservation = tables.pending, tables.reservation
 
 #: Conditions that stock is in only for the sake of something that has not ended.

@@ -12,16 +12,14 @@ from services.inventory import items, tables
 from services.inventory.blanks.blank import Blank, unknown
 from services.inventory.blanks.reservation import Reservation, ReservationState
 from services.inventory.contracts.delivery import Lot
-from services.inventory.disposal.spoilage import Spoilage, SpoilageState
 from services.inventory.items import Item
 from services.inventory.ledger.books import Books
 from services.inventory.ledger.entries import Account
 from services.inventory.ledger.serials import SerialRange
 from services.inventory.location import Location
 from services.inventory.movements import allocation as allocations
-from services.inventory.movements import tables as movement_tables
 from services.inventory.movements.allocation import Allocation, AllocationState
-from services.inventory.records import Page, Records, insert_new, one_more, paged
+from services.inventory.records import Page, insert_new, one_more, paged
 
 _allocation, _chip, _item = tables.allocation, tables.chip, tables.item
 _lot, _reservation = tables.lot, tables.reservation
@@ -46,9 +44,6 @@ class Store:
     def __init__(self, connection: sa.Connection) -> None:
         self.connection = connection
         self.books = Books(connection)
-        self.spoilages: Records[Spoilage] = Records(
-            connection, movement_tables.spoilage, Spoilage, "spoilage_id", {"state": SpoilageState}
-        )
 
     def item(self, item_id: str) -> Item:
         """The item of the catalogue; raises :class:`NotFound`."""

@@ -1,5 +1,5 @@
-"""The tables of ledger and custody, as the newest migration leaves them; those of contracts and movements are
-in ``contracts/tables.py`` and ``movements/tables.py``.
+"""The tables of ledger and custody, as the newest migration leaves them; other packages have tables of their
+own.
 """
 
 from __future__ import annotations
@@ -15,6 +15,10 @@ METADATA = sa.MetaData()
 #: Contract numbers have up to 64 characters, items up to 32, conditions up to 11.
 CODE = sa.String(110)
 ID = sa.String(36)
+PLACE = sa.String(64)
+ITEM = sa.String(32)
+PERSON = sa.String(200)
+REASON = sa.String(500)
 
 
 def entry() -> sa.Column[Any]:

@@ -14,10 +14,10 @@ from services.common import db
 from services.common.clock import FixedClock
 from services.inventory import tables
 from services.inventory.blanks import chips
+from services.inventory.disposal import tables as disposal_tables
 from services.inventory.ledger.books import Books
 from services.inventory.ledger.clocks import Clocks
 from services.inventory.ledger.entries import Account, Condition, OvertakenError
-from services.inventory.movements import tables as movement_tables
 from tests.inventory.at_once import THREADS, all_at_once, outcome, until_it_waits
 from tests.inventory.inventory_office import BEKASI, CENTRE, DKI, Office
 
@@ -127,7 +127,7 @@ def test_nobody_takes_spoilage_back_alone_while_a_reviewer_speaks(on_postgresql:
     with office.database.read() as connection:
         newest = sa.select(tables.transfer.c.transfer_id).order_by(tables.transfer.c.entry.desc()).limit(1)
         booked = str(connection.scalar(newest))
-    one, state = movement_tables.spoilage, movement_tables.spoilage.c.state
+    one, state = disposal_tables.spoilage, disposal_tables.spoilage.c.state
     with ThreadPoolExecutor(1) as pool:
         with office.database.transaction() as reviewing:
             reviewing.execute(sa.update(one).where(one.c.spoilage_id == spoilage_id).values(state="accepted"))

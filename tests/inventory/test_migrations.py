@@ -20,14 +20,25 @@ from services.common.db import Database
 from services.inventory import tables
 from services.inventory.blanks import chips
 from services.inventory.contracts import tables as contract_tables
+from services.inventory.counts import tables as count_tables
+from services.inventory.disposal import tables as disposal_tables
 from services.inventory.movements import tables as movement_tables
 from services.inventory.planning import tables as planning_tables
+from services.inventory.reversals import tables as reversal_tables
 from services.inventory.statement import tables as statement_tables
 from tests.inventory.inventory_office import Office
 
 
 def test_the_migrated_schema_is_the_schema_of_the_tables(office: Office) -> None:
-    parts = (contract_tables, movement_tables, planning_tables, statement_tables)
+    parts = (
+        contract_tables,
+        count_tables,
+        disposal_tables,
+        movement_tables,
+        planning_tables,
+        reversal_tables,
+        statement_tables,
+    )
     assert chips.LOT_CHIP.metadata is tables.METADATA
     assert all(part.METADATA is tables.METADATA for part in parts)
     shared = {requests.TABLE, audit.TABLE, audit.HEAD, "alembic_version"}

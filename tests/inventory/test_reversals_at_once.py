@@ -14,7 +14,7 @@ from tunggal.inventory.v1 import reversals_pb2 as pb
 
 from services.common.errors import Aborted, TunggalError
 from services.inventory import tables
-from services.inventory.movements import tables as movement_tables
+from services.inventory.reversals import tables as reversal_tables
 from tests.inventory.at_once import all_at_once, outcome
 from tests.inventory.inventory_office import BEKASI, CENTRE, DKI, Office, new_id
 
@@ -144,7 +144,7 @@ def test_of_all_who_decide_at_once_one_does(stocked: list[Office]) -> None:
 
 def reversals(office: Office) -> list[Any]:
     with office.database.read() as connection:
-        return list(connection.execute(sa.select(movement_tables.reversal)))
+        return list(connection.execute(sa.select(reversal_tables.reversal)))
 
 
 class Clerk:

@@ -12,6 +12,7 @@ from services.inventory.contracts.contract import Contract
 from services.inventory.contracts.delivery import Lot
 from services.inventory.contracts.store import ContractStore
 from services.inventory.desk import Desk, Event
+from services.inventory.disposal import noting
 from services.inventory.disposal.spoilage import Spoilage
 from services.inventory.ledger.entries import Account, Condition, Kind, Line, OverdrawnError
 from services.inventory.ledger.serials import SerialRange
@@ -135,7 +136,7 @@ class Bookkeeper:
     def _note(self, kind: Kind, ended: Reservation, operator: str) -> Spoilage:
         event = Event(kind, ended.reservation_id, ended.end_reason)
         person = self._desk.person(operator).signature if operator else self._clerk.actor
-        return self._desk.note_spoilage(event, Account(ended.location, Condition.SPOILED), 1, person)
+        return noting.note(self._desk, event, Account(ended.location, Condition.SPOILED), 1, person)
 
     def _bind(self, chip_uid: str, reservation: Reservation) -> None:
         bound_to = self._store.bind_chip(chip_uid, reservation)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from services.common.db import UtcDateTime
-from services.inventory.tables import ID, METADATA, entry
+from services.inventory.tables import ID, METADATA, PERSON, REASON, entry
 
 _CONTRACT = sa.String(64)
-_PERSON = sa.String(200)
-_REASON = sa.String(500)
 _SHA256 = sa.String(64)
 
 
@@ -51,8 +49,8 @@ contract_event = sa.Table(
     entry(),
     _of_contract(),
     sa.Column("kind", sa.String(24), nullable=False),
-    sa.Column("person", _PERSON, nullable=False),
-    sa.Column("reason", _REASON, nullable=False),
+    sa.Column("person", PERSON, nullable=False),
+    sa.Column("reason", REASON, nullable=False),
     sa.Column("at", UtcDateTime, nullable=False),
 )
 
@@ -68,11 +66,11 @@ contract_change = sa.Table(
     sa.Column("terms", sa.Text, nullable=False),
     # What it replaces, written alike; empty for changes from before this was kept.
     sa.Column("terms_before", sa.Text, nullable=False, server_default="{}"),
-    sa.Column("reason", _REASON, nullable=False),
+    sa.Column("reason", REASON, nullable=False),
     sa.Column("state", sa.String(16), nullable=False),
-    sa.Column("proposed_by", _PERSON, nullable=False),
+    sa.Column("proposed_by", PERSON, nullable=False),
     sa.Column("propose_time", UtcDateTime, nullable=False),
-    sa.Column("decided_by", _PERSON),
+    sa.Column("decided_by", PERSON),
     sa.Column("decide_time", UtcDateTime),
 )
 
@@ -94,7 +92,7 @@ contract_attachment = sa.Table(
     sa.Column("sha256", _SHA256, nullable=False),
     sa.Column("name", sa.String(200), nullable=False),
     sa.Column("size", sa.BigInteger, nullable=False),
-    sa.Column("person", _PERSON, nullable=False),
+    sa.Column("person", PERSON, nullable=False),
     sa.Column("at", UtcDateTime, nullable=False),
     sa.UniqueConstraint("contract_id", "sha256", name="contract_attachment_once"),
 )
@@ -109,8 +107,8 @@ exit_item = sa.Table(
     sa.Column("name", sa.String(200), nullable=False),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("evidence", _SHA256, nullable=False),
-    sa.Column("note", _REASON, nullable=False),
-    sa.Column("person", _PERSON, nullable=False),
+    sa.Column("note", REASON, nullable=False),
+    sa.Column("person", PERSON, nullable=False),
     sa.Column("at", UtcDateTime, nullable=False),
 )
 
@@ -127,7 +125,7 @@ reversed_lot = sa.Table(
     sa.Column("receive_time", UtcDateTime, nullable=False),
     # The transfer that took it back.
     sa.Column("transfer_id", sa.ForeignKey("transfer.transfer_id"), nullable=False),
-    sa.Column("reason", _REASON, nullable=False),
+    sa.Column("reason", REASON, nullable=False),
     sa.Column("reverse_time", UtcDateTime, nullable=False),
 )
 

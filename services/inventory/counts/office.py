@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from services.inventory.counts import stock_count as counts
 from services.inventory.counts.stock_count import CountState, Sheet, StockCount
+from services.inventory.counts.store import CountStore
 from services.inventory.desk import Desk, Event
 from services.inventory.fields import named
 from services.inventory.ledger.balances import Balances
@@ -40,13 +41,14 @@ class CountOffice:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._store = MovementStore(desk.store.connection)
+        self._store = CountStore(desk.store.connection)
+        self._sites = MovementStore(desk.store.connection)
         self._balances = Balances(desk.store.connection)
 
     def begin(self, location: Location, item: str, operator: str) -> StockCount:
         """Note where the books are; nobody who counts is told."""
         self._desk.item(item)
-        self._store.require_open(location, "location")
+        self._sites.require_open(location, "location")
         account = Account(location, Condition.ON_HAND, item)
         # Locked, so that balance and entry belong together.
         balance = self._desk.books.lock(account)
@@ -95,7 +97,7 @@ class CountOffice:
         sheets = self._store.sheets_of(count_id)
         person = self._desk.person(operator)
         require_other(person, *(sheet.person for sheet in sheets))
-        self._store.require_open(before.location, "count_id")
+        self._sites.require_open(before.location, "count_id")
         stock = Account(before.location, Condition.ON_HAND, before.item)
         self._require_unmoved(before, stock)
         with named("count_id"):

@@ -13,12 +13,12 @@ from services.common.moments import timestamp
 from services.inventory import messages
 from services.inventory.adapter import OPERATORS, Adapter, after, by_number, ranges, token
 from services.inventory.counts import stock_count as counts
+from services.inventory.counts import tables
 from services.inventory.counts.office import CountOffice
 from services.inventory.counts.stock_count import CountState, Sheet, StockCount
+from services.inventory.counts.store import CountStore
 from services.inventory.desk import Desk
 from services.inventory.location import parse
-from services.inventory.movements import tables as movement_tables
-from services.inventory.movements.store import MovementStore
 
 #: Who may call what: SPIFFE paths by method.
 ALLOW = dict.fromkeys(
@@ -90,7 +90,7 @@ class CountService(Adapter, counts_pb2_grpc.CountServiceServicer):
     def GetCount(self, request: pb.GetCountRequest, context: grpc.ServicerContext) -> pb.GetCountResponse:
         """Reads a count."""
         with self._read() as store:
-            known = MovementStore(store.connection)
+            known = CountStore(store.connection)
             found = known.counts.get(request.count_id)
             if found is None:
                 raise counts.unknown(request.count_id)
@@ -100,11 +100,11 @@ class CountService(Adapter, counts_pb2_grpc.CountServiceServicer):
         self, request: pb.ListCountsRequest, context: grpc.ServicerContext
     ) -> pb.ListCountsResponse:
         """Lists counts in order of entry."""
-        columns = movement_tables.stock_count.c
+        columns = tables.stock_count.c
         wanted = [columns.location == parse(request.location, "location")] if request.location else []
         wanted += [columns.state == _BY_NUMBER[request.state]] if request.state else []
         with self._read() as store:
-            known = MovementStore(store.connection)
+            known = CountStore(store.connection)
             page = known.counts.page(after(request.page_token), paging.page_size(request.page_size), *wanted)
             sheets = known.sheets_by_count([count.count_id for count in page.items])
         found = [_count(count, sheets[count.count_id]) for count in page.items]
@@ -112,7 +112,7 @@ class CountService(Adapter, counts_pb2_grpc.CountServiceServicer):
 
 
 def _seen(desk: Desk, value: StockCount) -> pb.StockCount:
-    return _count(value, MovementStore(desk.store.connection).sheets_of(value.count_id))
+    return _count(value, CountStore(desk.store.connection).sheets_of(value.count_id))
 
 
 def _count(value: StockCount, sheets: Sequence[Sheet]) -> pb.StockCount:

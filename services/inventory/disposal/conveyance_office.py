@@ -6,6 +6,7 @@ from services.inventory.desk import Desk, Event
 from services.inventory.disposal import conveyance as conveyances
 from services.inventory.disposal.conveyance import Conveyance, ConveyanceState
 from services.inventory.disposal.scrap import Part, Scrap, move
+from services.inventory.disposal.store import DisposalStore
 from services.inventory.goods import Goods
 from services.inventory.ledger.entries import Account, Condition, Kind
 from services.inventory.ledger.serials import SerialRange, common, count, without
@@ -20,7 +21,8 @@ class ConveyanceOffice:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._store = MovementStore(desk.store.connection)
+        self._store = DisposalStore(desk.store.connection)
+        self._sites = MovementStore(desk.store.connection)
 
     def send(self, goods: Goods, target: Location, reason: str, operator: str) -> Conveyance:
         """Send spoiled stock and withdrawn cards to ``target``.
@@ -29,7 +31,7 @@ class ConveyanceOffice:
         for a site that has closed.
         """
         require_two_places(goods.location, target)
-        self._store.require_open(target, "to_location")
+        self._sites.require_open(target, "to_location")
         ranges, quantity = goods.counted(self._desk)
         scrap = Scrap(self._desk.store, goods.location, goods.item)
         self._desk.lock([*scrap.accounts, Account(target, Condition.CONVEYED, goods.item)])
@@ -77,7 +79,7 @@ class ConveyanceOffice:
             serials, units = before.remaining, before.under_way
         after = before.arrived(units, serials, person, self._desk.clerk.now)
         place = Account(before.source if returned else before.target, Condition.SPOILED, before.item)
-        self._store.require_open(Location(place.place), "conveyance_id")
+        self._sites.require_open(Location(place.place), "conveyance_id")
         there = Scrap(self._desk.store, Location(place.place), place.item)
         self._desk.lock([before.account, *there.accounts])
         event = Event(Kind.CONVEYANCE_RECEIVED, conveyance_id, before.reason)

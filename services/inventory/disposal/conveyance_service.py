@@ -12,13 +12,13 @@ from services.common.moments import timestamp
 from services.inventory import messages
 from services.inventory.adapter import OPERATORS, READERS, Adapter, after, by_number, ranges, token
 from services.inventory.desk import Desk
+from services.inventory.disposal import tables
 from services.inventory.disposal.conveyance import Conveyance, ConveyanceState
 from services.inventory.disposal.conveyance_office import ConveyanceOffice
+from services.inventory.disposal.store import DisposalStore
 from services.inventory.goods import Goods
 from services.inventory.ledger.entries import Account, Condition
 from services.inventory.location import parse
-from services.inventory.movements import tables as movement_tables
-from services.inventory.movements.store import MovementStore
 
 #: Who may call what: SPIFFE paths by method.
 ALLOW = {
@@ -75,14 +75,14 @@ class ConveyanceService(Adapter, conveyances_pb2_grpc.ConveyanceServiceServicer)
         self, request: pb.ListConveyancesRequest, context: grpc.ServicerContext
     ) -> pb.ListConveyancesResponse:
         """Lists conveyances in order of entry."""
-        columns, wanted = movement_tables.conveyance.c, []
+        columns, wanted = tables.conveyance.c, []
         if request.location:
             place = parse(request.location, "location")
             wanted.append(sa.or_(columns.source == place, columns.target == place))
         if request.state:
             wanted.append(columns.state == _BY_NUMBER[request.state])
         with self._read() as store:
-            page = MovementStore(store.connection).conveyances.page(
+            page = DisposalStore(store.connection).conveyances.page(
                 after(request.page_token), paging.page_size(request.page_size), *wanted
             )
         return pb.ListConveyancesResponse(
@@ -95,7 +95,7 @@ class ConveyanceService(Adapter, conveyances_pb2_grpc.ConveyanceServiceServicer)
         spoiled = Account(place, Condition.SPOILED, request.item)
         with self._read() as store:
             store.item(request.item)
-            known, books = MovementStore(store.connection), store.books
+            known, books = DisposalStore(store.connection), store.books
             return pb.GetScrapResponse(
                 spoiled=books.balance(spoiled),
                 spoiled_serials=map(messages.serial_range, books.free(spoiled)),

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from services.inventory.desk import Desk, Event
+from services.inventory.disposal import noting
 from services.inventory.disposal import spoilage as spoilages
 from services.inventory.disposal.scrap import Scrap, as_prepared, move
 from services.inventory.disposal.spoilage import (
@@ -15,10 +16,10 @@ from services.inventory.disposal.spoilage import (
     Spoilage,
     SpoilageState,
 )
+from services.inventory.disposal.store import DisposalStore
 from services.inventory.fields import named
 from services.inventory.goods import Goods
 from services.inventory.ledger.entries import Account, Condition, Kind
-from services.inventory.movements.store import MovementStore
 from services.inventory.people import require_other
 from services.inventory.statement.keys import SigningKeys
 from services.inventory.statement.signing import Signer
@@ -30,7 +31,7 @@ class SpoilageOffice:
     def __init__(self, desk: Desk, signer: Signer) -> None:
         self._desk = desk
         self._signer = signer
-        self._store = MovementStore(desk.store.connection)
+        self._store = DisposalStore(desk.store.connection)
 
     def spoil(self, goods: Goods, reason: str, event_time: datetime | None, operator: str) -> Spoilage:
         """Book free units as spoiled: a box that got wet, a roll that tore."""
@@ -40,11 +41,11 @@ class SpoilageOffice:
         free = Account(goods.location, Condition.ON_HAND, goods.item)
         quantity = self._move(event, goods, free, free.to(Condition.SPOILED))
         person = self._desk.person(operator).signature
-        return self._desk.note_spoilage(event, free, quantity, person)
+        return noting.note(self._desk, event, free, quantity, person)
 
     def review(self, spoilage_id: str, accepted: bool, review: str, operator: str) -> Spoilage:
         """Say as a second person whether the reason holds."""
-        before = self._desk.store.spoilages.locked(spoilage_id, spoilages.unknown)
+        before = self._store.spoilages.locked(spoilage_id, spoilages.unknown)
         if before.state is SpoilageState.REVERSED:
             raise spoilages.taken_back(spoilage_id)
         person = self._desk.person(operator)
@@ -56,7 +57,7 @@ class SpoilageOffice:
             review_time=self._desk.clerk.now,
             review=review,
         )
-        self._desk.store.spoilages.save(after)
+        self._store.spoilages.save(after)
         self._store.reviews.add(
             Review(spoilage_id, after.state, person.signature, self._desk.clerk.now, review)
         )

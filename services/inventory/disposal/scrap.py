@@ -17,15 +17,15 @@ from services.inventory import tables
 from services.inventory.blanks.blank import insufficient
 from services.inventory.desk import Desk, Event
 from services.inventory.disposal import spoilage as spoilages
+from services.inventory.disposal import tables as disposal_tables
 from services.inventory.disposal.spoilage import Destruction, DestructionState, Spoilage, SpoilageState
+from services.inventory.disposal.store import DisposalStore
 from services.inventory.ledger.entries import BLANK, Account, Condition, Kind
 from services.inventory.ledger.serials import SerialRange, common
 from services.inventory.location import Location
-from services.inventory.movements import tables as movement_tables
-from services.inventory.movements.store import MovementStore
 from services.inventory.store import Store
 
-_line, _transfer, _spoilage = tables.line, tables.transfer, movement_tables.spoilage
+_line, _transfer, _spoilage = tables.line, tables.transfer, disposal_tables.spoilage
 #: So many ids at once are no burden for a statement.
 _FEW = 500
 
@@ -44,7 +44,7 @@ class Scrap:
 
     def __init__(self, store: Store, location: Location, item: str) -> None:
         self._store = store
-        self._known = MovementStore(store.connection)
+        self._known = DisposalStore(store.connection)
         self._spoiled = Account(location, Condition.SPOILED, item)
         self._withdrawn = self._spoiled.to(Condition.WITHDRAWN)
 
@@ -107,13 +107,13 @@ class Scrap:
         known = [
             spoilage
             for start in range(0, len(subjects), _FEW)
-            for spoilage in self._store.spoilages.where(
+            for spoilage in self._known.spoilages.where(
                 _spoilage.c.subject.in_(subjects[start : start + _FEW]),
                 _spoilage.c.state != SpoilageState.REVERSED,
             )
         ]
         # What was booked before spoilages knew what they belong to may be any of the place.
-        known += self._store.spoilages.where(
+        known += self._known.spoilages.where(
             _spoilage.c.location == part.account.place,
             _spoilage.c.item == part.account.item,
             _spoilage.c.subject == "",
@@ -158,7 +158,7 @@ def require_left(store: Store, account: Account, field: str) -> None:
     """
     if account.condition is not Condition.SPOILED or account.item == BLANK:
         return
-    waiting = MovementStore(store.connection).unaccepted(Location(account.place), account.item)
+    waiting = DisposalStore(store.connection).unaccepted(Location(account.place), account.item)
     left = store.books.balance(account)
     if left < waiting:
         raise spoilages.left(account, waiting - left, field)

@@ -24,6 +24,7 @@ from services.inventory.adapter import (
 )
 from services.inventory.desk import Desk
 from services.inventory.disposal import spoilage as spoilages
+from services.inventory.disposal import tables
 from services.inventory.disposal.office import SpoilageOffice
 from services.inventory.disposal.scrap import stale
 from services.inventory.disposal.spoilage import (
@@ -33,11 +34,10 @@ from services.inventory.disposal.spoilage import (
     Spoilage,
     SpoilageState,
 )
+from services.inventory.disposal.store import DisposalStore
 from services.inventory.goods import Goods
 from services.inventory.journal import Journal
 from services.inventory.location import parse
-from services.inventory.movements import tables as movement_tables
-from services.inventory.movements.store import MovementStore
 from services.inventory.statement.keys import SigningKeys
 from services.inventory.statement.signing import Signer
 from services.inventory.store import Store
@@ -92,7 +92,7 @@ class SpoilageService(Adapter, spoilage_pb2_grpc.SpoilageServiceServicer):
             reviewed = SpoilageOffice(desk, self._signer).review(
                 request.spoilage_id, request.accepted, request.review, request.operator
             )
-            known = MovementStore(desk.store.connection).reviews_of([reviewed.spoilage_id])
+            known = DisposalStore(desk.store.connection).reviews_of([reviewed.spoilage_id])
             answer = pb.ReviewSpoilageResponse(spoilage=_spoilage(reviewed, known))
             return answer, f"spoilage/{reviewed.spoilage_id}"
 
@@ -102,16 +102,17 @@ class SpoilageService(Adapter, spoilage_pb2_grpc.SpoilageServiceServicer):
         self, request: pb.ListSpoilageRequest, context: grpc.ServicerContext
     ) -> pb.ListSpoilageResponse:
         """Lists spoilage in order of entry."""
-        columns = movement_tables.spoilage.c
+        columns = tables.spoilage.c
         wanted = [columns.location == parse(request.location, "location")] if request.location else []
         wanted += [columns.state == _BY_NUMBER[request.state]] if request.state else []
         with self._read() as store:
-            page = store.spoilages.page(
+            known = DisposalStore(store.connection)
+            page = known.spoilages.page(
                 after(request.page_token), paging.page_size(request.page_size), *wanted
             )
-            known = MovementStore(store.connection).reviews_of([each.spoilage_id for each in page.items])
+            reviews = known.reviews_of([each.spoilage_id for each in page.items])
         return pb.ListSpoilageResponse(
-            spoilage=[_spoilage(each, known) for each in page.items], next_page_token=token(page)
+            spoilage=[_spoilage(each, reviews) for each in page.items], next_page_token=token(page)
         )
 
     def PrepareDestruction(
@@ -161,7 +162,7 @@ class SpoilageService(Adapter, spoilage_pb2_grpc.SpoilageServiceServicer):
     ) -> pb.GetDestructionResponse:
         """Reads a destruction."""
         with self._read() as store:
-            found = MovementStore(store.connection).destructions.get(request.destruction_id)
+            found = DisposalStore(store.connection).destructions.get(request.destruction_id)
             if found is None:
                 raise spoilages.unknown_destruction(request.destruction_id)
             return pb.GetDestructionResponse(destruction=self._destruction(found, store, stale(store, found)))
@@ -170,11 +171,11 @@ class SpoilageService(Adapter, spoilage_pb2_grpc.SpoilageServiceServicer):
         self, request: pb.ListDestructionsRequest, context: grpc.ServicerContext
     ) -> pb.ListDestructionsResponse:
         """Lists destructions in order of entry."""
-        columns = movement_tables.destruction.c
+        columns = tables.destruction.c
         wanted = [columns.location == parse(request.location, "location")] if request.location else []
         wanted += [columns.state == DestructionState.PREPARED] if request.prepared_only else []
         with self._read() as store:
-            page = MovementStore(store.connection).destructions.page(
+            page = DisposalStore(store.connection).destructions.page(
                 after(request.page_token), paging.page_size(request.page_size), *wanted
             )
             found = [self._destruction(each, store, stale(store, each)) for each in page.items]

@@ -11,6 +11,7 @@ from services.inventory import tables
 from services.inventory.blanks.blank import unknown as unknown_serial
 from services.inventory.desk import Desk, Event
 from services.inventory.disposal import withdrawal as withdrawals
+from services.inventory.disposal.store import DisposalStore
 from services.inventory.disposal.withdrawal import Cause, Withdrawal
 from services.inventory.ledger.books import Books
 from services.inventory.ledger.entries import Account, Condition, Kind
@@ -26,7 +27,8 @@ class WithdrawalOffice:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._store = MovementStore(desk.store.connection)
+        self._store = DisposalStore(desk.store.connection)
+        self._sites = MovementStore(desk.store.connection)
 
     def withdraw(
         self,
@@ -46,7 +48,7 @@ class WithdrawalOffice:
         now = self._desk.clerk.now
         if event_time is not None:
             self._desk.require_happened(event_time, "event_time")
-        self._store.require_open(location, "location")
+        self._sites.require_open(location, "location")
         serial, chip_uid = self._card(chip_uid, serial)
         card = self._out(serial, event_time)
         event = Event(

@@ -14,13 +14,13 @@ from services.common.regions import in_region
 from services.inventory import messages
 from services.inventory.adapter import OPERATORS, READERS, Adapter, after, by_number, token
 from services.inventory.desk import Desk
+from services.inventory.disposal import tables
+from services.inventory.disposal.store import DisposalStore
 from services.inventory.disposal.withdrawal import Cause, Withdrawal
 from services.inventory.disposal.withdrawal_office import WithdrawalOffice, whereabouts
 from services.inventory.ledger.books import Books
 from services.inventory.ledger.entries import Account
 from services.inventory.location import CENTRE, parse
-from services.inventory.movements import tables as movement_tables
-from services.inventory.movements.store import MovementStore
 
 #: Who may call what: SPIFFE paths by method.
 ALLOW = {"WithdrawCard": OPERATORS, "ListWithdrawals": READERS}
@@ -60,12 +60,12 @@ class WithdrawalService(Adapter, withdrawals_pb2_grpc.WithdrawalServiceServicer)
         self, request: pb.ListWithdrawalsRequest, context: grpc.ServicerContext
     ) -> pb.ListWithdrawalsResponse:
         """Lists withdrawals."""
-        columns = movement_tables.withdrawal.c
+        columns = tables.withdrawal.c
         region = parse(request.location or CENTRE, "location")
         wanted = [columns.cause == _BY_NUMBER[request.cause]] if request.cause else []
         wanted += in_region(columns.location, region)
         with self._read() as store:
-            page = MovementStore(store.connection).withdrawals.page(
+            page = DisposalStore(store.connection).withdrawals.page(
                 after(request.page_token), paging.page_size(request.page_size), *wanted
             )
             found = _withdrawals(store.books, page.items)

@@ -12,10 +12,10 @@ import sqlalchemy as sa
 from services.common.spans import Span
 from services.inventory import tables
 from services.inventory.blanks.reservation import ReservationState
-from services.inventory.movements import tables as movement_tables
+from services.inventory.disposal import tables as disposal_tables
 
 _reservation, _chip, _transfer = tables.reservation, tables.chip, tables.transfer
-_withdrawal = movement_tables.withdrawal
+_withdrawal = disposal_tables.withdrawal
 
 #: Rows read from the database, and sent in one message, at once.
 BATCH = 1000

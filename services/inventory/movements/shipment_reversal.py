@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from services.common.errors import FailedPrecondition
 from services.inventory.desk import Desk, Event, not_there
+from services.inventory.disposal import noting
 from services.inventory.disposal.scrap import require_left
 from services.inventory.ledger.entries import Account, Condition, Kind, Line, NotThereError, Transfer
 from services.inventory.movements import allocation as allocations
@@ -53,7 +54,7 @@ class ShipmentReversal:
         if not agreed:
             require_alone(booked[0], self._desk.clerk, "allocation_id")
         loan = self._movements.loans.get(before.loan_id, lock=True) if before.loan_id else None
-        self._desk.unspoil(allocation_id, "allocation_id", agreed=agreed)
+        noting.strike(self._desk, allocation_id, "allocation_id", agreed=agreed)
         if before.state is AllocationState.RECEIVED:
             after = self._receipt(before, booked, loan, reason)
         else:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from services.common.errors import InvalidArgument
 from services.inventory.desk import Desk, Event
+from services.inventory.disposal import noting
 from services.inventory.ledger.entries import BLANK, Account, Condition, Kind, Line
 from services.inventory.ledger.serials import SerialRange, common, count, ordered, without
 from services.inventory.location import Location
@@ -181,7 +182,7 @@ class Shipping:
         self._desk.books.put(parcel.serials, target)
         self._desk.record(event, _lines(sent.under_way, target, parcel))
         if kind is Kind.RECEIPT_DAMAGED:
-            self._desk.note_spoilage(event, target, parcel.quantity, finder)
+            noting.note(self._desk, event, target, parcel.quantity, finder)
 
     def _add_surplus(self, sent: Allocation, surplus: Parcel, reason: str) -> None:
         if surplus.quantity == 0:

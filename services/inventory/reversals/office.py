@@ -7,10 +7,10 @@ from dataclasses import replace
 from services.inventory.desk import Desk
 from services.inventory.fields import named
 from services.inventory.movements.shipment_reversal import ShipmentReversal
-from services.inventory.movements.store import MovementStore
 from services.inventory.people import require_other
 from services.inventory.reversals import reversal as reversals
 from services.inventory.reversals.reversal import Reversal, ReversalState
+from services.inventory.reversals.store import ReversalStore
 from services.inventory.transfers.office import TransferOffice
 
 
@@ -19,7 +19,7 @@ class ReversalOffice:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._store = MovementStore(desk.store.connection)
+        self._store = ReversalStore(desk.store.connection)
 
     def propose(self, transfer_id: str, allocation_id: str, reason: str, operator: str) -> Reversal:
         """Propose to take a transfer back or, where ``allocation_id`` is given, the last step of a shipment.

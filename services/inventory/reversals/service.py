@@ -10,10 +10,10 @@ from services.common import paging
 from services.common.moments import timestamp
 from services.inventory.adapter import OPERATORS, READERS, Adapter, after, by_number, token
 from services.inventory.desk import Desk
-from services.inventory.movements import tables as movement_tables
-from services.inventory.movements.store import MovementStore
+from services.inventory.reversals import tables
 from services.inventory.reversals.office import ReversalOffice
 from services.inventory.reversals.reversal import Reversal, ReversalState, stale_because
+from services.inventory.reversals.store import ReversalStore
 
 #: Who may call what: SPIFFE paths by method.
 ALLOW = {
@@ -72,10 +72,10 @@ class ReversalService(Adapter, reversals_pb2_grpc.ReversalServiceServicer):
         self, request: pb.ListReversalsRequest, context: grpc.ServicerContext
     ) -> pb.ListReversalsResponse:
         """Lists reversals in order of entry."""
-        columns = movement_tables.reversal.c
+        columns = tables.reversal.c
         wanted = [columns.state == _BY_NUMBER[request.state]] if request.state else []
         with self._read() as store:
-            page = MovementStore(store.connection).reversals.page(
+            page = ReversalStore(store.connection).reversals.page(
                 after(request.page_token), paging.page_size(request.page_size), *wanted
             )
             stale = stale_because(store.books, page.items)

@@ -14,7 +14,7 @@ from services.inventory.contracts import delivery
 from services.inventory.contracts.contract import ContractState
 from services.inventory.contracts.store import ContractStore
 from services.inventory.desk import Desk, Event
-from services.inventory.disposal import scrap
+from services.inventory.disposal import noting, scrap
 from services.inventory.fields import named
 from services.inventory.ledger.entries import Account, Condition, Kind, Line, Transfer
 from services.inventory.location import Location
@@ -200,7 +200,7 @@ class TransferOffice:
             return self._free(found, reason, agreed=agreed)
         if not agreed:
             require_alone(found, self._desk.clerk, "transfer_id")
-        self._desk.unspoil(found.subject, "transfer_id", agreed=agreed)
+        noting.strike(self._desk, found.subject, "transfer_id", agreed=agreed)
         source, target = found.lines[0].target, found.lines[0].source
         if target.condition is Condition.PENDING:
             # Its two phases have ended: nobody could post or void it any more.
