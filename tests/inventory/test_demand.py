@@ -82,6 +82,12 @@ def test_a_location_that_never_used_anything_has_no_demand() -> None:
     assert model.sums(days(60))[0, -1] == pytest.approx(0, abs=1e-3)
 
 
+def test_days_on_which_nobody_ever_printed_say_nothing_about_the_week() -> None:
+    past = days(1, date(2024, 1, 8))  # a Monday: the stock is there, the first card is made tomorrow
+    model = demand.fit(np.zeros((30, 1)), past)
+    np.testing.assert_allclose(model.profile[:, : DayKind.SATURDAY], 1.0)
+
+
 def test_a_history_of_days_is_enough_to_begin_with() -> None:
     past = days(10)
     model = demand.fit(steady(50, past)[None], past)

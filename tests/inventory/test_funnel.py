@@ -119,6 +119,17 @@ def test_a_shut_gate_is_told_beside_the_empty_shelf() -> None:
     assert (shut.constraint, shut.held) == (Constraint.MAINTENANCE, 900)
 
 
+def test_where_licence_and_maintenance_have_ended_both_are_told() -> None:
+    """To renew one alone would let nobody through."""
+    gate = Gate(maintenance_until=date(2017, 3, 3), licence_until=date(2017, 3, 1), opens=date(2017, 4, 3))
+    flow = country(Site("32.16", 5_000, undeduplicated=900), gate, 365, date(2017, 3, 1), 60)
+    spans = [(span.constraint, span.first, span.last) for span in flow.spans(0)]
+    assert spans == [
+        (Constraint.LICENCE, date(2017, 3, 2), date(2017, 3, 31)),
+        (Constraint.MAINTENANCE, date(2017, 3, 6), date(2017, 3, 31)),
+    ]
+
+
 def test_ribbon_that_is_under_way_ends_the_wait_for_it() -> None:
     arrival = MARCH + timedelta(14)
     site = Site("32.16", 10_000, waiting=5000, ribbon=3000, ribbon_inbound=((arrival, 4000),))

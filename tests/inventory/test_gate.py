@@ -181,6 +181,17 @@ def test_doubles_among_those_who_wait_are_no_demand_for_blanks(books: Books) -> 
     assert not bekasi.run_dry, "990,000 cards of 1,000,000 blanks"
 
 
+def test_a_share_of_doubles_is_told_by_a_hundred_records_and_not_by_one(books: Books) -> None:
+    few = pb.Demand(location=BEKASI, undeduplicated=2_000_000, duplicates_28_days=3)
+    report(books, few)
+    answer = forecast(books)
+    assert answer.gate.duplicates == 0
+    assert answer.forecasts[0].run_dry == TODAY.isoformat()
+    books.clock.advance(timedelta(minutes=1))
+    report(books, pb.Demand(location=BEKASI, undeduplicated=2_000_000, duplicates_28_days=300))
+    assert forecast(books).gate.duplicates == pytest.approx(0.99)
+
+
 def test_the_newest_word_of_the_abis_counts(books: Books) -> None:
     put_on_file(books, ContractKind.ABIS_LICENCE, FAR, max_people=100)
     assert use(books, 10).people == 10

@@ -166,6 +166,25 @@ def test_before_the_first_day_is_closed_a_week_has_five_equal_days(desk: Books) 
     assert (first.used, first.explanation.split(" ")[0]) == ([], f"{first.per_working_day:.1f}")
 
 
+@pytest.mark.parametrize(("doubles", "arrivals"), [(1, 0), (200, 2_000)])
+def test_doubles_take_nothing_from_the_demand_of_those_who_got_through(
+    desk: Books, doubles: int, arrivals: int
+) -> None:
+    """Cards that were made and records that became print-ready are of people who were no doubles."""
+    desk.live_through({BEKASI: steady(100), DEPOK: steady(100)}, YESTERDAY)
+    desk.stock_up(5_000)
+    for place in (BEKASI, DEPOK):
+        desk.ship(place, 2_000)
+    elsewhere = pb.Demand(location="33.74", duplicates_28_days=doubles)
+    arriving = pb.Demand(location=DEPOK, arrivals_28_days=arrivals)
+    desk.send(pb.ReportDemandRequest(request_id=new_id(), demands=[arriving]))
+    before = forecast(desk)
+    desk.send(pb.ReportDemandRequest(request_id=new_id(), demands=[elsewhere]))
+    after = forecast(desk)
+    for place in (BEKASI, DEPOK):
+        assert after[place].run_dry == before[place].run_dry > "2026-03-20"
+
+
 def test_printers_bind_where_more_wait_than_they_can_print(desk: Books) -> None:
     desk.live_through({BEKASI: steady(100)}, YESTERDAY)
     desk.stock_up(300_000)
@@ -299,6 +318,26 @@ def test_nothing_is_ordered_that_is_due_after_the_horizon(desk: Books) -> None:
     desk.ship(BEKASI, 5_000)
     assert not forecast(desk, BEKASI, horizon_days=20)[BEKASI].order_by
     assert forecast(desk, BEKASI, horizon_days=90)[BEKASI].order_by > "2026-04-15"
+
+
+def test_nothing_is_ordered_that_would_arrive_after_a_site_has_closed(desk: Books) -> None:
+    fair, market = f"{BEKASI}:fair", f"{BEKASI}:market"
+    desk.live_through({fair: steady(300), market: steady(300)}, YESTERDAY)
+    desk.open_site(fair, days=5)
+    desk.open_site(market, days=15)  # an order takes fourteen days
+    found = forecast(desk, BEKASI)
+    assert found[fair].run_dry == found[market].run_dry == "2026-03-02"
+    assert (found[fair].order_by, found[market].order_by) == ("", "2026-03-02")
+
+
+def test_who_gets_through_the_gate_before_an_order_arrives_wants_a_blank_of_it(books: Books) -> None:
+    books.live_through({BEKASI: steady(100)}, YESTERDAY)
+    without = forecast(books, BEKASI)[BEKASI].reorder_point
+    report = pb.Demand(location=BEKASI, print_ready=50, undeduplicated=5_000)
+    books.send(pb.ReportDemandRequest(request_id=new_id(), demands=[report]))
+    assert forecast(books, BEKASI)[BEKASI].reorder_point == pytest.approx(without + 5_050, abs=1)
+    put_on_file(books, ContractKind.ABIS_LICENCE, "ABIS-1", date(2030, 12, 31))
+    assert forecast(books, BEKASI)[BEKASI].reorder_point == pytest.approx(without + 50, abs=1)
 
 
 def test_the_early_end_does_without_what_should_have_arrived_long_ago(books: Books) -> None:

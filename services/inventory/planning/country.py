@@ -19,6 +19,9 @@ from services.inventory.store import Store
 
 #: Days that a report's arrivals are of.
 ARRIVAL_DAYS: Final = 28
+#: Records that tell a share of doubles; fewer tell none. And the most that is believed.
+_TELLING: Final = 100
+_MOST_DOUBLES: Final = 0.99
 
 
 def gate_of(store: Store, today: date, use: Use | None, reports: Mapping[str, DemandReport]) -> Gate:
@@ -33,8 +36,6 @@ def gate_of(store: Store, today: date, use: Use | None, reports: Mapping[str, De
     yesterday = today - timedelta(days=1)
     licence, maintenance = (granted.licence_until or yesterday, granted.maintenance_until or yesterday)
     ceiling = granted.max_people or None
-    came = sum(report.arrivals for report in reports.values())
-    twice = sum(report.duplicates for report in reports.values())
     return Gate(
         maintenance_until=maintenance if kept_here else None,
         licence_until=licence if kept_here else None,
@@ -42,8 +43,15 @@ def gate_of(store: Store, today: date, use: Use | None, reports: Mapping[str, De
         people_left=max(ceiling - use.people, 0) if ceiling is not None and use is not None else None,
         searches_per_day=granted.max_searches_per_day or None,
         opens=_opens(contracts, granted, today),
-        duplicates=twice / (came + twice) if twice else 0.0,
+        duplicates=_doubles(reports),
     )
+
+
+def _doubles(reports: Mapping[str, DemandReport]) -> float:
+    """Share of those who come that are there already, of whom ``reports`` tell."""
+    came = sum(report.arrivals for report in reports.values())
+    twice = sum(report.duplicates for report in reports.values())
+    return min(twice / (came + twice), _MOST_DOUBLES) if came + twice >= _TELLING else 0.0
 
 
 def _opens(contracts: Sequence[Contract], granted: Entitlement, today: date) -> date | None:

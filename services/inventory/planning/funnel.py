@@ -28,9 +28,8 @@ _TIE: Final = 1e-6
 
 
 class Constraint(IntEnum):
-    """What holds cards back; several together are a sum of 2 to the power of each."""
+    """What holds cards back, with the numbers of the contract; of several together each is a bit."""
 
-    NONE = 0
     MAINTENANCE = 1
     LICENCE = 2
     PRINTERS = 3
@@ -64,15 +63,15 @@ class Gate:
         """Whether it lets only so many through, so that one place's people are in the way of another's."""
         return self.people_left is not None or self.searches_per_day is not None
 
-    def shut_by(self, day: date) -> Constraint:
-        """What keeps the gate shut on ``day``; NONE while it is open."""
+    def shut_by(self, day: date) -> tuple[Constraint, ...]:
+        """What keeps the gate shut on ``day``; nothing while it is open."""
         if self.opens is not None and day >= self.opens:
-            return Constraint.NONE
-        if self.maintenance_until is not None and day > self.maintenance_until:
-            return Constraint.MAINTENANCE
-        if self.licence_until is not None and day > self.licence_until:
-            return Constraint.LICENCE
-        return Constraint.NONE
+            return ()
+        ends = (
+            (Constraint.MAINTENANCE, self.maintenance_until),
+            (Constraint.LICENCE, self.licence_until),
+        )
+        return tuple(constraint for constraint, until in ends if until is not None and day > until)
 
 
 @dataclass(frozen=True)
@@ -186,7 +185,7 @@ def simulate(
     Args:
         sites: Locations on the morning of ``start``.
         gate: What the ABIS may do.
-        arrivals: New people who want a card, shape (sites, days).
+        arrivals: New people who want a card, those among them who are there twice, too, shape (sites, days).
         worked: Working days, shape (days,); on others no more are printed than arrive.
         start: First day.
 
@@ -218,9 +217,9 @@ def simulate(
         sfe += arrivals[:, k]
         shut = gate.shut_by(start + timedelta(k))
         passed = np.zeros(count)
-        if shut is Constraint.NONE:
+        if not shut:
             # The country's capacity serves whoever waits: each location its share of the queue.
-            capacity = min(searches, people_left / max(1.0 - gate.duplicates, 1e-9))
+            capacity = min(searches, people_left / (1.0 - gate.duplicates))
             passed = sfe * min(1.0, capacity / max(float(sfe.sum()), 1e-9))
             sfe -= passed
             unique = passed * (1.0 - gate.duplicates)
@@ -228,11 +227,11 @@ def simulate(
             prr += unique
             if flow.full is None and people_left < _NOBODY:
                 flow.full = k
-        held_by = Constraint.SEARCHES if flow.full is None else Constraint.LICENCE_FULL
+        held_by = shut or (Constraint.SEARCHES if flow.full is None else Constraint.LICENCE_FULL,)
         # On a Saturday as many are printed as come; the queue is worked off on working days.
         able = printers * yields
         if not worked[k]:
-            able = np.minimum(able, arrivals[:, k])
+            able = np.minimum(able, arrivals[:, k] * (1.0 - gate.duplicates))
         # In the order of Constraint from PRINTERS on.
         limits = np.stack([able, ribbon * yields, blanks * yields])
         printed = np.minimum(prr, limits.min(axis=0))
@@ -240,7 +239,7 @@ def simulate(
         blanks -= np.minimum(printed / yields, blanks)
         ribbon -= np.minimum(printed / yields, ribbon)
         short = (prr > _NOBODY) & (limits <= limits.min(axis=0) + _TIE)
-        lacking = np.where(sfe > _NOBODY, _bit(shut or held_by), 0)
+        lacking = np.where(sfe > _NOBODY, sum(map(_bit, held_by)), 0)
         for constraint, row in zip(_OWN, short, strict=True):
             lacking |= np.where(row, _bit(constraint), 0)
         # Who only waits for Monday is held back by nothing new.

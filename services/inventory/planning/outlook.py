@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from math import ceil
 from typing import Final
 
 import numpy as np
@@ -129,13 +130,15 @@ def look_ahead(
     still_open = _still_open(supplies, start, farthest)
     futures: list[Flow] = []
     for quantile in (None, HIGH, LOW):
-        arrivals = np.diff(model.sums(days, quantile), axis=1, prepend=0.0) * yields[:, None] * still_open
+        new = np.diff(model.sums(days, quantile), axis=1, prepend=0.0) * yields[:, None] * still_open
+        # Use and reports tell of people who got through the gate; doubles come to it beside them.
+        arrivals = new / (1.0 - gate.duplicates)
         # Where things go badly, what is overdue is lost.
         supplied = [_without_overdue(site, start) for site in sites] if quantile == HIGH else sites
         futures.append(simulate(supplied, gate, arrivals, days.kinds <= DayKind.FRIDAY, start))
     needed = futures[1].run_dry()
     middle, high, low = (future.first(horizon) for future in futures)
-    during_lead = _during_lead(model, days, supplies, still_open)
+    reorder = _reorder_points(model, days, sites, supplies, still_open, futures[0], gate.duplicates)
     use = model.path(days[:horizon]) * still_open[:, :horizon]
     dry, early, late = middle.run_dry(), high.run_dry(), low.run_dry()
     served = middle.served()
@@ -146,7 +149,6 @@ def look_ahead(
         # earlier.
         ends = sorted((early[row] or date.max, dry[row] or date.max, late[row] or date.max))
         first, last = (None if end == date.max else end for end in (ends[0], ends[-1]))
-        order_by = _order_by(first or needed[row], supply.lead_days, start, horizon)
         found.append(
             Outlook(
                 location=site.location,
@@ -164,8 +166,8 @@ def look_ahead(
                 run_dry_early=first,
                 run_dry_late=last,
                 lead_days=supply.lead_days,
-                reorder_point=int(np.ceil(during_lead[row] + site.waiting / yields[row])),
-                order_by=order_by,
+                reorder_point=reorder[row],
+                order_by=_order_by(first or needed[row], supply, start, horizon),
                 spans=tuple(middle.spans(row)),
                 served=served[row],
                 path=(middle.blanks[row], high.blanks[row], low.blanks[row]),
@@ -175,12 +177,16 @@ def look_ahead(
     return Ahead(found, middle.full_on, arrivals_per_day)
 
 
-def _order_by(dry: date | None, lead_days: int, start: date, horizon: int) -> date | None:
-    """The last day for an order to arrive before the shelf is dry; ``None`` where it is after the horizon."""
+def _order_by(dry: date | None, supply: Supply, start: date, horizon: int) -> date | None:
+    """The last day for an order to arrive before the shelf is dry; ``None`` where it is after the horizon, or
+    where nothing would arrive before the site closes.
+    """
     if dry is None:
         return None
-    last = max(dry - timedelta(lead_days), start)
-    return last if last < start + timedelta(horizon) else None
+    lead = timedelta(supply.lead_days)
+    last = max(dry - lead, start)
+    too_late = supply.closes is not None and last + lead > supply.closes
+    return None if too_late or last >= start + timedelta(horizon) else last
 
 
 def _without_overdue(site: Site, today: date) -> Site:
@@ -216,13 +222,23 @@ def _still_open(supplies: Sequence[Supply], start: date, days: int) -> npt.NDArr
     return np.arange(days)[None] <= np.array(last)[:, None]
 
 
-def _during_lead(
-    demand: Demand, days: Days, supplies: Sequence[Supply], still_open: npt.NDArray[np.bool_]
-) -> Array:
-    """Blanks that suffice from order to receipt with the probability of the service level."""
+def _reorder_points(
+    demand: Demand,
+    days: Days,
+    sites: Sequence[Site],
+    supplies: Sequence[Supply],
+    still_open: npt.NDArray[np.bool_],
+    expected: Flow,
+    doubles: float,
+) -> list[int]:
+    """Blanks that suffice from order to receipt: for those who come, with the probability of the service
+    level; for those who wait for a card, and whom the gate is expected to let through by then.
+    """
     wanted = np.diff(demand.sums(days, SERVICE_LEVEL), axis=1, prepend=0.0)
-    sums = np.cumsum(wanted * still_open, axis=1)
-    last = sums.shape[1] - 1
-    return np.array(
-        [sums[row, min(s.lead_days - 1, last)] if s.lead_days else 0.0 for row, s in enumerate(supplies)]
-    )
+    come = np.pad(np.cumsum(wanted * still_open, axis=1), ((0, 0), (1, 0)))
+    points = []
+    for row, (site, supply) in enumerate(zip(sites, supplies, strict=True)):
+        queue = site.undeduplicated, *expected.undeduplicated[row, : supply.lead_days]
+        through = max(queue[0] - queue[-1], 0.0) * (1.0 - doubles)
+        points.append(ceil(come[row, supply.lead_days] + (site.waiting + through) / (1.0 - site.spoilage)))
+    return points

@@ -53,6 +53,8 @@ def profile(history: Array, kinds: npt.NDArray[np.int8]) -> Array:
     """
     valid = np.isfinite(history)
     use = np.where(valid, history, 0.0)
+    # Days on which nothing was ever used say nothing about the week.
+    valid &= use.any(axis=1, keepdims=True)
     chosen = np.zeros((len(kinds), KINDS))
     chosen[np.arange(len(kinds)), kinds] = 1.0
     sums, days = use @ chosen, valid.astype(float) @ chosen
