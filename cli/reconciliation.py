@@ -146,8 +146,8 @@ def _enter(found: Reconciliation, card: Card, scope: Scope, step: str = "") -> N
     blank = card.blanks[0] if card.blanks else None
     job = max(card.jobs, key=lambda each: each.finished, default=None)
     record = card.records[0] if card.records else None
-    if blank is None and record is None and (job is None or job.step == CARD_STEP_VOID):
-        return  # nobody holds anything of it any more
+    if blank is None and record is None and (job is None or not job.time or job.step == CARD_STEP_VOID):
+        return  # nothing of it is booked yet, or any more
     places = [each.location for each in (blank, job) if each] or [each.region for each in card.records]
     if not any(map(scope.has_place, places)):
         return

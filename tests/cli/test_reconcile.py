@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
 import sqlalchemy as sa
-from tunggal.cardperso.v1 import reconciliation_pb2 as cardperso_pb2
 from typer.testing import CliRunner, Result
 
 from cli.main import app
-from cli.reconcile_sources import resumed
 from services.cardperso import app as cardperso_app
 from services.cardperso.settings import Settings as CardPersoSettings
 from services.cardperso.tables import JOBS
@@ -475,45 +472,3 @@ def test_days_that_are_none_are_refused_before_anybody_is_asked(
     result = CliRunner().invoke(app, ["reconcile", *arguments])
     assert result.exit_code == 1
     assert result.stderr.startswith(f"error: {reason}")
-
-
-class _Cut(grpc.RpcError):
-    """A service that goes away."""
-
-    def __init__(self, code: grpc.StatusCode) -> None:
-        self._code = code
-
-    def code(self) -> grpc.StatusCode:
-        return self._code
-
-
-def _broken_off(code: grpc.StatusCode, times: int) -> Callable[[Any], Iterator[Any]]:
-    """A list of four chips, two in each part, that breaks off behind the first part it sends."""
-    chips = [cardperso_pb2.PersonalizedChip(chip_uid=f"04AA00000{number}") for number in range(4)]
-    left = [times]
-
-    def call(request: Any) -> Iterator[Any]:
-        rest = [chip for chip in chips if chip.chip_uid > request.after]
-        for part in (rest[:2], rest[2:]):
-            if part:
-                yield cardperso_pb2.ListPersonalizedChipsResponse(chips=part)
-            if left[0]:
-                left[0] -= 1
-                raise _Cut(code)
-
-    return call
-
-
-@pytest.mark.parametrize("times", [0, 1, 2])
-def test_a_stream_that_breaks_off_is_gone_on_with_behind_the_last_chip(times: int) -> None:
-    call = _broken_off(grpc.StatusCode.UNAVAILABLE, times)
-    found = resumed(call, cardperso_pb2.ListPersonalizedChipsRequest(), "chips")
-    assert [chip.chip_uid[-1] for chip in found] == ["0", "1", "2", "3"]
-
-
-@pytest.mark.parametrize(
-    ("code", "times"), [(grpc.StatusCode.PERMISSION_DENIED, 1), (grpc.StatusCode.UNAVAILABLE, 99)]
-)
-def test_a_service_that_stays_away_or_refuses_is_an_error(code: grpc.StatusCode, times: int) -> None:
-    with pytest.raises(grpc.RpcError):
-        list(resumed(_broken_off(code, times), cardperso_pb2.ListPersonalizedChipsRequest(), "chips"))
