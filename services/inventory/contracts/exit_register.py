@@ -47,7 +47,7 @@ class ExitItem:
     at: datetime
 
 
-def named(name: str) -> str:
+def plain_name(name: str) -> str:
     """The name of a thing, with single spaces; raises :class:`InvalidArgument` for one of spaces alone."""
     plain = " ".join(name.split())
     if not plain:

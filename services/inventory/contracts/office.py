@@ -152,7 +152,7 @@ class ContractOffice:
     ) -> list[ExitItem]:
         """Say of one thing that the vendor has handed it over, or not; the newest word counts."""
         self._store.locked(contract_id)
-        thing = exit_register.named(name)
+        thing = exit_register.plain_name(name)
         person = self._desk.person(operator).signature
         self._store.exit_items.add(
             ExitItem(contract_id, kind, thing, state, evidence, note, person, self._now)

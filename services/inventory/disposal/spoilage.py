@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from services.common.errors import FailedPrecondition, NotFound
+from services.inventory.canonical import canonical
 from services.inventory.ledger.entries import BLANK, Account
 from services.inventory.ledger.serials import SerialRange
 from services.inventory.location import Location
@@ -125,9 +126,9 @@ class Destruction:
             "prepared_by": self.prepared_by,
             "prepare_time": self.prepare_time.isoformat(),
             "spoilage": [each.spoilage_id for each in evidence],
-            "spoilage_sha256": hashlib.sha256(_canonical(said).encode()).hexdigest(),
+            "spoilage_sha256": hashlib.sha256(canonical(said).encode()).hexdigest(),
         }
-        return _canonical(content)
+        return canonical(content)
 
     def written(self) -> str:
         """The protocol (berita acara) as canonical JSON: what was prepared, who witnessed it, and when."""
@@ -138,12 +139,7 @@ class Destruction:
             "witnessed_by": self.witnessed_by,
             "witness_time": self.witness_time.isoformat(),
         }
-        return _canonical(content)
-
-
-def _canonical(content: object) -> str:
-    """JSON with sorted keys, no spaces, UTF-8."""
-    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return canonical(content)
 
 
 def unknown(spoilage_id: str) -> NotFound:

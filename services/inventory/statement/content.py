@@ -1,5 +1,4 @@
-"""What a statement says, and the one way to write it: canonical JSON (RFC 8785), over which hash and
-signature are made.
+"""What a statement says, as canonical JSON (RFC 8785), over which hash and signature are made.
 
 A statement is published. It names places, items, quantities and times, and no person. ``docs/statements.md``
 has the format for whoever checks one without this program.
@@ -8,13 +7,13 @@ has the format for whoever checks one without this program.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any, Final
+from typing import Final
 
 from services.common.zones import zone_of
+from services.inventory.canonical import canonical
 from services.inventory.ledger import days
 
 FORMAT: Final = "tunggal.stock-statement/1"
@@ -118,11 +117,6 @@ def levels(
     for item, condition, added, removed, closing in moved:
         found[item, condition] = Level(item, condition, closing - added + removed, added, removed, closing)
     return tuple(found[key] for key in sorted(found))
-
-
-def canonical(value: Any) -> str:
-    """JSON with sorted keys and no spaces: the same text for the same content."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def digest(content: str) -> str:

@@ -14,8 +14,9 @@ from datetime import date, timedelta
 from typing import Any
 
 from services.common.zones import zone_of
+from services.inventory.canonical import canonical
 from services.inventory.ledger import days
-from services.inventory.statement.content import FORMAT, GENESIS, canonical, digest, moment
+from services.inventory.statement.content import FORMAT, GENESIS, digest, moment
 from services.inventory.statement.signing import is_signed
 
 
