@@ -92,7 +92,7 @@ class Bookkeeper:
         ended = self._end(reservation_id, ReservationState.CONSUMED, "")
         self._bind(chip_uid, ended)
         # After it is bound, which waits for any list that is being entered.
-        chips.refuse_foreign(self._store.connection, ended.serial, chip_uid)
+        chips.refuse_foreign(self._store, ended.serial, chip_uid)
         return self._settle(Kind.BLANK_CONSUMED, ended, Condition.CONSUMED, chip_uid)
 
     def spoil(

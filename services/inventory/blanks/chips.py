@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from services.common.errors import AlreadyExists, FailedPrecondition, NotFound
 from services.inventory import tables
 from services.inventory.blanks import reservation as reservations
+from services.inventory.ledger.serials import SerialRange
 from services.inventory.store import Store
 
 LOT_CHIP = sa.Table(
@@ -107,12 +108,13 @@ def check(store: Store, reservation_id: str, chip_uid: str) -> Known:
     used = conn.scalar(sa.select(_chip.c.serial).where(_chip.c.chip_uid == chip_uid))
     if used is not None and used != serial:
         return Known(Standing.USED, used)
-    return Known(standing(conn, serial, chip_uid))
+    return Known(standing(store, serial, chip_uid))
 
 
-def standing(conn: sa.Connection, serial: int, chip_uid: str) -> Standing:
+def standing(store: Store, serial: int, chip_uid: str) -> Standing:
     """What the list of a blank's lot says of a chip."""
-    lot_id = conn.scalar(sa.select(_lot.c.lot_id).where(_lot.c.first <= serial, serial <= _lot.c.last))
+    lot = store.lot_overlapping(SerialRange(serial, serial))
+    conn, lot_id = store.connection, None if lot is None else lot.lot_id
     listed = conn.scalar(sa.select(LOT_CHIP.c.lot_id).where(LOT_CHIP.c.chip_uid == chip_uid))
     if listed is not None and listed == lot_id:
         return Standing.LISTED
@@ -121,9 +123,9 @@ def standing(conn: sa.Connection, serial: int, chip_uid: str) -> Standing:
     return Standing.UNLISTED
 
 
-def refuse_foreign(conn: sa.Connection, serial: int, chip_uid: str) -> None:
+def refuse_foreign(store: Store, serial: int, chip_uid: str) -> None:
     """Raise FailedPrecondition where a blank cannot have this chip."""
-    if standing(conn, serial, chip_uid) is Standing.FOREIGN:
+    if standing(store, serial, chip_uid) is Standing.FOREIGN:
         raise FailedPrecondition(
             "CHIP_FOREIGN",
             f"Chip UID {chip_uid} did not come with the lot of blank {serial}.",

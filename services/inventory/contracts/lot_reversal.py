@@ -59,7 +59,7 @@ def reverse(desk: Desk, contract: Contract, lot: Lot, reason: str) -> None:
     """
     stock = Account(CENTRE, Condition.ON_HAND, contract.owed.item)
     # Locked first, so that what is free now is free below.
-    desk.books.lock(stock)
+    desk.lock([stock, contract.owed])
     elsewhere = without([lot.serials], desk.books.free(stock))
     if elsewhere:
         raise _moved_on(lot, elsewhere)
