@@ -14,7 +14,7 @@ waits for another in a circle; what a row stands for is safe from others until t
 5. Sites, in the order of their codes: an open one stays open.
 6. Chips: a UID is bound once, and no list of a lot grows meanwhile.
 7. Accounts, in the order of their codes: their balances and the serials that they have. One movement locks
-   its two accounts; who makes several between several places locks all of them first (:meth:`Desk.lock`).
+   its two accounts; who makes several between more accounts locks all of them first (:meth:`Desk.lock`).
    Closing days locks all accounts there are.
 8. The head of the audit chain, from there to the commit.
 """

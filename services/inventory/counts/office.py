@@ -67,8 +67,8 @@ class CountOffice:
 
     def submit(
         self, count_id: str, quantity: int, ranges: Sequence[SerialRange], operator: str
-    ) -> tuple[StockCount, int]:
-        """Hand in what was counted; returns the count and its round. Nobody counts twice.
+    ) -> StockCount:
+        """Hand in what was counted. Nobody counts twice.
 
         The count is agreed when two rounds in a row found the same.
         """
@@ -81,10 +81,10 @@ class CountOffice:
         sheet = Sheet(count_id, len(sheets) + 1, quantity, serials, person.signature, self._desk.clerk.now)
         self._store.sheets.add(sheet)
         if not counts.settled([*sheets, sheet]):
-            return before, sheet.round
+            return before
         after = replace(before, state=CountState.AGREED)
         self._store.counts.save(after)
-        return after, sheet.round
+        return after
 
     def approve(self, count_id: str, decision: str, operator: str) -> tuple[StockCount, Variance]:
         """Let the books follow the count.

@@ -55,7 +55,7 @@ class CountService(Adapter, counts_pb2_grpc.CountServiceServicer):
         """Hands in what one person counted."""
 
         def work(desk: Desk) -> tuple[pb.SubmitCountResponse, str]:
-            counted, _ = CountOffice(desk).submit(
+            counted = CountOffice(desk).submit(
                 request.count_id, request.quantity, ranges(request.serials), request.operator
             )
             return pb.SubmitCountResponse(count=_seen(desk, counted)), _path(request.count_id)
