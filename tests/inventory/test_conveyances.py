@@ -186,6 +186,12 @@ def test_a_place_lists_what_it_sent_and_what_is_sent_to_it(held: Office) -> None
     assert listed("32.15") == []
 
 
+def test_there_is_no_scrap_of_what_the_catalogue_does_not_have(held: Office) -> None:
+    with pytest.raises(TunggalError) as error:
+        held.send(pb.GetScrapRequest(location=BEKASI, item="gold"))
+    assert error.value.reason == "ITEM_UNKNOWN"
+
+
 def test_rolls_go_by_units_and_no_more_than_were_accepted(held: Office) -> None:
     for quantity in (3, 2):
         held.do(

@@ -158,6 +158,17 @@ def test_what_is_taken_of_several_pieces_is_cut_from_the_last_of_them(office: Of
     office.check_books()
 
 
+def test_nobody_takes_what_is_held_for_another(office: Office) -> None:
+    office.sign(100)
+    office.deliver(1, 20)
+    held = office.reserve(CENTRE)
+    before = office.holdings()
+    with office.database.transaction() as connection, pytest.raises(RuntimeError, match="1 of somebody"):
+        Books(connection).take([SerialRange(1, 1)], Account(CENTRE, Condition.RESERVED), "somebody")
+    assert office.holdings() == before
+    office.release(held.reservation_id)
+
+
 def test_a_serial_that_was_never_delivered_is_unknown(office: Office) -> None:
     office.sign(100)
     office.deliver(11, 20)

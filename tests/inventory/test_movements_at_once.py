@@ -294,3 +294,23 @@ def test_a_receipt_is_taken_back_once(stocked: list[Office]) -> None:
     assert set(outcomes) <= {"REVERSAL_DECIDED", "REVERSAL_STALE"}
     assert office.level(BEKASI) == {"in_transit": 100}
     office.check_books()
+
+
+def test_a_transfer_is_taken_back_once(stocked: list[Office]) -> None:
+    office = stocked[0]
+    moved = ledger_pb2.NewTransfer(
+        item="ribbon", quantity=10, from_location=CENTRE, to_location=BEKASI, reason="need"
+    )
+    for _ in range(2):
+        (booked,) = office.do(ledger_pb2.PostTransfersRequest, transfers=[moved]).transfers
+        # Another as large is there, which the second reversal would find.
+        office.do(ledger_pb2.PostTransfersRequest, transfers=[moved])
+        reverse = {"transfer_id": booked.transfer_id, "reason": "wrong box"}
+
+        def take_back(office: Office, _: int, reverse: dict[str, str] = reverse) -> str:
+            return outcome(lambda: office.do(ledger_pb2.ReverseTransferRequest, **reverse))
+
+        outcomes = Counter(all_at_once(stocked, take_back))
+        assert outcomes == {"done": 1, "REVERSED_BEFORE": THREADS - 1}
+    assert office.balances(BEKASI, "ribbon") == {"32.16/ribbon/on-hand": 20}
+    office.check_books()

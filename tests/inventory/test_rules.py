@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from services.common.errors import InvalidArgument
 from services.inventory.ledger.entries import Account, Condition, Line
-from services.inventory.ledger.serials import SerialRange, lowest
+from services.inventory.ledger.serials import SerialRange, common, count, lowest, ordered, without
 from services.inventory.location import parse
 
 ON_HAND = Account("ID", Condition.ON_HAND)
@@ -52,6 +52,42 @@ def test_the_lowest_serials_are_the_first_of_the_sorted_blanks(
     assert [n for some in taken for n in range(some.first, some.last + 1)] == serials[:quantity]
     with pytest.raises(ValueError, match="missing"):
         lowest(ranges, len(serials) + 1)
+
+
+SETS = st.sets(st.integers(1, 30))
+
+
+def ranges_of(serials: set[int]) -> list[SerialRange]:
+    """The same serials as ranges: ascending, with a gap between any two."""
+    found: list[SerialRange] = []
+    for serial in sorted(serials):
+        if found and found[-1].last == serial - 1:
+            found[-1] = SerialRange(found[-1].first, serial)
+        else:
+            found.append(SerialRange(serial, serial))
+    return found
+
+
+@given(SETS, SETS)
+def test_what_is_cut_from_ranges_and_what_they_share_are_as_of_sets(some: set[int], others: set[int]) -> None:
+    ours, theirs = ranges_of(some), ranges_of(others)
+    assert without(ours, theirs) == ranges_of(some - others)
+    assert common(ours, theirs) == ranges_of(some & others)
+    assert count(ours) == len(some)
+
+
+@given(st.lists(st.tuples(st.integers(1, 30), st.integers(0, 4)), max_size=6))
+def test_ranges_come_in_order_with_neighbours_joined_or_one_of_them_is_there_twice(
+    given: list[tuple[int, int]],
+) -> None:
+    ranges = [SerialRange(first, first + more) for first, more in given]
+    serials = [n for each in ranges for n in range(each.first, each.last + 1)]
+    if len(set(serials)) == len(serials):
+        assert list(ordered(ranges, "serials")) == ranges_of(set(serials))
+    else:
+        with pytest.raises(InvalidArgument) as refused:
+            ordered(ranges, "serials")
+        assert (refused.value.reason, refused.value.field) == ("SERIALS_TWICE", "serials")
 
 
 @given(

@@ -72,6 +72,13 @@ def test_every_cause_can_be_listed(office: Office, card: stock_pb2.Blank, cause:
     assert office.blank(card.serial).blank.spoil_reason == cause
 
 
+def test_no_card_comes_back_tomorrow(office: Office, card: stock_pb2.Blank, clock: FixedClock) -> None:
+    tomorrow = Timestamp()
+    tomorrow.FromDatetime(clock.now() + timedelta(seconds=1))
+    assert refusal(TunggalError, office, event_time=tomorrow).field == "event_time"
+    assert office.level(DKI) == {}
+
+
 def test_a_card_with_a_dead_chip_is_named_by_its_serial(office: Office, card: stock_pb2.Blank) -> None:
     assert withdraw(office, chip_uid="", serial=card.serial).chip_uid == CHIP
 
