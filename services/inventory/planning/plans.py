@@ -14,6 +14,7 @@ from services.inventory.location import Location
 from services.inventory.movements.shipping import Shipping
 from services.inventory.planning import country, runout
 from services.inventory.planning.calendar import WorkCalendar
+from services.inventory.planning.needs import Need, Terms
 from services.inventory.planning.office import Books, forecast
 from services.inventory.planning.outlook import Outlook
 from services.inventory.planning.proposal import (
@@ -39,7 +40,7 @@ _DRIFT_A_DAY: Final = 1.0
 def propose(
     books: Books,
     source: Location,
-    terms: runout.Terms,
+    terms: Terms,
     *,
     item: str,
     reason: str,
@@ -73,7 +74,7 @@ def propose(
         for location, under_way in books.coming.items()
     }
     needs = [
-        runout.Need(
+        Need(
             location=look.location,
             stock=stock.get(look.location, 0) + coming.get(look.location, 0),
             waiting=ceil(look.waiting / (1 - look.spoilage) / cards_per_unit),
@@ -117,7 +118,7 @@ def propose(
         proposed_by="",
         propose_time=now,
         shares=shares,
-        moves=moves_of(plan, source),
+        moves=moves_of(plan, source, terms.lot),
     )
 
 

@@ -108,20 +108,9 @@ class Proposal:
             )
 
 
-def moves_of(plan: Plan, source: str) -> tuple[Move, ...]:
-    """Who sends what to whom: the source first, then whoever lends."""
-    left = {source: sum(share.units for share in plan.shares)}
-    left |= {share.need.location: -share.units for share in plan.shares if share.units < 0}
-    moves: list[Move] = []
-    for share in plan.shares:
-        wanted = share.units
-        while wanted > 0:
-            giver = next(place for place, units in left.items() if units > 0)
-            units = min(wanted, left[giver])
-            moves.append(Move(giver, share.need.location, units))
-            left[giver] -= units
-            wanted -= units
-    return tuple(moves)
+def moves_of(plan: Plan, source: str, lot: int) -> tuple[Move, ...]:
+    """Who sends what to whom, the source by its name."""
+    return tuple(Move(each.sender or source, each.receiver, each.lots * lot) for each in plan.shipments)
 
 
 def overtaken(proposal: Proposal, by: str, on: date) -> FailedPrecondition:

@@ -2,7 +2,8 @@
 
 A max-min program, solved by HiGHS: lots are whole, a shipment has a least size, the sender has only so much,
 and locations may lend to each other if that is allowed. The earliest run-out is made as late as it can be
-with the fewest lots moved; what is left over goes, lot by lot, to whoever would run dry next.
+with the fewest lots moved; what is left over goes, lot by lot, to whoever would run dry next. With a least
+size, what is lent is what goes in shipments of that size: never worse than without lending.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from services.common.errors import InvalidArgument
+from services.inventory.planning.needs import Need, Terms
+from services.inventory.planning.shipments import SOURCE, Shipment, shipments
 
 #: Longest search for one run-out.
 _SECONDS: Final = 5.0
@@ -24,53 +27,6 @@ _SECONDS: Final = 5.0
 _CLOSE: Final = 0.01
 
 Counts = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Need:
-    """One location that uses stock."""
-
-    location: str
-    #: Units there and on their way there.
-    stock: int
-    #: Units that people already wait for.
-    waiting: int
-    #: Units used on a working day.
-    per_day: float
-    #: Working days from dispatch to receipt.
-    lead_days: int = 0
-    #: Units of the stock that are on their way still: nobody can lend them.
-    coming: int = 0
-    #: Working days until it closes for good and uses nothing any more.
-    open_days: float = inf
-
-    @property
-    def to_lend(self) -> int:
-        """Units that it could do without at once."""
-        return max(self.stock - max(self.waiting, self.coming), 0)
-
-    def cover(self, extra: int = 0) -> float:
-        """Working days until it runs dry with ``extra`` units more; negative where people wait in vain."""
-        return (self.stock + extra - self.waiting) / self.per_day
-
-    def run_out(self, extra: int = 0) -> float:
-        """Working days until it is short; never, where it closes before that, or before anything arrives."""
-        cover = self.cover(extra)
-        return inf if cover >= self.open_days or self.lead_days >= self.open_days else cover
-
-
-@dataclass(frozen=True)
-class Terms:
-    """What may be sent."""
-
-    #: Units that the sender gives away.
-    available: int
-    #: Units of a box: only whole boxes travel.
-    lot: int = 1
-    #: Least units of one shipment.
-    minimum: int = 0
-    #: Whether locations may give to each other what they have more than the rest.
-    lending: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,9 +47,10 @@ class Share:
 
 @dataclass(frozen=True)
 class Plan:
-    """Shares in the order of the needs, and what stays with the sender."""
+    """Shares in the order of the needs, who sends them, and what stays with the sender."""
 
     shares: tuple[Share, ...]
+    shipments: tuple[Shipment, ...]
     #: Working days until the first location runs dry, or until all have closed, before and after.
     earliest_before: float
     earliest_after: float
@@ -109,17 +66,25 @@ def plan(needs: Sequence[Need], terms: Terms) -> Plan:
             field="location",
             remedy="Plan for locations that have used stock, or report their demand with ReportDemand.",
         )
-    lots, given = _solve(needs, terms)
-    lots = _hand_out_rest(needs, terms, lots, given)
-    units = (lots - given) * terms.lot
-    covers = [need.cover(int(extra)) for need, extra in zip(needs, units, strict=True)]
-    earliest = _earliest(needs, units)
-    left = terms.available - int(units.sum())
+    sent = _hand_out_rest(needs, terms, _solve(needs, terms))
+    units = _net(needs, sent) * terms.lot
+    ends = [need.run_out(int(extra)) for need, extra in zip(needs, units, strict=True)]
+    first, second = sorted([*ends, inf])[:2]
     shares = [
-        _explained(Share(need, int(extra), need.cover(), cover, ""), earliest, terms)
-        for need, extra, cover in zip(needs, units, covers, strict=True)
+        _explained(
+            Share(need, int(extra), need.cover(), need.cover(int(extra)), ""),
+            second if end == first else first,
+            terms,
+        )
+        for need, extra, end in zip(needs, units, ends, strict=True)
     ]
-    return Plan(tuple(shares), _earliest(needs, np.zeros_like(units)), earliest, left)
+    return Plan(
+        tuple(shares),
+        tuple(sent),
+        earliest_before=_earliest(needs, np.zeros_like(units)),
+        earliest_after=_earliest(needs, units),
+        left_over=terms.available - int(units.sum()),
+    )
 
 
 def _earliest(needs: Sequence[Need], units: Counts) -> float:
@@ -128,8 +93,18 @@ def _earliest(needs: Sequence[Need], units: Counts) -> float:
     return max(need.open_days for need in needs) if isinf(first) else first
 
 
-def _solve(needs: Sequence[Need], terms: Terms) -> tuple[Counts, Counts]:
-    """Lots received and lots given by each location, shape (n,) each.
+def _net(needs: Sequence[Need], sent: Sequence[Shipment]) -> Counts:
+    """Lots that each location gets, less those that it gives, shape (n,)."""
+    lots = dict.fromkeys((need.location for need in needs), 0)
+    for each in sent:
+        lots[each.receiver] += each.lots
+        if each.sender != SOURCE:
+            lots[each.sender] -= each.lots
+    return np.array(list(lots.values()), np.int64)
+
+
+def _solve(needs: Sequence[Need], terms: Terms) -> list[Shipment]:
+    """The fewest lots with which the first location runs dry as late as it can.
 
     The linear program without whole lots bounds the earliest run-out from above, sending nothing from below;
     between them the latest run-out that whole lots reach is found by halving, each step an integer program
@@ -137,15 +112,22 @@ def _solve(needs: Sequence[Need], terms: Terms) -> tuple[Counts, Counts]:
     """
     low = min(need.run_out() for need in needs)
     if isinf(low):
-        return np.zeros(len(needs), np.int64), np.zeros(len(needs), np.int64)
+        return []
+    best: list[Shipment] = []
+    if terms.lending and terms.least_lots > 1:
+        best = _solve(needs, replace(terms, lending=False))
+        low = _earliest(needs, _net(needs, best) * terms.lot)
     program = _Program(needs, terms)
     high = program.bound()
-    best = program.fewest_lots(low)
-    if best is None:
-        raise RuntimeError("HiGHS found no plan, though sending nothing is one")
     while high - low > _CLOSE:
         middle = (low + high) / 2
-        found = program.fewest_lots(middle)
+        lots = program.fewest_lots(middle)
+        found = None
+        if lots is not None:
+            places = [need.location for need in needs]
+            could = dict(zip(places, program.to_spare(middle), strict=True))
+            could[SOURCE] = terms.available // terms.lot
+            found = shipments(dict(zip(places, lots, strict=True)), could, terms.least_lots)
         if found is None:
             high = middle
         else:
@@ -172,12 +154,13 @@ class _Program:
         )
         to_lend = np.array([need.to_lend if terms.lending else 0 for need in needs], float)
         can_give = np.floor(to_lend / terms.lot)
+        can_give[can_give < terms.least_lots] = 0.0
         most = self._lots + float(can_give.sum())
         self._upper = np.concatenate([np.full(count, most), can_give, np.ones(count)])
         each, none, one = eye_array(count), coo_array((count, count)), np.ones((1, count))
         rows = [[each, -each, none], [one, -one, np.zeros((1, count))]]
         self._least: list[float] = []
-        least = -(-terms.minimum // terms.lot)
+        least = terms.least_lots
         if least > 1 or terms.lending:
             # A shipment has its least size, and who is sent something gives nothing.
             giving = diags_array(can_give)
@@ -208,9 +191,16 @@ class _Program:
             raise RuntimeError(f"HiGHS found no bound: {solved.message}")
         return float(solved.x[-1])
 
-    def fewest_lots(self, run_out: float) -> tuple[Counts, Counts] | None:
-        """The fewest lots with which nobody runs dry before ``run_out`` working days; ``None`` if none will
-        do.
+    def to_spare(self, run_out: float) -> list[int]:
+        """Lots that each location could give and last until ``run_out``."""
+        days = np.maximum(np.minimum(run_out, self._open), 0.0)
+        spare = np.floor((self._net - self._per_day * days) / self._lot + 1e-9)
+        count = len(self._net)
+        return [int(lots) for lots in np.clip(spare, 0.0, self._upper[count : 2 * count])]
+
+    def fewest_lots(self, run_out: float) -> list[int] | None:
+        """The fewest lots with which nobody runs dry before ``run_out`` working days: what each location
+        gets, below zero where it gives; ``None`` if none will do.
         """
         from scipy.optimize import Bounds, LinearConstraint, milp
 
@@ -231,29 +221,34 @@ class _Program:
         if solved.x is None:
             return None
         whole = np.rint(solved.x).astype(np.int64)
-        return whole[:count], whole[count : 2 * count]
+        return [int(lots) for lots in whole[:count] - whole[count : 2 * count]]
 
 
-def _hand_out_rest(needs: Sequence[Need], terms: Terms, lots: Counts, given: Counts) -> Counts:
+def _hand_out_rest(needs: Sequence[Need], terms: Terms, sent: list[Shipment]) -> list[Shipment]:
     """The lots that nobody needs for the earliest run-out go to whoever would run dry next."""
-    left = terms.available - int((lots - given).sum()) * terms.lot
-    least = max(1, -(-terms.minimum // terms.lot))
-    queue = [(need.run_out(int(lots[r] - given[r]) * terms.lot), r) for r, need in enumerate(needs)]
+    lots = _net(needs, sent)
+    left = terms.available - int(lots.sum()) * terms.lot
+    from_source = {each.receiver: each.lots for each in sent if each.sender == SOURCE}
+    queue = [(need.run_out(int(lots[r]) * terms.lot), r) for r, need in enumerate(needs)]
     heapq.heapify(queue)
     while queue and left >= terms.lot:
         first, r = heapq.heappop(queue)
         if isinf(first):
             break
-        step = 1 if lots[r] else least
-        if step * terms.lot > left or given[r]:
+        place = needs[r].location
+        step = 1 if place in from_source else terms.least_lots
+        if step * terms.lot > left or lots[r] < 0:
             continue
+        from_source[place] = from_source.get(place, 0) + step
         lots[r] += step
         left -= step * terms.lot
         heapq.heappush(queue, (needs[r].run_out(int(lots[r]) * terms.lot), r))
-    return lots
+    lent = [each for each in sent if each.sender != SOURCE]
+    return [Shipment(SOURCE, place, units) for place, units in from_source.items()] + lent
 
 
-def _explained(share: Share, earliest: float, terms: Terms) -> Share:
+def _explained(share: Share, others: float, terms: Terms) -> Share:
+    """The share with the reason of its quantity; ``others`` is when the first of them runs dry."""
     need = share.need
     waiting = f" less {need.waiting:,} that people wait for" if need.waiting else ""
     has = f"{need.stock:,} there and under way{waiting}, {need.per_day:,.1f} a working day"
@@ -269,10 +264,11 @@ def _explained(share: Share, earliest: float, terms: Terms) -> Share:
         text = f"{has}: {lasts}, and nothing would arrive before it closes; it gets none"
     elif isinf(need.run_out()):
         text = f"{has}: {lasts}, longer than it is open; it gets none"
-    elif share.before >= earliest:
-        text = f"{has}: {lasts}, longer than the {earliest:,.1f} that the others come to; it gets none"
+    elif share.before > others:
+        text = f"{has}: {lasts}, longer than the {others:,.1f} that the others come to; it gets none"
     else:
-        text = f"{has}: {lasts}; what is left is less than one shipment"
+        least = f"one shipment of {terms.least_lots * terms.lot:,}" if terms.minimum else "one box"
+        text = f"{has}: {lasts}; what the others need first leaves less than {least}; it gets none"
     if not isinf(need.open_days):
         days = "1 working day" if need.open_days == 1 else f"{need.open_days:,.0f} working days"
         text += f"; it closes after {days}"

@@ -22,8 +22,8 @@ from services.inventory.location import CENTRE, parse
 from services.inventory.planning import messages, office, plans, targets
 from services.inventory.planning.feasibility import assess
 from services.inventory.planning.learned import Lessons
+from services.inventory.planning.needs import Terms
 from services.inventory.planning.proposal import PlanState, Proposal, unknown
-from services.inventory.planning.runout import Terms
 from services.inventory.planning.store import Capacity, Coverage, DemandReport, PlanningStore
 from services.inventory.planning.tables import plan as plan_table
 
