@@ -14,6 +14,7 @@ from services.inventory.canonical import canonical
 from services.inventory.ledger.entries import BLANK, Account
 from services.inventory.ledger.serials import SerialRange
 from services.inventory.location import Location
+from services.inventory.reversals.needs_two import needs_two
 
 
 class SpoilageState(StrEnum):
@@ -228,12 +229,10 @@ def not_to_destroy(serials: SerialRange, account: str, location: str) -> FailedP
 
 def reviewed(spoilage: Spoilage, field: str) -> FailedPrecondition:
     """The refusal to take back alone what somebody else has reviewed."""
-    return FailedPrecondition(
-        "REVERSAL_NEEDS_TWO",
+    return needs_two(
         f"Spoilage {spoilage.spoilage_id} was {spoilage.state} by {spoilage.reviewed_by}.",
-        field=field,
-        remedy="Propose it with ProposeReversal (tunggal reversal propose); somebody else approves.",
-        metadata={"spoilage_id": spoilage.spoilage_id},
+        field,
+        {"spoilage_id": spoilage.spoilage_id},
     )
 
 

@@ -18,6 +18,7 @@ from services.inventory.desk import Clerk
 from services.inventory.ledger import days
 from services.inventory.ledger.books import Books
 from services.inventory.ledger.entries import Transfer
+from services.inventory.reversals.needs_two import needs_two
 
 
 class ReversalState(StrEnum):
@@ -74,12 +75,10 @@ def require_alone(booked: Transfer, clerk: Clerk, field: str) -> None:
     day = days.day_of(booked.book_time)
     if booked.actor == clerk.actor and day == days.day_of(clerk.now):
         return
-    raise FailedPrecondition(
-        "REVERSAL_NEEDS_TWO",
+    raise needs_two(
         f"Transfer {booked.transfer_id} was booked by {booked.actor} on {day} (Jakarta); others rely on it.",
-        field=field,
-        remedy="Propose it with ProposeReversal (tunggal reversal propose); somebody else approves.",
-        metadata={"transfer_id": booked.transfer_id, "actor": booked.actor, "kind": booked.kind},
+        field,
+        {"transfer_id": booked.transfer_id, "actor": booked.actor, "kind": booked.kind},
     )
 
 

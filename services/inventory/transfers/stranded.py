@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from services.common.errors import FailedPrecondition
 from services.inventory import tables
 from services.inventory.ledger.entries import Account, Condition, Kind, Transfer
+from services.inventory.reversals.needs_two import needs_two
 from services.inventory.transfers.pending import PendingState
 
 _line, _pending, _transfer = tables.line, tables.pending, tables.transfer
@@ -61,10 +62,8 @@ def require_left(connection: sa.Connection, held: Account, balance: int) -> None
 
 def alone(transfer: Transfer) -> FailedPrecondition:
     """The refusal to free it alone: who sees it last is seldom who booked it."""
-    return FailedPrecondition(
-        "REVERSAL_NEEDS_TWO",
+    return needs_two(
         f"Two people free what transfer {transfer.transfer_id} left in {transfer.lines[0].target.code}.",
-        field="transfer_id",
-        remedy="Propose it with ProposeReversal (tunggal reversal propose); somebody else approves.",
-        metadata={"transfer_id": transfer.transfer_id, "kind": transfer.kind},
+        "transfer_id",
+        {"transfer_id": transfer.transfer_id, "kind": transfer.kind},
     )
