@@ -34,6 +34,21 @@ def test_two_ids_are_two_people() -> None:
     require_other(Person("operator/cli", "budi"), "operator/cli:siti", "operator/cli:ani")
 
 
+def test_who_signed_without_an_id_may_have_been_anybody_with_that_certificate() -> None:
+    for before in ("operator/cli", "operator/cli:"):
+        with pytest.raises(PermissionDenied):
+            require_other(Person("operator/cli", "budi"), before)
+        require_other(Person("operator/bekasi", "budi"), before)
+    # A service is nobody: what it booked by itself is reviewed by a first person.
+    require_other(Person("service/cardperso", "budi"), "service/cardperso")
+
+
+def test_a_personal_certificate_without_an_id_is_its_holder_s() -> None:
+    with pytest.raises(PermissionDenied):
+        require_other(Person("operator/cli", "Siti"), "operator/person-siti")
+    require_other(Person("operator/cli", "budi"), "operator/person-siti")
+
+
 def test_a_personal_certificate_speaks_for_one_person() -> None:
     require_own(Person("operator/person-siti", "Siti"))
     require_own(Person("operator/cli", "anybody"))

@@ -99,6 +99,15 @@ def test_two_people_free_it_by_the_name_that_the_check_of_the_books_tells(
     stocked.check_books()
 
 
+def test_what_was_freed_is_named_no_more_and_the_rest_still_is(stocked: Office, clock: FixedClock) -> None:
+    first, second = strand(stocked, clock, "ribbon", 4), strand(stocked, clock, "ribbon", 2)
+    approve(stocked, propose(stocked, first))
+    assert sound(stocked) == [
+        "ID/ribbon/pending has 2 set aside, 0 of it for something that is open. "
+        f"Two people free it: tunggal reversal propose --transfer {second}."
+    ]
+
+
 def test_it_is_freed_once_however_many_approve(
     stocked: Office, replicas: list[Office], clock: FixedClock
 ) -> None:
