@@ -18,6 +18,10 @@ from services.inventory.journal import new_id
 from services.inventory.ledger.books import Books
 from services.inventory.ledger.entries import Account, Condition
 from services.inventory.ledger.serials import SerialRange
+from services.inventory.location import Location
+from services.inventory.planning import plans
+from services.inventory.planning.proposal import Move, PlanState, Proposal, ProposedShare
+from services.inventory.planning.store import PlanningStore
 from services.inventory.store import Store
 from tests.inventory.at_once import outcome, until_it_waits
 from tests.inventory.inventory_office import BEKASI, CENTRE, DKI, Office
@@ -105,6 +109,43 @@ def test_a_receipt_with_differences(stocked: list[Office], part: str, condition:
     stock = Account(BEKASI, Condition.ON_HAND, "ribbon")
     first, second = sorted([stock, stock.to(Condition(condition))], key=lambda account: account.code)
     assert meets(stocked, first, second, receive) == "done"
+    office.check_books()
+
+
+def test_a_plan_of_several_places(stocked: list[Office], clock: FixedClock) -> None:
+    office = stocked[0]
+    plan = Proposal(
+        plan_id=new_id(),
+        state=PlanState.APPROVED,
+        scope=Location(CENTRE),
+        source=Location(CENTRE),
+        item="ribbon",
+        available=0,
+        lot=1,
+        minimum=0,
+        lending=True,
+        left_over=0,
+        days_before=0.0,
+        days_after=0.0,
+        reason="r",
+        proposed_by="operator/cli:siti",
+        propose_time=clock.now(),
+        shares=tuple(ProposedShare(place, 1, 0, 0, 0.0, 0.0, 0.0, "", "needs it") for place in ("33", "34")),
+        moves=(Move(BEKASI, "33", 1), Move(DKI, "34", 1)),
+    )
+    with office.database.transaction() as connection:
+        PlanningStore(connection).plans.add(plan)
+
+    def carry_out(replica: Office) -> str:
+        def work() -> None:
+            with replica.database.transaction() as connection:
+                desk = Desk(Store(connection), Clerk("operator/cli", clock.now(), new_id, clock))
+                assert len(plans.carry_out(desk, plan.plan_id, "budi").allocation_ids) == 2
+
+        return outcome(work)
+
+    first, second = (Account(place, Condition.ON_HAND, "ribbon") for place in (DKI, BEKASI))
+    assert meets(stocked, first, second, carry_out) == "done"
     office.check_books()
 
 

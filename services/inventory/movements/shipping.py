@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from services.common.errors import InvalidArgument
@@ -82,6 +82,15 @@ class Shipping:
         )
         self._store.add_allocation(allocation, transfer.transfer_id)
         return allocation
+
+    def lock_all(self, item: str, ways: Iterable[tuple[Location, Location]]) -> None:
+        """Lock what several allocations have to do with, each from a place to another, before the first of
+        them.
+        """
+        ways = list(ways)
+        self._movements.lock_sites(target for _, target in ways)
+        free = [Account(source, Condition.ON_HAND, item) for source, _ in ways]
+        self._desk.lock([*free, *(account.to(Condition.ALLOCATED) for account in free)])
 
     def cancel(self, allocation_id: str, reason: str) -> Allocation:
         """Withdraw an allocation before its dispatch; its stock is free again."""

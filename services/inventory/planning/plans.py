@@ -149,6 +149,7 @@ def carry_out(desk: Desk, plan_id: str, operator: str) -> Proposal:
     _require_fresh(store, found, desk.clerk.now)
     shipping = Shipping(desk)
     why = {share.location: share.explanation for share in found.shares}
+    shipping.lock_all(found.item, ((Location(move.source), Location(move.target)) for move in found.moves))
     made = tuple(
         shipping.allocate(
             Location(move.source),
