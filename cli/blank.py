@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import uuid
+from datetime import UTC
 from enum import StrEnum
 from typing import Annotated
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -18,8 +18,10 @@ from tunggal.inventory.v1.withdrawals_pb2_grpc import WithdrawalServiceStub
 
 from cli.answers import to_json
 from cli.errors import readable
+from cli.movements import listing
 from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, Operator, TlsDir, connect
 from cli.pages import every
+from cli.places import national_time
 
 app = typer.Typer(help="Follow a blank, and take cards that come back.", no_args_is_help=True)
 
@@ -56,19 +58,19 @@ def show(
     why = f" ({escape(found.spoil_reason)})" if found.spoil_reason else ""
     chip = f", chip {found.chip_uid}" if found.chip_uid else ""
     console.print(f"[bold]{serial}[/] is {_state(found.state)}{why} at {found.location}{chip}.")
-    table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for column in ("When (UTC)", "What", "To", "By"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("Why")
-    for step in answer.custody:
-        table.add_row(
-            f"{step.book_time.ToDatetime():%Y-%m-%d %H:%M}",
-            step.kind,
-            step.to_account,
-            step.actor.rpartition("/")[2],
-            escape(step.reason),
-        )
-    console.print(table)
+    listing(
+        ("When (WIB)", "What", "To", "By", "Why"),
+        [
+            (
+                national_time(step.book_time.ToDatetime(UTC)),
+                step.kind,
+                step.to_account,
+                step.actor.rpartition("/")[2],
+                step.reason,
+            )
+            for step in answer.custody
+        ],
+    )
 
 
 @app.command()
@@ -128,7 +130,7 @@ def withdrawn(
             str(taken.serial),
             pb.WithdrawalCause.Name(taken.cause).rpartition("_")[2].lower(),
             taken.held_at,
-            f"{taken.event_time.ToDatetime():%Y-%m-%d}",
+            national_time(taken.event_time.ToDatetime(UTC))[:10],
             taken.taken_by.partition(":")[2],
             _state(taken.state),
         )

@@ -25,7 +25,10 @@ def books(
     ] = "",
     item: Annotated[str, typer.Option(help="Only this item: blank, ribbon, film.")] = "",
     at: Annotated[
-        datetime | None, typer.Option(help="Moment, UTC: what the books said then. Left out: now.")
+        datetime | None,
+        typer.Option(
+            help="What the books said then: 2026-03-02T08:30+07:00; UTC without an offset. Now if left out."
+        ),
     ] = None,
     as_happened: Annotated[
         bool, typer.Option("--as-happened", help="With --at: also what was booked later of before.")

@@ -97,8 +97,8 @@ def draft(
         made = ContractServiceStub(channel).DraftContract(request).contract
     _tell(
         made,
-        f"Draft {contract_id} entered. Next: tunggal contract attach {contract_id} SCAN, "
-        f"tunggal contract propose {contract_id} sign",
+        f"Draft {contract_id} entered. Next:\ntunggal contract attach {contract_id} SCAN\n"
+        f"tunggal contract propose {contract_id} sign --reason …",
         as_json,
     )
 

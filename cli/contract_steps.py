@@ -72,7 +72,9 @@ def take_over(
 @readable
 def reverse_lot(
     contract_id: ContractId,
-    lot_id: Annotated[str, typer.Argument(metavar="LOT", help="Id of the lot.")],
+    lot_id: Annotated[
+        str, typer.Argument(metavar="LOT", help="Id of the lot (tunggal blank show N --json).")
+    ],
     operator: Operator,
     reason: Annotated[str, typer.Option(help="Why.")],
     inventory: InventoryEndpoint = INVENTORY,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Annotated
 
 import typer
@@ -27,11 +28,19 @@ from cli.movements import (
 )
 from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, Operator, TlsDir, connect
 from cli.pages import every
+from cli.places import national_time
 
 app = typer.Typer(
     help="Count free stock: two people who see neither books nor each other, a third who approves.",
     no_args_is_help=True,
 )
+
+#: What becomes of a difference, by the state of its count.
+_BOOKED = {
+    pb.COUNT_STATE_AGREED: " Approval books it.",
+    pb.COUNT_STATE_APPLIED: " It is booked.",
+    pb.COUNT_STATE_REJECTED: " Nothing was booked.",
+}
 
 CountId = Annotated[str, typer.Argument(metavar="COUNT", help="Id of the count.")]
 
@@ -77,7 +86,7 @@ def sheet(
     with connect("inventory", inventory, tls_dir) as channel:
         seen = CountServiceStub(channel).SubmitCount(request).count
     if seen.state == pb.COUNT_STATE_AGREED:
-        next_step = f"The last two sheets agree. Somebody who did not count: tunggal count approve {count}"
+        next_step = f"The last two sheets agree. Somebody who did not count: {_approval(count)}"
     elif seen.rounds == 1:
         next_step = "Somebody else counts now, without having seen this sheet."
     else:
@@ -113,7 +122,9 @@ def show(
         )
     difference = found.sheets[-1].quantity - found.expected if found.sheets else 0
     if difference:
-        console.print(f"Difference: {difference:+,}. Approval books it.", highlight=False)
+        console.print(f"Difference: {difference:+,}.{_BOOKED.get(found.state, '')}", highlight=False)
+    if found.state == pb.COUNT_STATE_AGREED:
+        console.print(f"Somebody who did not count: {_approval(count)}", soft_wrap=True, highlight=False)
     if found.decided_by:
         console.print(f"{person(found.decided_by)} decided: {found.decision}", highlight=False)
 
@@ -168,12 +179,12 @@ def listed(
         found = every(CountServiceStub(channel).ListCounts, request, "counts")
     tabulate(
         found,
-        ("Count", "Where", "Item", "Begun (UTC)", "By", "Sheets", "State"),
+        ("Count", "Where", "Item", "Begun (WIB)", "By", "Sheets", "State"),
         lambda one: (
             one.count_id,
             one.location,
             one.item,
-            f"{one.begin_time.ToDatetime():%Y-%m-%d %H:%M}",
+            national_time(one.begin_time.ToDatetime(UTC)),
             person(one.begun_by),
             str(one.rounds),
             word(pb.CountState, one.state),
@@ -181,6 +192,10 @@ def listed(
         as_json=as_json,
         nothing="No count.",
     )
+
+
+def _approval(count: str) -> str:
+    return f"tunggal count approve {count} --reason …"
 
 
 def _said(count: pb.StockCount) -> str:

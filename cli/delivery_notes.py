@@ -15,8 +15,10 @@ from rich.table import Table
 from tunggal.inventory.v1 import exchange_pb2 as pb
 from tunggal.inventory.v1.exchange_pb2_grpc import ExchangeServiceStub
 
+from cli.answers import to_json
 from cli.errors import readable
-from cli.options import DEFAULT_TLS_DIR, INVENTORY, InventoryEndpoint, TlsDir, connect
+from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, TlsDir, connect
+from cli.remedies import at_a_shell
 from services.common.errors import InvalidArgument
 from services.inventory.exchange.delivery_notes import MOST_LINES
 
@@ -49,11 +51,12 @@ def delivery_notes(
     ] = False,
     inventory: InventoryEndpoint = INVENTORY,
     tls_dir: TlsDir = DEFAULT_TLS_DIR,
+    as_json: AsJson = False,
 ) -> None:
     """Take the lots of a file into stock; exit code 1 where a line has a fault, and then nothing is booked.
 
-    Up to 2,000 lines are booked together. Of a longer file each delivery note is booked with all its lines or
-    none; what broke off is gone on with by sending the file again.
+    Up to 2,000 lines are booked together, a longer file note by note, each with all its lines or none. What
+    broke off goes on when the file is sent again.
     """
     text = _text_of(file)
     console = Console()
@@ -65,25 +68,26 @@ def delivery_notes(
             request_id = str(uuid.uuid5(uuid.NAMESPACE_OID, text) if same else uuid.uuid4())
             request = pb.ImportDeliveryNotesRequest(request_id=request_id, csv=text, dry_run=dry_run)
             answer = stub.ImportDeliveryNotes(request, timeout=120)
-            found, known, booked = list(answer.faults), 0, len(answer.lots)
-            lines, blanks = answer.lines, answer.blanks
+            told = pb.ImportDeliveryFileResponse(
+                lines=answer.lines, blanks=answer.blanks, booked_lines=len(answer.lots), faults=answer.faults
+            )
         else:
-            found, told = _sent(stub, text, dry_run=dry_run)
-            known, booked = told.known_lines, told.booked_lines
-            lines, blanks = told.lines, told.blanks
-    if found:
-        _show(file, found, booked, console)
+            told = _sent(stub, text, dry_run=dry_run)
+    if as_json:
+        typer.echo(to_json(told))
+    elif told.faults:
+        _show(file, told.faults, told.booked_lines, console)
+    else:
+        done = "can be taken into stock" if dry_run else "taken into stock"
+        lots = "1 lot" if told.lines == 1 else f"{told.lines:,} lots"
+        before = f" {told.known_lines:,} of them came before." if told.known_lines else ""
+        console.print(f"{lots} with {told.blanks:,} blanks {done}.{before}")
+    if told.faults:
         raise typer.Exit(1)
-    done = "can be taken into stock" if dry_run else "taken into stock"
-    lots = "1 lot" if lines == 1 else f"{lines:,} lots"
-    before = f" {known:,} of them came before." if known else ""
-    console.print(f"{lots} with {blanks:,} blanks {done}.{before}")
 
 
-def _sent(
-    stub: ExchangeServiceStub, text: str, *, dry_run: bool
-) -> tuple[list[pb.LineFault], pb.ImportDeliveryFileResponse]:
-    """All faults of a long file, and the last that was told of it."""
+def _sent(stub: ExchangeServiceStub, text: str, *, dry_run: bool) -> pb.ImportDeliveryFileResponse:
+    """What was told of a long file at last, with all its faults."""
     request_id = str(uuid.uuid4())
 
     def parts() -> Iterator[pb.ImportDeliveryFileRequest]:
@@ -103,7 +107,9 @@ def _sent(
                 f"{told.booked_lines:,} lines are in stock. Send the same file again: it goes on behind them."
             )
         raise
-    return faults, told
+    del told.faults[:]
+    told.faults.extend(faults)
+    return told
 
 
 def _show(file: Path, faults: Sequence[pb.LineFault], booked: int, console: Console) -> None:
@@ -113,7 +119,7 @@ def _show(file: Path, faults: Sequence[pb.LineFault], booked: int, console: Cons
         console.print(f"{title}; {len(faults):,} faults", highlight=False)
         for fault in faults:
             where = f"{fault.line}, {fault.column}" if fault.column else f"{fault.line}"
-            typer.echo(f"line {where}: {fault.problem} {fault.remedy}")
+            typer.echo(f"line {where}: {fault.problem} {at_a_shell(fault.remedy)}")
         return
     table = Table(header_style="bold", title=title, title_justify="left")
     table.add_column("Line", justify="right")
@@ -121,7 +127,8 @@ def _show(file: Path, faults: Sequence[pb.LineFault], booked: int, console: Cons
         table.add_column(column)
     for fault in faults:
         # What the file has is no markup.
-        table.add_row(str(fault.line), fault.column or "–", escape(fault.problem), escape(fault.remedy))
+        remedy = escape(at_a_shell(fault.remedy))
+        table.add_row(str(fault.line), fault.column or "–", escape(fault.problem), remedy)
     console.print(table)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -11,6 +13,7 @@ from tunggal.inventory.v1.contracts_pb2_grpc import ContractServiceStub
 from cli.answers import to_json
 from cli.errors import readable
 from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, TlsDir, connect
+from cli.places import national_time
 
 #: The ABIS may not search today.
 CLOSED = 2
@@ -49,7 +52,7 @@ def _show(console: Console, found: pb.Entitlement) -> None:
     )
     reported = "not reported yet"
     if found.HasField("people_time"):
-        reported = f"{found.people:,} ({found.people_time.ToDatetime():%Y-%m-%d %H:%M} UTC)"
+        reported = f"{found.people:,} ({national_time(found.people_time.ToDatetime(UTC))} WIB)"
     facts.add_row("People at most", people)
     facts.add_row("People so far", reported)
     facts.add_row("Searches a day", searches)

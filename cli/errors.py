@@ -13,6 +13,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
+from cli.remedies import at_a_shell, said_of
 from services.common.errors import ConfigurationError, InvalidArgument, TunggalError, remote_error
 
 #: What a message says of a number that has no room in its field.
@@ -70,11 +71,11 @@ def missing_extra(error: ModuleNotFoundError, extras: str) -> TunggalError:
 
 
 def line(error: TunggalError) -> str:
-    """The fault as one line: reason, message, field and remedy."""
+    """The fault as one line: reason, message, field and remedy, in the words of a shell."""
     origin = f" [{error.domain}]" if error.domain else ""
     field = f" (field {error.field})" if error.field else ""
-    remedy = f" → {error.remedy}" if error.remedy else ""
-    return re.sub(r"\s+", " ", f"error: {error.reason}{origin}: {error.message}{field}{remedy}")
+    remedy = f" → {at_a_shell(error.remedy)}" if error.remedy else ""
+    return re.sub(r"\s+", " ", f"error: {error.reason}{origin}: {said_of(error.message)}{field}{remedy}")
 
 
 def as_dict(error: TunggalError) -> dict[str, dict[str, str | None]]:

@@ -102,7 +102,12 @@ def _many(forecasts: Sequence[pb.LocationForecast], start: date, width: int) -> 
     names, interval = width >= _WIDE, width >= _MIDDLE
     caption = "soonest first; early–late: 80 % interval of the run-dry date" if interval else "soonest first"
     table = Table(
-        header_style="bold", caption=caption, caption_justify="left", box=SIMPLE_HEAD, pad_edge=False
+        header_style="bold",
+        caption=caption,
+        caption_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
     )
     table.add_column("Location", no_wrap=True)
     if names:
@@ -113,7 +118,8 @@ def _many(forecasts: Sequence[pb.LocationForecast], start: date, width: int) -> 
     if interval:
         table.add_column("early–late", no_wrap=True)
     table.add_column("Order by", no_wrap=True)
-    table.add_column("Held back by", overflow="ellipsis", no_wrap=True)
+    # The only one that may be broken, so that no number is.
+    table.add_column("Held back by")
     for each in sorted(forecasts, key=lambda one: (one.run_dry or "9", one.location)):
         table.add_row(
             each.location,
@@ -123,9 +129,11 @@ def _many(forecasts: Sequence[pb.LocationForecast], start: date, width: int) -> 
             f"{each.waiting + each.undeduplicated:,}",
             f"{each.per_working_day:,.0f}",
             _soon(each.run_dry, start, in_days=interval),
-            *([f"{_short(each.run_dry_early)}–{_short(each.run_dry_late)}"] if interval else []),
-            Text("today", "bold red") if each.order_by == start.isoformat() else _short(each.order_by, "–"),
-            _bound(each),
+            *([_between(each, start)] if interval else []),
+            Text("today", "bold red")
+            if each.order_by == start.isoformat()
+            else _short(each.order_by, start) or "–",
+            _bound(each, start),
         )
     return table
 
@@ -205,12 +213,18 @@ def _gate(gate: pb.AbisGate, start: date, horizon: int) -> list[Text]:
     return lines
 
 
-def _bound(found: pb.LocationForecast) -> Text:
+def _between(found: pb.LocationForecast, start: date) -> str:
+    if not found.run_dry_early:
+        return "–"
+    return f"{_short(found.run_dry_early, start)}–{_short(found.run_dry_late, start) or '…'}"
+
+
+def _bound(found: pb.LocationForecast, start: date) -> Text:
     if not found.spans:
         return Text("nothing", "green")
     span = found.spans[0]
     more = f" +{len(found.spans) - 1}" if len(found.spans) > 1 else ""
-    return Text(f"{WORDS[span.constraint]} {_short(span.first_day)}{more}")
+    return Text(f"{WORDS[span.constraint]} {_short(span.first_day, start)}{more}")
 
 
 def _when(day: str, start: date) -> Text:
@@ -222,7 +236,7 @@ def _soon(day: str, start: date, *, in_days: bool) -> Text:
     if not day:
         return Text("–", "green")
     left = (date.fromisoformat(day) - start).days
-    when = f"{_short(day)} ({left} d)" if in_days else _short(day)
+    when = f"{_short(day, start)} ({left} d)" if in_days else _short(day, start)
     return Text(when if left else "today", _style(left))
 
 
@@ -234,5 +248,9 @@ def _style(days_left: int) -> str:
     return "bold red" if days_left <= 7 else "yellow" if days_left <= _SOON else "green"
 
 
-def _short(day: str, otherwise: str = "…") -> str:
-    return f"{date.fromisoformat(day):%-d %b}" if day else otherwise
+def _short(day: str, start: date) -> str:
+    """The day as 4 Jan, with its year where that is another one than now; nothing for no day."""
+    if not day:
+        return ""
+    found = date.fromisoformat(day)
+    return f"{found:%-d %b}" if found.year == start.year else f"{found:%-d %b %Y}"

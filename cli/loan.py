@@ -27,7 +27,7 @@ LoanId = Annotated[str, typer.Argument(metavar="LOAN", help="Id of the loan.")]
 def propose(
     lender: Annotated[str, typer.Argument(metavar="LENDER", help="Who lends, such as 32.15.")],
     borrower: Annotated[str, typer.Argument(metavar="BORROWER", help="Who borrows, such as 32.16.")],
-    quantity: Annotated[int, typer.Argument(min=1, help="Units.")],
+    quantity: Annotated[int, typer.Argument(metavar="QUANTITY", min=1, help="Units.")],
     due: Annotated[str, typer.Option(metavar="DAY", help="Day by which it is given back: 2026-04-30.")],
     reason: Reason,
     operator: Operator,
@@ -91,7 +91,7 @@ def reject(
 @readable
 def give_back(
     loan: LoanId,
-    quantity: Annotated[int, typer.Argument(min=1, help="Units that go back.")],
+    quantity: Annotated[int, typer.Argument(metavar="QUANTITY", min=1, help="Units that go back.")],
     inventory: InventoryEndpoint = INVENTORY,
     tls_dir: TlsDir = DEFAULT_TLS_DIR,
     as_json: AsJson = False,

@@ -98,8 +98,12 @@ def tabulate(
     if not found:
         typer.echo(nothing)
         return
+    listing(columns, [row(one) for one in found])
+
+
+def listing(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows as a table, or below each other by name where the screen is too narrow for one."""
     console = Console(emoji=False)
-    rows = [row(one) for one in found]
     widths = _widths([columns, *rows], console.width)
     if widths is None:
         for cells in rows:

@@ -7,7 +7,7 @@ from datetime import datetime
 import typer
 
 from services.common.errors import NotFound
-from services.common.zones import zone_of
+from services.common.zones import WIB, zone_of
 from services.enroll.regions import bundled
 
 CENTRE = "ID"
@@ -55,6 +55,11 @@ def local_time(moment: datetime, location: str) -> str:
     """An aware moment as "2026-03-02 08:30 WIB", in the location's own time."""
     zone = zone_of(location)
     return f"{moment.astimezone(zone.offset):%Y-%m-%d %H:%M} {zone.short}"
+
+
+def national_time(moment: datetime) -> str:
+    """An aware moment as "2026-03-02 08:30" in Jakarta's time (WIB), whose days are the ledger's."""
+    return f"{moment.astimezone(WIB.offset):%Y-%m-%d %H:%M}"
 
 
 def parent_of(location: str) -> str | None:

@@ -44,6 +44,8 @@ _STATES = {
 
 #: Width of a screen that has room for names and reasons.
 _WIDE = 104
+#: So many next commands are read; of more, one tells where to find them.
+_MOST_NEXT = 10
 
 PlanId = Annotated[str, typer.Argument(metavar="PLAN", help="Id of the plan.")]
 
@@ -199,7 +201,12 @@ def carry_out(
     with connect("inventory", inventory, tls_dir) as channel:
         request = pb.CarryOutPlanRequest(request_id=str(uuid.uuid4()), plan_id=plan_id, operator=operator)
         done = PlanningServiceStub(channel).CarryOutPlan(request, timeout=60).plan
-    Console().print(f"{len(done.allocation_ids)} allocations made; they are dispatched one by one.")
+    made = len(done.allocation_ids)
+    typer.echo(f"{made:,} allocations made; they are dispatched one by one, as each leaves:")
+    if made > _MOST_NEXT:
+        typer.echo("tunggal shipment list --state allocated\ntunggal shipment dispatch SHIPMENT")
+    else:
+        typer.echo("\n".join(f"tunggal shipment dispatch {each}" for each in done.allocation_ids))
 
 
 def _draw(found: pb.Plan, plot: Path | None, as_json: bool) -> None:

@@ -29,7 +29,10 @@ def record(
     operator: Operator,
     people: Annotated[int, typer.Option(min=1, help="How many were sent away.")] = 1,
     item: Item = "blank",
-    at: Annotated[datetime | None, typer.Option(help="When, UTC; now unless given.")] = None,
+    at: Annotated[
+        datetime | None,
+        typer.Option(help="When: 2026-03-02T08:30+07:00; UTC without an offset. Now if left out."),
+    ] = None,
     inventory: InventoryEndpoint = INVENTORY,
     tls_dir: TlsDir = DEFAULT_TLS_DIR,
     as_json: AsJson = False,

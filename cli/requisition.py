@@ -23,7 +23,7 @@ Requisition = Annotated[str, typer.Argument(metavar="REQUISITION", help="Id of t
 @readable
 def ask(
     location: Annotated[str, typer.Argument(metavar="LOCATION", help="Who needs it, such as 32.16.")],
-    quantity: Annotated[int, typer.Argument(min=1, help="Units.")],
+    quantity: Annotated[int, typer.Argument(metavar="QUANTITY", min=1, help="Units.")],
     reason: Reason,
     operator: Operator,
     item: Item = "blank",

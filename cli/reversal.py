@@ -22,7 +22,9 @@ app = typer.Typer(
 )
 
 ReversalId = Annotated[str, typer.Argument(metavar="REVERSAL", help="Id of the reversal.")]
-TransferId = Annotated[str, typer.Option("--transfer", metavar="ID", help="A transfer (tunggal blank show).")]
+TransferId = Annotated[
+    str, typer.Option("--transfer", metavar="ID", help="A transfer (tunggal blank show N --json).")
+]
 ShipmentId = Annotated[str, typer.Option("--shipment", metavar="ID", help="The last step of a shipment.")]
 
 

@@ -38,7 +38,7 @@ class State(StrEnum):
 def allocate(
     source: Annotated[str, typer.Argument(metavar="FROM", help="Who sends, such as ID or 32.15.")],
     target: Annotated[str, typer.Argument(metavar="TO", help="Who gets it, such as 32.16.")],
-    quantity: Annotated[int, typer.Argument(min=1, help="Units.")],
+    quantity: Annotated[int, typer.Argument(metavar="QUANTITY", min=1, help="Units.")],
     reason: Reason,
     item: Item = "blank",
     inventory: InventoryEndpoint = INVENTORY,
@@ -56,7 +56,12 @@ def allocate(
         reason=reason,
     )
     with connect("inventory", inventory, tls_dir) as channel:
-        made = MovementServiceStub(channel).AllocateItem(request).allocation
+        movements = MovementServiceStub(channel)
+        if ":" in target and all(
+            target != site.location for site in movements.ListSites(pb.ListSitesRequest()).sites
+        ):
+            typer.echo(f"note: No site {target} was opened (tunggal site open). Is it mistyped?", err=True)
+        made = movements.AllocateItem(request).allocation
     tell(
         made,
         f"{_said(made)}\nWhen it leaves: tunggal shipment dispatch {made.allocation_id}",
@@ -112,7 +117,12 @@ def receive(
         for number, what in ((got.missing, "missing"), (got.damaged, "damaged"), (got.surplus, "too much"))
         if number
     )
-    tell(got, f"{_said(got)}\nDifferences: {differences or 'none'}.", as_json=as_json)
+    said = [_said(got), f"Differences: {differences or 'none'}."]
+    if got.damaged:
+        said.append(f"Somebody else reviews the damage: tunggal spoilage list {got.to_location} --waiting")
+    if got.missing:
+        said.append(f"What turns up later is booked by a count: tunggal count begin {got.to_location}")
+    tell(got, "\n".join(said), as_json=as_json)
 
 
 @app.command()

@@ -89,8 +89,11 @@ def review(
     )
     with connect("inventory", inventory, tls_dir) as channel:
         said = SpoilageServiceStub(channel).ReviewSpoilage(request).spoilage
-    state = word(pb.SpoilageState, said.state)
-    tell(said, f"{units(said.quantity, said.item)} at {said.location}: {state}.", as_json=as_json)
+    sentence = f"{units(said.quantity, said.item)} at {said.location}: {word(pb.SpoilageState, said.state)}."
+    if accept:
+        item = "" if said.item == "blank" else f" --item {said.item}"
+        sentence += f"\nWhat may be destroyed there: tunggal destruction candidates {said.location}{item}"
+    tell(said, sentence, as_json=as_json)
 
 
 @app.command(name="list")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from textwrap import wrap
 from typing import Annotated, NamedTuple
 
 import typer
@@ -39,6 +40,8 @@ _IN_WORDS = (
 )
 #: Characters of a bar, of a name that says something, and of a number with its bar.
 _BAR, _LEAST_NAME, _LEAST_NUMBERS = 8, 16, 28
+#: A space at which no line is broken.
+_FIRM = "\u00a0"
 
 
 @readable
@@ -160,7 +163,8 @@ def _all(of: _Branch) -> Iterator[_Branch]:
 
 
 def _named(place: str) -> str:
-    return f"{place} {name_of(place)}".rstrip()
+    """A site stands below its regency, which need not be named again."""
+    return place if ":" in place else f"{place} {name_of(place)}".rstrip()
 
 
 def _label(of: _Branch, column: int, digits: int, most: int, width: int) -> Text:
@@ -176,13 +180,15 @@ def _label(of: _Branch, column: int, digits: int, most: int, width: int) -> Text
     for condition, word in _IN_WORDS:
         if level is not None and getattr(level, condition):
             details.append(f"{getattr(level, condition):,} {word}")
-    room = width - 4 * of.depth - len(label)
-    for number, detail in enumerate(details):
-        text = f"{' ·' if number else ''} {detail}"
-        room -= len(text)
-        if room < 0:  # half a number would be another number
-            break
-        label.append(text, style="dim")
+    told = " · ".join(details)
+    room = width - 4 * of.depth
+    if len(label) + 1 + len(told) <= room:
+        label.append(f" {told}", style="dim")
+        return label
+    # What is left out would not be missed, and half a number would be another number.
+    label.rstrip()
+    for line in wrap(told.replace(" ", _FIRM).replace(f"{_FIRM}·{_FIRM}", f"{_FIRM}· "), room - 2):
+        label.append(f"\n  {line.replace(_FIRM, ' ')}", style="dim")
     return label
 
 

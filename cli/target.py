@@ -26,8 +26,8 @@ _WORDS = {
 @readable
 def target(
     cards: Annotated[int, typer.Option(min=1, help="Cards to be made.")],
-    start: Annotated[datetime, typer.Option(formats=[_DAY], help="First day.")],
-    deadline: Annotated[datetime, typer.Option(formats=[_DAY], help="Last day.")],
+    start: Annotated[datetime, typer.Option(formats=[_DAY], metavar="DAY", help="First day.")],
+    deadline: Annotated[datetime, typer.Option(formats=[_DAY], metavar="DAY", help="Last day.")],
     printers: Annotated[int, typer.Option(min=1, help="Printers.")],
     rate: Annotated[float, typer.Option(help="Cards of one printer on a working day, as seen.")] = 0.0,
     minutes: Annotated[

@@ -30,10 +30,11 @@ class Shell:
     def __init__(self, endpoint: str, tls_dir: Path) -> None:
         self.endpoint = endpoint
         self.tls_dir = tls_dir
+        self.columns = 120
 
     def run(self, line: str, *more: str) -> Result:
         options = ["--inventory", self.endpoint, "--tls-dir", str(self.tls_dir)]
-        return CliRunner().invoke(app, [*line.split(), *more, *options], env={"COLUMNS": "120"})
+        return CliRunner().invoke(app, [*line.split(), *more, *options], env={"COLUMNS": str(self.columns)})
 
     def ok(self, line: str, *more: str) -> str:
         done = self.run(line, *more)
@@ -100,6 +101,8 @@ def test_a_regency_asks_and_receives_with_differences(shell: Shell) -> None:
     assert "MORE_THAN_WAS_SENT" in shell.refused(f"{receive} 101")
     got = shell.ok(f"{receive} 1-3 --damaged 50 --surplus 101-102 --reason", "box 3 was open")
     assert "3 missing, 1 damaged, 2 too much" in got
+    assert "tunggal count begin 32.16" in got
+    assert "tunggal spoilage list 32.16 --waiting" in got
     assert "received" in shell.ok("shipment list 32.16 --state received")
     wrong = shell.ok(f"shipment reverse {shipment} --reason", "wrong box")
     assert "dispatched" in wrong
@@ -142,8 +145,13 @@ def test_a_shelf_is_counted_blindly_and_recounted(shell: Shell) -> None:
     assert "SECOND_PERSON_NEEDED" in shell.refused(f"count sheet {count} --serials 1-999 --operator siti")
     assert "do not agree" in shell.ok(f"count sheet {count} --serials 1-999 --operator budi")
     assert "agree" in shell.ok(f"count sheet {count} --serials 1-999 --operator citra")
-    assert "Difference: -1" in shell.ok(f"count show {count}")
+    agreed = shell.ok(f"count show {count}")
+    assert "Difference: -1. Approval books it." in agreed
+    assert f"tunggal count approve {count} --reason …" in agreed
     assert "1 missing, 0 found" in shell.ok(f"count approve {count} --operator dewi --reason searched")
+    applied = shell.ok(f"count show {count}")
+    assert "Difference: -1. It is booked." in applied
+    assert "tunggal count approve" not in applied
     dropped = shell.id_after("sheet", "count begin ID --operator kepala")
     assert "rejected" in shell.ok(f"count reject {dropped} --operator kepala --reason moved")
     assert "applied" in shell.ok("count list ID")
@@ -230,6 +238,53 @@ def test_a_code_that_no_region_has_is_told_before_anything_goes_there(shell: She
     assert "No province or regency has the code 32.98" in sent.stderr
     asked = shell.run("requisition ask 32.16 5 --reason need --operator siti")
     assert asked.stderr == ""
+    site = "shipment allocate ID 32.16:fair 5 --reason need"
+    assert f"No site {FAIR} was opened" in shell.run(site).stderr
+    shell.ok(f"site open {FAIR} --opens 2026-06-01 --closes 2026-06-03 --operator siti --name", "Fair")
+    assert shell.run(site).stderr == ""
+
+
+def test_the_life_of_a_blank_tells_why_however_long_a_site_is_called(shell: Shell) -> None:
+    site = "32.16:pasar-raya-bekasi-timur"
+    shipment = shell.sent(f"shipment allocate ID {site} 5 --reason", "market week")
+    shell.ok(f"shipment receive {shipment} --operator dewi")
+    shell.columns = 80
+    shown = shell.ok("blank show 1")
+    assert shown.count("market week") == 3
+    assert f"{site}/in-transit" in shown
+    assert max(map(len, shown.splitlines())) <= shell.columns
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 120])
+def test_a_tree_leaves_no_condition_out_however_narrow_the_screen_is(columns: int) -> None:
+    site = f"32.16:{'pasar-' * 5}"
+    levels = [
+        stock_pb2.StockLevel(location="32.16", on_hand=934, allocated=50, missing=7, spoiled=11),
+        stock_pb2.StockLevel(location=site, on_hand=50, withdrawn=3, in_transit=1_234),
+    ]
+    console = Console(width=columns, record=True, file=io.StringIO())
+    console.print(stock._tree(levels, "ID", columns))
+    shown = console.export_text()
+    for whole in ("50 allocated", "7 missing", "11 spoiled", "3 came back", "1,234 under way here"):
+        assert whole in shown
+    assert max(map(len, shown.splitlines())) <= columns
+    if columns >= 80:
+        assert site in shown
+
+
+def test_a_box_that_was_missing_is_found_by_a_count_after_others_have_moved_on(shell: Shell) -> None:
+    shipment = shell.sent("shipment allocate ID 32.16 100 --reason need")
+    shell.ok(f"shipment receive {shipment} --missing 1-5 --operator citra --reason", "box 1 is not there")
+    used = shell.sent("shipment allocate 32.16 32.15 10 --reason need")
+    shell.ok(f"shipment receive {used} --operator eka")
+    shell.refused(f"shipment reverse {shipment} --reason", "it is there")
+    count = shell.id_after("sheet", "count begin 32.16 --operator kepala")
+    for person in ("siti", "budi"):
+        shell.ok(f"count sheet {count} --serials 1-5,16-100 --operator {person}")
+    found = shell.ok(f"count approve {count} --operator inspektur --reason", "box 1 stood in the corridor")
+    assert "0 missing, 5 found" in found
+    assert "3 is on hand at 32.16" in shell.ok("blank show 3")
+    assert "The books are sound" in shell.ok("books --check")
 
 
 @pytest.mark.parametrize("columns", ["80", "96", "100", "120"])

@@ -195,6 +195,8 @@ def test_a_forecast_of_one_regency_tells_when_and_why(options: tuple[str, ...], 
 def test_a_forecast_of_a_province_fits_the_screen(options: tuple[str, ...], columns: int) -> None:
     shown = done("forecast", "32", "--horizon", "700", *options, columns=columns)
     assert max(map(len, shown.splitlines())) <= columns
+    if columns == 80:
+        assert "…" not in shown, "no number and no heading is cut"
     assert "32.76" in shown
     assert ("Kota Depok" in shown) == (columns >= 132)
 
@@ -228,7 +230,9 @@ def test_a_plan_is_proposed_approved_by_another_and_carried_out(
     assert alone.exit_code == 1
     assert alone.stderr.startswith("error: SECOND_PERSON_NEEDED")
     done("plan", "approve", plan_id, "--operator", "budi", *options)
-    assert "allocations made" in done("plan", "carry-out", plan_id, "--operator", "siti", *options)
+    carried = done("plan", "carry-out", plan_id, "--operator", "siti", *options)
+    assert "allocations made" in carried
+    assert re.search(r"^tunggal shipment dispatch [0-9a-f-]{36}$", carried, re.MULTILINE)
     assert "carried out" in done("plan", "list", *options)
     why = done("plan", "show", plan_id, *options)
     assert "there and under way" in why
@@ -406,6 +410,9 @@ def test_delivery_notes_are_mended_line_by_line(options: tuple[str, ...], tmp_pa
     assert "nothing was booked" in " ".join(wrong.stdout.split()), "the path may be of any length"
     assert "last_serial" in wrong.stdout
     assert "'[/x]' is no serial number" in wrong.stdout
+    told = json.loads(tunggal("import", "delivery-notes", str(file), "--json", *options).stdout)
+    assert [(fault["line"], fault["column"]) for fault in told["faults"]] == [(2, "last_serial")]
+    assert told["booked_lines"] == 0
     file.write_text(f"contract_id,delivery_note,first_serial,last_serial\n{CONTRACT}/1,SJ-9,20001,20010\n")
     full = tunggal("import", "delivery-notes", str(file), "--dry-run", *options)
     assert full.exit_code == 1
