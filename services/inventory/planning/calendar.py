@@ -120,3 +120,10 @@ def indonesia(first_year: int, last_year: int) -> WorkCalendar:
         {day: kind for day, kind in closed.items() if day.weekday() < DayKind.SATURDAY},
         frozenset(day for day in public if _IS_LEBARAN.match(public[day])),
     )
+
+
+def calendar_around(day: date, horizon: int = 0) -> WorkCalendar:
+    """The calendar from the beginning of any history until ``day`` to the end of the horizon and of the
+    longest lead time.
+    """
+    return indonesia(day.year - 4, (day + timedelta(days=horizon + 365)).year)

@@ -1,10 +1,11 @@
-"""The gate that the whole country shares: contracts of the ABIS, room in the licence, doubles among those who
-come; and the calendar that all forecasts look at.
+"""What holds for the whole country: the gate (contracts of the ABIS, room in the licence, doubles among those
+who come) and what a report of arrivals means.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Final
 
@@ -12,13 +13,13 @@ from services.inventory.contracts.contract import Contract, ContractKind
 from services.inventory.contracts.entitlement import Entitlement, Use, entitlement
 from services.inventory.contracts.store import ContractStore
 from services.inventory.ledger import days
-from services.inventory.planning.calendar import WorkCalendar, indonesia
+from services.inventory.planning.calendar import WorkCalendar
 from services.inventory.planning.funnel import Gate
 from services.inventory.planning.store import DemandReport
 from services.inventory.store import Store
 
 #: Days that a report's arrivals are of.
-ARRIVAL_DAYS: Final = 28
+_ARRIVAL_DAYS: Final = 28
 #: Records that tell a share of doubles; fewer tell none. And the most that is believed.
 _TELLING: Final = 100
 _MOST_DOUBLES: Final = 0.99
@@ -32,18 +33,30 @@ def gate_of(store: Store, today: date, use: Use | None, reports: Mapping[str, De
     kinds = ContractKind.ABIS_LICENCE, ContractKind.MAINTENANCE
     papers = ContractStore(store.connection)
     contracts, kept_here = papers.in_force(kinds), papers.ever_signed(kinds)
-    granted = entitlement(contracts, today)
-    yesterday = today - timedelta(days=1)
-    licence, maintenance = (granted.licence_until or yesterday, granted.maintenance_until or yesterday)
+    gate = Gate(duplicates=_doubles(reports))
+    if not kept_here:
+        return gate
+    ends = {_day_after(contract.valid_until) for contract in contracts}
+    begins = {contract.valid_from for contract in contracts}
+    later: tuple[date, Gate] | None = None
+    for day in sorted((day for day in ends | begins if day is not None and day > today), reverse=True):
+        later = day, replace(_granted(gate, contracts, day, use), then=later)
+    return replace(_granted(gate, contracts, today, use), then=later)
+
+
+def _granted(gate: Gate, contracts: Sequence[Contract], day: date, use: Use | None) -> Gate:
+    """The gate by the contracts as they are on ``day``."""
+    granted = entitlement(contracts, day)
+    before = day - timedelta(days=1)
     ceiling = granted.max_people or None
-    return Gate(
-        maintenance_until=maintenance if kept_here else None,
-        licence_until=licence if kept_here else None,
+    return replace(
+        gate,
+        maintenance_until=granted.maintenance_until or before,
+        licence_until=granted.licence_until or before,
         max_people=ceiling,
         people_left=max(ceiling - use.people, 0) if ceiling is not None and use is not None else None,
         searches_per_day=granted.max_searches_per_day or None,
-        opens=_opens(contracts, granted, today),
-        duplicates=_doubles(reports),
+        opens=_opens(contracts, granted, day),
     )
 
 
@@ -56,9 +69,16 @@ def _doubles(reports: Mapping[str, DemandReport]) -> float:
 
 def _opens(contracts: Sequence[Contract], granted: Entitlement, today: date) -> date | None:
     """The first day on which the gate opens again after it is shut, by contracts that are active already."""
-    shut = today if granted.until is None else granted.until + timedelta(days=1)
+    shut = today if granted.until is None else _day_after(granted.until)
+    if shut is None:
+        return None
     begins = sorted(c.valid_from for c in contracts if c.valid_from is not None and c.valid_from >= shut)
     return next((day for day in begins if entitlement(contracts, day).allowed), None)
+
+
+def _day_after(day: date | None) -> date | None:
+    """The next day; ``None`` after the last one that there is, which is how "for ever" is written."""
+    return None if day is None or day == date.max else day + timedelta(days=1)
 
 
 def arrivals_of(report: DemandReport, calendar: WorkCalendar) -> float | None:
@@ -66,12 +86,5 @@ def arrivals_of(report: DemandReport, calendar: WorkCalendar) -> float | None:
     if not report.arrivals:
         return None
     until = days.day_of(report.time)
-    worked = calendar.worked_between(until - timedelta(days=ARRIVAL_DAYS - 1), until)
+    worked = calendar.worked_between(until - timedelta(days=_ARRIVAL_DAYS - 1), until)
     return report.arrivals / max(worked, 1)
-
-
-def calendar_around(day: date, horizon: int) -> WorkCalendar:
-    """The working days from the beginning of any history to the end of the horizon and of the longest lead
-    time.
-    """
-    return indonesia(day.year - 4, (day + timedelta(days=horizon + 365)).year)

@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
-from services.inventory.planning import country, demand, history, outlook
-from services.inventory.planning.calendar import DayKind, Days
+from services.inventory.planning import demand, history, outlook
+from services.inventory.planning.calendar import DayKind, Days, calendar_around
 from services.inventory.planning.demand import Demand
 from services.inventory.planning.history import ClosedDays
 
@@ -72,7 +72,7 @@ class Lessons:
 
 def _learn(connection: sa.Connection, closed: ClosedDays, reporting: frozenset[str]) -> Learned:
     used = history.read(connection, closed, reporting)
-    days = country.calendar_around(used.last, 0).days(used.start, used.consumed.shape[1])
+    days = calendar_around(used.last).days(used.start, used.consumed.shape[1])
     worked = days.kinds <= DayKind.FRIDAY
     return Learned(
         used.locations,

@@ -13,7 +13,7 @@ from services.inventory.ledger import days
 from services.inventory.ledger.entries import BLANK
 from services.inventory.location import Location
 from services.inventory.planning import country, outlook
-from services.inventory.planning.calendar import WorkCalendar
+from services.inventory.planning.calendar import WorkCalendar, calendar_around
 from services.inventory.planning.funnel import Gate, Site
 from services.inventory.planning.learned import Learned, Lessons
 from services.inventory.planning.outlook import Ahead, Outlook, Supply
@@ -80,7 +80,7 @@ def read(store: Store, region: Location, now: datetime, default_lead_days: int, 
 def forecast(books: Books, horizon: int) -> Ahead:
     """The outlook of each location of the region that prints, ordered by code, and of the gate."""
     learned = books.learned
-    calendar = country.calendar_around(books.today, horizon)
+    calendar = calendar_around(books.today, horizon)
     # Who does not print teaches how days differ, but has no days ahead.
     printing = [row for row, location in enumerate(learned.locations) if _prints(books, row, location)]
     locations = [learned.locations[row] for row in printing]

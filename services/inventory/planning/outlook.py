@@ -128,17 +128,19 @@ def look_ahead(
     farthest = horizon + max((supply.lead_days for supply in supplies), default=0)
     days = calendar.days(start, farthest)
     still_open = _still_open(supplies, start, farthest)
-    futures: list[Flow] = []
-    for quantile in (None, HIGH, LOW):
+
+    def live(quantile: float | None) -> Flow:
         new = np.diff(model.sums(days, quantile), axis=1, prepend=0.0) * yields[:, None] * still_open
         # Use and reports tell of people who got through the gate; doubles come to it beside them.
         arrivals = new / (1.0 - gate.duplicates)
         # Where things go badly, what is overdue is lost.
         supplied = [_without_overdue(site, start) for site in sites] if quantile == HIGH else sites
-        futures.append(simulate(supplied, gate, arrivals, days.kinds <= DayKind.FRIDAY, start))
-    needed = futures[1].run_dry()
-    middle, high, low = (future.first(horizon) for future in futures)
-    reorder = _reorder_points(model, days, sites, supplies, still_open, futures[0], gate.duplicates)
+        return simulate(supplied, gate, arrivals, days.kinds <= DayKind.FRIDAY, start)
+
+    expected, most, least = live(None), live(HIGH), live(LOW)
+    reorder = _reorder_points(model, days, sites, supplies, still_open, expected, gate.duplicates)
+    needed = most.run_dry()
+    middle, high, low = (future.first(horizon) for future in (expected, most, least))
     use = model.path(days[:horizon]) * still_open[:, :horizon]
     dry, early, late = middle.run_dry(), high.run_dry(), low.run_dry()
     served = middle.served()

@@ -12,8 +12,8 @@ from services.inventory.desk import Desk
 from services.inventory.ledger import days
 from services.inventory.location import Location
 from services.inventory.movements.shipping import Shipping
-from services.inventory.planning import country, runout
-from services.inventory.planning.calendar import WorkCalendar
+from services.inventory.planning import runout
+from services.inventory.planning.calendar import WorkCalendar, calendar_around
 from services.inventory.planning.needs import Need, Terms
 from services.inventory.planning.office import Books, forecast
 from services.inventory.planning.outlook import Outlook
@@ -68,7 +68,7 @@ def propose(
         for look in forecast(books, 30).outlooks
         if look.location != source and _per_day(look) >= _HARDLY_USED
     ]
-    calendar = country.calendar_around(books.today, 3650)
+    calendar = calendar_around(books.today, 3650)
     coming = {
         location: sum(each.units for each in under_way if each.item == item)
         for location, under_way in books.coming.items()
@@ -176,7 +176,7 @@ def _require_fresh(store: PlanningStore, plan: Proposal, now: datetime) -> None:
     for each in store.coming(plan.item):
         has[each.location] = has.get(each.location, 0) + each.units
     made, today = days.day_of(plan.propose_time), days.day_of(now)
-    since = country.calendar_around(today, 1).worked_between(made, today - timedelta(days=1))
+    since = calendar_around(today).worked_between(made, today - timedelta(days=1))
     for share in plan.shares:
         usual = share.stock - share.per_day * since
         drift = (_DRIFT + _DRIFT_A_DAY * since) * share.per_day + plan.lot
