@@ -202,6 +202,44 @@ def test_the_newest_word_of_the_abis_counts(books: Books) -> None:
     assert use(books, 12).people == 12
 
 
+def spans(books: Books) -> list[tuple[Any, str, str]]:
+    (bekasi,) = forecast(books).forecasts
+    return [(span.constraint, span.first_day, span.last_day) for span in bekasi.spans]
+
+
+def test_the_licence_after_this_one_has_room_of_its_own(books: Books) -> None:
+    put_on_file(books, ContractKind.MAINTENANCE, FAR)
+    put_on_file(books, ContractKind.ABIS_LICENCE, date(2026, 3, 31), max_people=1_000_100)
+    put_on_file(books, ContractKind.ABIS_LICENCE, FAR, valid_from=date(2026, 4, 1), max_people=1_002_350)
+    use(books, 1_000_000)
+    report(books, arrivals(BEKASI, 100))
+    # 100 on the first day; those of March wait, and 2,250 in all are let through from April on.
+    assert spans(books)[0] == (pb.CONSTRAINT_LICENCE_FULL, "2026-03-03", "2026-03-31")
+    assert spans(books)[1][1] == CALENDAR.nth_worked(TODAY, 24).isoformat()
+    assert forecast(books).gate.full_on == TODAY.isoformat()
+
+
+def test_the_licence_that_opens_the_gate_again_has_its_ceilings(books: Books) -> None:
+    put_on_file(books, ContractKind.MAINTENANCE, FAR)
+    put_on_file(books, ContractKind.ABIS_LICENCE, date(2026, 2, 28))
+    until = date(2026, 6, 30)
+    put_on_file(books, ContractKind.ABIS_LICENCE, until, valid_from=date(2026, 4, 1), max_searches_per_day=10)
+    report(books, arrivals(BEKASI, 100))
+    assert [(which, first) for which, first, _ in spans(books)] == [
+        (pb.CONSTRAINT_LICENCE, TODAY.isoformat()),
+        (pb.CONSTRAINT_SEARCHES, "2026-04-01"),
+        (pb.CONSTRAINT_LICENCE, "2026-07-01"),
+    ]
+
+
+def test_a_licence_for_ever_is_written_with_the_last_day_there_is(books: Books) -> None:
+    for kind in (ContractKind.ABIS_LICENCE, ContractKind.MAINTENANCE):
+        put_on_file(books, kind, date.max)
+    report(books, arrivals(BEKASI, 100))
+    assert forecast(books).gate.licence_until == "9999-12-31"
+    assert not spans(books)
+
+
 @pytest.fixture
 def served(tmp_path: Path, tls_dir: Path) -> Iterator[str]:
     settings = Settings(

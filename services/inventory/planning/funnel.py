@@ -57,11 +57,19 @@ class Gate:
     opens: date | None = None
     #: Share of those who wait that are there twice; duplicates are not print demand.
     duplicates: float = 0.0
+    #: The first day on which other contracts are in force, and what holds from then on; its room for people
+    #: is that of today, too.
+    then: tuple[date, Gate] | None = None
 
     @property
     def is_shared(self) -> bool:
         """Whether it lets only so many through, so that one place's people are in the way of another's."""
-        return self.people_left is not None or self.searches_per_day is not None
+        limited = self.people_left is not None or self.searches_per_day is not None
+        return limited or (self.then is not None and self.then[1].is_shared)
+
+    def on(self, day: date) -> Gate:
+        """What holds on ``day``."""
+        return self if self.then is None or day < self.then[0] else self.then[1].on(day)
 
     def shut_by(self, day: date) -> tuple[Constraint, ...]:
         """What keeps the gate shut on ``day``; nothing while it is open."""
@@ -199,8 +207,7 @@ def simulate(
     yields = 1.0 - np.array([site.spoilage for site in sites], float)
     inbound = _inbound([site.inbound for site in sites], start, days)
     ribbon_inbound = _inbound([site.ribbon_inbound for site in sites], start, days)
-    people_left = np.inf if gate.people_left is None else float(gate.people_left)
-    searches = np.inf if gate.searches_per_day is None else float(gate.searches_per_day)
+    admitted = 0.0
     shape = (count, days)
     flow = Flow(
         start,
@@ -215,7 +222,10 @@ def simulate(
         blanks += inbound[:, k]
         ribbon += ribbon_inbound[:, k]
         sfe += arrivals[:, k]
-        shut = gate.shut_by(start + timedelta(k))
+        now = gate.on(start + timedelta(k))
+        shut = now.shut_by(start + timedelta(k))
+        searches = np.inf if now.searches_per_day is None else float(now.searches_per_day)
+        people_left = np.inf if now.people_left is None else max(now.people_left - admitted, 0.0)
         passed = np.zeros(count)
         if not shut:
             # The country's capacity serves whoever waits: each location its share of the queue.
@@ -223,11 +233,12 @@ def simulate(
             passed = sfe * min(1.0, capacity / max(float(sfe.sum()), 1e-9))
             sfe -= passed
             unique = passed * (1.0 - gate.duplicates)
+            admitted += float(unique.sum())
             people_left -= float(unique.sum())
             prr += unique
             if flow.full is None and people_left < _NOBODY:
                 flow.full = k
-        held_by = shut or (Constraint.SEARCHES if flow.full is None else Constraint.LICENCE_FULL,)
+        held_by = shut or (Constraint.LICENCE_FULL if people_left < _NOBODY else Constraint.SEARCHES,)
         # On a Saturday as many are printed as come; the queue is worked off on working days.
         able = printers * yields
         if not worked[k]:
