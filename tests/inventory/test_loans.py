@@ -81,6 +81,24 @@ def test_a_loan_names_the_two_people_who_made_it(lending: Office) -> None:
     assert (loan.proposed_by, loan.approved_by) == ("operator/cli:siti", "operator/cli:budi")
 
 
+def test_what_was_agreed_is_agreed_and_not_refused_afterwards(lending: Office) -> None:
+    loan_id, _ = lend(lending, 100)
+    for kind in (pb.RejectLoanRequest, pb.ApproveLoanRequest):
+        with pytest.raises(TunggalError) as error:
+            lending.do(kind, loan_id=loan_id, operator="citra")
+        assert error.value.reason == "WRONG_LOAN_STATE"
+    assert told(lending, loan_id) == (0, pb.LOAN_STATE_LENT)
+
+
+def test_a_loan_is_listed_where_it_is_from_and_where_it_goes(lending: Office) -> None:
+    loan_id, _ = lend(lending, 100)
+
+    def listed(location: str) -> list[str]:
+        return [loan.loan_id for loan in lending.send(pb.ListLoansRequest(location=location)).loans]
+
+    assert [listed(place) for place in (KARAWANG, BEKASI, CENTRE)] == [[loan_id], [loan_id], []]
+
+
 def test_a_loan_that_never_left_is_over(lending: Office) -> None:
     loan_id, allocation_id = lend(lending, 40)
     lending.cancel(allocation_id)
