@@ -66,7 +66,8 @@ def show(
             _list(every(stub.ListContractFiles, pb.ListContractFilesRequest(), "contracts"), as_json)
             return
         file = stub.GetContractFile(pb.GetContractFileRequest(contract_id=contract_id)).contract
-        received = _received(channel, file)
+        shown = not (as_json or history) or plot is not None
+        received = _received(channel, file) if shown else []
     console = Console(emoji=False)
     if as_json:
         typer.echo(to_json(file))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any, Final
@@ -154,13 +155,18 @@ def _validity(file: pb.ContractFile) -> Text:
 
 
 def _deliveries(file: pb.ContractFile, received: Sequence[tuple[date, int]]) -> Table:
+    """What is due beside what came, a line a day: a delivery may have come as 100,000 lots."""
+    came_on: Counter[date] = Counter()
+    for day, units in received:
+        came_on[day] += units
+    days = sorted(came_on.items())
     table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     for column in ("Due", "Received"):
         table.add_column(column, no_wrap=True)
         table.add_column("Units", justify="right", no_wrap=True)
-    for row in range(max(len(file.deliveries), len(received))):
+    for row in range(max(len(file.deliveries), len(days))):
         due = file.deliveries[row] if row < len(file.deliveries) else None
-        came = received[row] if row < len(received) else None
+        came = days[row] if row < len(days) else None
         table.add_row(
             due.due if due else "",
             f"{due.quantity:,}" if due else "",

@@ -9,7 +9,7 @@ from tunggal.inventory.v1 import movements_pb2 as pb
 from tunggal.inventory.v1.movements_pb2_grpc import MovementServiceStub
 
 from cli.errors import readable
-from cli.movements import Item, Reason, Where, new_id, tabulate, tell, units, word
+from cli.movements import Item, Reason, Where, new_id, tabulate, tell, units, warn_past, word
 from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, Operator, TlsDir, connect
 from cli.pages import every
 from cli.places import warn_unknown
@@ -38,6 +38,7 @@ def propose(
 ) -> None:
     """Propose a loan."""
     warn_unknown(borrower)
+    warn_past(due)
     request = pb.ProposeLoanRequest(
         request_id=new_id(),
         lender=lender,

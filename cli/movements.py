@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -18,6 +19,7 @@ from tunggal.inventory.v1.stock_pb2 import SerialRange
 
 from cli.answers import to_json
 from services.common.errors import InvalidArgument
+from services.inventory.ledger import days
 
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; others will read it.")]
 Item = Annotated[str, typer.Option(help="Item, such as ribbon; blank cards unless given.")]
@@ -28,12 +30,21 @@ Where = Annotated[str, typer.Argument(metavar="LOCATION", help="Only there; ever
 #: Characters of a column in which sentences can be read, and of a word that is broken where it is longer.
 _LEAST_SENTENCE, _LONGEST_WORD = 12, 40
 
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _RANGE = re.compile(r"(\d{1,12})(?:\s*[-–]\s*(\d{1,12}))?")
 
 
 def new_id() -> str:
     """A request id."""
     return str(uuid.uuid4())
+
+
+def warn_past(day: str) -> None:
+    """Tell whoever names a day for what is to come of one that is over. It is no error: what was agreed on
+    paper may be entered late.
+    """
+    if _DAY.fullmatch(day) and day < days.day_of(datetime.now(UTC)).isoformat():
+        typer.echo(f"note: {day} is over. Is it mistyped?", err=True)
 
 
 def ranges(text: str) -> list[SerialRange]:

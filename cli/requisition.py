@@ -9,7 +9,7 @@ from tunggal.inventory.v1 import movements_pb2 as pb
 from tunggal.inventory.v1.movements_pb2_grpc import MovementServiceStub
 
 from cli.errors import readable
-from cli.movements import Item, Reason, Where, new_id, person, tabulate, tell, units, word
+from cli.movements import Item, Reason, Where, new_id, person, tabulate, tell, units, warn_past, word
 from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, Operator, TlsDir, connect
 from cli.pages import every
 from cli.places import warn_unknown
@@ -34,6 +34,7 @@ def ask(
 ) -> None:
     """Ask for stock."""
     warn_unknown(location)
+    warn_past(needed_by)
     request = pb.CreateRequisitionRequest(
         request_id=new_id(),
         location=location,

@@ -9,7 +9,7 @@ from tunggal.inventory.v1 import movements_pb2 as pb
 from tunggal.inventory.v1.movements_pb2_grpc import MovementServiceStub
 
 from cli.errors import readable
-from cli.movements import new_id, person, tabulate, tell
+from cli.movements import new_id, person, tabulate, tell, warn_past
 from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, Operator, TlsDir, connect
 from cli.places import warn_unknown
 
@@ -37,6 +37,7 @@ def begin(
 ) -> None:
     """Open a site, so that stock can be sent there."""
     warn_unknown(location)
+    warn_past(closes)
     request = pb.OpenSiteRequest(
         request_id=new_id(), location=location, name=name, opens=opens, closes=closes, operator=operator
     )

@@ -75,6 +75,18 @@ def test_names_of_any_length_cut_no_number(blanks: Run, columns: str) -> None:
     assert "2026-12-31" in listed
 
 
+def test_what_came_in_many_lots_on_a_day_is_one_line(blanks: Run, tmp_path: Path) -> None:
+    notes = tmp_path / "notes.csv"
+    lots = "".join(f"{BLANKS},SJ-1,{first},{first + 999}\n" for first in range(1, 50_001, 1000))
+    notes.write_text(f"contract_id,delivery_note,first_serial,last_serial\n{lots}")
+    taken = blanks("import", "delivery-notes", str(notes))
+    assert "50 lots with 50,000 blanks" in taken.output
+    shown = blanks("contract", "show", BLANKS).output
+    assert "3,000,000" in shown
+    assert re.search(r"2026-03-01 +3,000,000 +\d{4}-\d\d-\d\d +50,000", shown)
+    assert " 1,000 " not in shown
+
+
 def test_text_that_looks_like_markup_is_text(blanks: Run) -> None:
     shown = blanks("contract", "show", BLANKS).output
     assert "[/]" in shown

@@ -244,6 +244,16 @@ def test_a_code_that_no_region_has_is_told_before_anything_goes_there(shell: She
     assert shell.run(site).stderr == ""
 
 
+def test_a_day_that_is_over_is_told_where_one_to_come_is_meant(shell: Shell) -> None:
+    loan = "loan propose 32.15 32.16 20 --reason r --operator siti --due"
+    assert "2019-12-31 is over. Is it mistyped?" in shell.run(f"{loan} 2019-12-31").stderr
+    assert shell.run(f"{loan} 9999-12-31").stderr == ""
+    assert "write it as 2026-11-30" in shell.refused(f"{loan} 31/12/2019")
+    assert (
+        "2019-12-31 is over" in shell.run("requisition ask 32.16 5 --reason r --needed-by 2019-12-31").stderr
+    )
+
+
 def test_the_life_of_a_blank_tells_why_however_long_a_site_is_called(shell: Shell) -> None:
     site = "32.16:pasar-raya-bekasi-timur"
     shipment = shell.sent(f"shipment allocate ID {site} 5 --reason", "market week")
