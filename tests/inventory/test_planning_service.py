@@ -760,6 +760,15 @@ def test_the_same_request_makes_one_plan(books: Books) -> None:
     assert len(books.send(pb.ListPlansRequest()).plans) == 1
 
 
+def test_a_site_that_closes_on_the_last_day_there_is_gets_its_share(desk: Books) -> None:
+    desk.stock_up(1000)
+    desk.open_site("32.16:fair", days=(date.max - desk.day()).days + 1)
+    report = pb.Demand(location="32.16:fair", arrivals_28_days=100)
+    desk.send(pb.ReportDemandRequest(request_id=new_id(), demands=[report]))
+    (share,) = propose(desk, source="ID").shares
+    assert share.units == 1000
+
+
 def test_bekasis_target_over_rpc(desk: Books) -> None:
     target = pb.Target(
         cards=191_442,

@@ -95,7 +95,7 @@ class WorkCalendar:
 
     def worked_between(self, first: date, last: date) -> int:
         """Working days from ``first`` to ``last``, both included; 0 when ``last`` is earlier."""
-        return max(int(np.busday_count(first, last + timedelta(1), busdaycal=self._days_off)), 0)
+        return max(int(np.busday_count(first, np.datetime64(last) + 1, busdaycal=self._days_off)), 0)
 
     def nth_worked(self, start: date, number: int) -> date:
         """The ``number``-th working day from ``start`` on, counted from 1; a worked ``start`` counts."""
