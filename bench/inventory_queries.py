@@ -20,9 +20,9 @@ from services.common.db import Database
 from services.inventory import tables
 from services.inventory.contracts import tables as contract_tables
 from services.inventory.inspection import findings
+from services.inventory.ledger import custody as custody_of
 from services.inventory.ledger import days
 from services.inventory.ledger.balances import Balances
-from services.inventory.ledger.books import Books
 from services.inventory.ledger.entries import Account, Condition, Kind
 from services.inventory.location import CENTRE, Location
 from services.inventory.store import Store
@@ -71,7 +71,7 @@ def measure(database: Database, regencies: int = REGENCIES, length: int = DAYS, 
     def custody(connection: sa.Connection) -> None:
         serial = dice.randrange(1, _LOT)
         assert Store(connection).blank(serial) is not None
-        assert Books(connection).custody(serial)
+        assert custody_of.steps(connection, serial)
 
     return Queries(
         balance_ms=_median_ms(database, balance, probes),

@@ -15,6 +15,7 @@ from services.inventory.contracts import contract
 from services.inventory.contracts.office import ContractOffice
 from services.inventory.contracts.store import ContractStore
 from services.inventory.desk import Desk
+from services.inventory.ledger import custody
 from services.inventory.ledger.balances import Balances
 from services.inventory.ledger.entries import BLANK
 from services.inventory.ledger.serials import SerialRange
@@ -236,7 +237,7 @@ class InventoryService(Adapter, inventory_pb2_grpc.InventoryServiceServicer):
             if found is None:
                 taken_back = ContractStore(store.connection).taken_back(request.serial)
                 raise blank.unknown(request.serial, taken_back)
-            steps = store.books.custody(request.serial)
+            steps = custody.steps(store.connection, request.serial)
         answer = pb.GetBlankResponse(blank=messages.blank(found), custody=map(messages.custody, steps))
         answer.blank.spoil_reason = blank.scrap_reason(found.account, steps)
         return answer

@@ -10,6 +10,7 @@ from tunggal.inventory.v1 import conveyances_pb2, movements_pb2, spoilage_pb2, s
 
 from services.common.clock import FixedClock
 from services.common.errors import NotFound
+from services.inventory.ledger import custody
 from services.inventory.ledger.books import Books
 from services.inventory.ledger.entries import Account, Condition, Kind, Line, Transfer
 from services.inventory.ledger.serials import SerialRange
@@ -195,4 +196,4 @@ def test_custody_finds_exactly_the_lines_that_contain_a_serial(office: Office, c
             n for some in ranges[:40] for n in (some.first - 1, some.first, some.last, some.last + 1)
         ]:
             expected = sum(serials.first <= serial <= serials.last for serials in ranges)
-            assert len(books.custody(serial)) == expected
+            assert len(custody.steps(connection, serial)) == expected

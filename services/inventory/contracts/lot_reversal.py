@@ -14,6 +14,7 @@ from services.inventory.contracts.contract import Contract
 from services.inventory.contracts.delivery import Lot, ReversedLot
 from services.inventory.contracts.store import ContractStore
 from services.inventory.desk import Desk, Event
+from services.inventory.ledger import custody
 from services.inventory.ledger.entries import Account, Condition, Kind, Line
 from services.inventory.ledger.serials import SerialRange, without
 from services.inventory.location import CENTRE
@@ -65,7 +66,8 @@ def reverse(desk: Desk, contract: Contract, lot: Lot, reason: str) -> None:
         raise _moved_on(lot, elsewhere)
     desk.shift(stock, contract.owed, len(lot.serials), "change_id")
     desk.books.take_free([lot.serials], stock)
-    received = [step for step in desk.books.custody(lot.serials.first) if step.kind is Kind.LOT_RECEIVED]
+    steps = custody.steps(desk.store.connection, lot.serials.first)
+    received = [step for step in steps if step.kind is Kind.LOT_RECEIVED]
     event = Event(Kind.LOT_REVERSED, lot.lot_id, reason, reverses=received[-1].transfer_id)
     line = Line(stock, contract.owed, len(lot.serials), lot.serials)
     transfer = desk.record(event, [line])

@@ -13,6 +13,7 @@ from services.inventory.desk import Desk, Event
 from services.inventory.disposal import withdrawal as withdrawals
 from services.inventory.disposal.store import DisposalStore
 from services.inventory.disposal.withdrawal import Cause, Withdrawal
+from services.inventory.ledger import custody
 from services.inventory.ledger.books import Books
 from services.inventory.ledger.entries import Account, Condition, Kind
 from services.inventory.ledger.serials import SerialRange
@@ -84,7 +85,7 @@ class WithdrawalOffice:
             raise unknown_serial(serial)
         if card.condition is not Condition.CONSUMED:
             raise withdrawals.not_out(serial, card)
-        out_since = self._desk.books.custody(serial)[-1].book_time
+        out_since = custody.steps(self._desk.store.connection, serial)[-1].book_time
         if came_back is not None and came_back < out_since:
             raise withdrawals.before_it_was_out(serial, out_since)
         return card

@@ -17,7 +17,6 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from services.inventory import tables
 from services.inventory.ledger import days
-from services.inventory.ledger.custody import CustodyStep
 from services.inventory.ledger.entries import (
     NEGATIVE,
     Account,
@@ -32,9 +31,6 @@ from services.inventory.ledger.serials import SerialRange
 
 _account, _line, _transfer = tables.account, tables.line, tables.transfer
 _given = sa.bindparam
-
-#: The longest range is a lot of a whole contract, at most 10⁹ blanks: 30 bits.
-_WIDTHS = range(31)
 
 # The time of an account never goes back, whatever the clocks of replicas say.
 _MOMENT = _given("moment", type_=_account.c.last_time.type)
@@ -60,22 +56,6 @@ _REPAY = (
 )
 _BALANCE = sa.select(_account.c.balance).where(_account.c.code == _given("of_code"))
 _RECORD, _RECORD_LINE, _LATE = sa.insert(_transfer), sa.insert(_line), sa.insert(tables.late_event)
-_CUSTODY = (
-    sa.select(_line.c.entry, _line.c.source, _line.c.target)
-    .where(
-        sa.or_(
-            *(
-                sa.and_(
-                    _line.c.width == width,
-                    _line.c.first.between(_given("serial") - ((1 << width) - 1), _given("serial")),
-                )
-                for width in _WIDTHS
-            )
-        ),
-        _line.c.last >= _given("serial"),
-    )
-    .order_by(_line.c.entry)
-)
 
 
 def _add_statement(dialect: ModuleType) -> sa.Insert:
@@ -246,25 +226,6 @@ class Books(Holdings):
     def balance(self, account: Account) -> int:
         """What the account has now."""
         return int(self.connection.scalar(_BALANCE, {"of_code": account.code}) or 0)
-
-    def custody(self, serial: int) -> list[CustodyStep]:
-        """Every transfer that moved ``serial``, oldest first."""
-        lines = self.connection.execute(_CUSTODY, {"serial": serial}).all()
-        # Looked up by number: PostgreSQL expects many more lines than there are and would read all transfers.
-        query = sa.select(_transfer).where(_transfer.c.entry.in_([line.entry for line in lines]))
-        transfers = {row.entry: row for row in self.connection.execute(query)}
-        return [
-            CustodyStep(
-                transfers[line.entry].transfer_id,
-                Kind(transfers[line.entry].kind),
-                Account.parse(line.source),
-                Account.parse(line.target),
-                transfers[line.entry].actor,
-                transfers[line.entry].reason,
-                transfers[line.entry].book_time,
-            )
-            for line in lines
-        ]
 
     def _add(self, account: Account, change: int) -> None:
         row = self.connection.execute(
