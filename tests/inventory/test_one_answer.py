@@ -93,12 +93,12 @@ def ask(books: Books, location: str = "") -> pb.GetForecastResponse:
     return answer
 
 
-@pytest.mark.parametrize("gate", ["open", "full one day", "so many a day"])
+@pytest.mark.parametrize("gate", ["open", "full one day", "so many a day, later"])
 def test_a_place_asked_for_alone_is_what_it_is_in_the_country(books: Books, gate: str) -> None:
     if gate == "full one day":
         license_for(books, 40_000)
-    elif gate == "so many a day":
-        license_for(books, 10_000_000, max_searches_per_day=1_500)
+    elif gate == "so many a day, later":
+        license_for(books, 10_000_000, max_searches_per_day=1_500, valid_from=date(2026, 4, 1))
     require_one_answer(books)
     report(books)
     country = require_one_answer(books)
@@ -107,7 +107,7 @@ def test_a_place_asked_for_alone_is_what_it_is_in_the_country(books: Books, gate
     assert found[SEMARANG].from_reports
     assert bool(country.gate.full_on) == (gate == "full one day")
     binding = {span.constraint for each in country.forecasts for span in each.spans}
-    assert (pb.CONSTRAINT_SEARCHES in binding) == (gate == "so many a day")
+    assert (pb.CONSTRAINT_SEARCHES in binding) == (gate == "so many a day, later")
 
 
 def require_one_answer(books: Books) -> pb.GetForecastResponse:
