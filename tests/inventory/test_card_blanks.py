@@ -96,6 +96,19 @@ def test_a_blank_that_was_held_in_vain_before_is_one_card(books: Books) -> None:
     assert chips(books, Span()).count("04DD000005") == 1
 
 
+def test_a_card_that_came_back_says_why_until_its_holder_has_it_again(books: Books) -> None:
+    def told() -> str:
+        with books.database.read() as connection:
+            (card,) = card_blanks.of_chips(connection, [UIDS[0]])
+        return card.withdrawn
+
+    assert told() == ""
+    taken = books.withdraw(UIDS[0], BEKASI)
+    assert told() == "FOUND"
+    books.take_back(taken)
+    assert told() == ""
+
+
 def test_a_day_is_found_by_the_index_of_time(books: Books) -> None:
     if books.database.dialect != "sqlite":
         pytest.skip("PostgreSQL chooses by the numbers of rows")

@@ -205,12 +205,20 @@ def test_documents_are_known_by_their_hash(office: Office) -> None:
             size=120_000,
             operator="ani",
         )
-    (document,) = read(office, "KTP-2017-03").documents
+    office.step("KTP-2017-03", "SIGN")
+    found = read(office, "KTP-2017-03")
+    (document,) = found.documents
     assert (document.name, document.size, document.attached_by) == (
         "kontrak.pdf",
         120_000,
         "operator/cli:ani",
     )
+    assert [(told.kind, told.person) for told in found.history] == [
+        ("draft", "operator/cli:ani"),
+        *[("attached", "operator/cli:ani")] * 2,
+        ("sign-proposed", "operator/cli:ani"),
+        ("sign-approved", "operator/cli:budi"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -254,4 +254,7 @@ def test_counts_are_listed_as_blind_as_they_are(stocked: Office) -> None:
     (listed,) = stocked.send(pb.ListCountsRequest(location=BEKASI, state=pb.COUNT_STATE_COUNTING)).counts
     assert (listed.count_id, listed.expected, list(listed.sheets)) == (count_id, 0, [])
     assert not stocked.send(pb.ListCountsRequest(state=pb.COUNT_STATE_AGREED)).counts
+    submit(stocked, count_id, "budi", 19)
+    (listed,) = stocked.send(pb.ListCountsRequest(location=BEKASI)).counts
+    assert (listed.expected, [sheet.quantity for sheet in listed.sheets]) == (20, [19, 19])
     assert not stocked.send(pb.ListCountsRequest(location=CENTRE)).counts

@@ -253,6 +253,26 @@ def test_what_is_told_late_stands_in_the_day_of_its_telling_and_says_so(books: B
     assert faults([again, after], keys(books)) == []
 
 
+def test_what_was_booked_after_midnight_and_came_first_is_told_on_the_next_day(
+    books: Books, database_url: str, tmp_path: Path
+) -> None:
+    """The clocks of two replicas differ by two minutes; each books on accounts of its own."""
+    books.ship("32.17", 10)
+    midnight = days.end_of(books.day())
+    slow = Books(database_url, FixedClock(midnight - timedelta(minutes=1)), tmp_path)
+    books.clock.advance(midnight + timedelta(minutes=1) - books.clock.now())
+    books.print_card("32.17", "04AA000001")
+    slow.print_card(BEKASI, "04AA000002")
+    slow.database.dispose()
+    books.night()
+    books.night()
+    for place, cards in (("32.17", [0, 1]), (BEKASI, [1, 0])):
+        published = listed(books, place)
+        assert faults(published, keys(books)) == []
+        kinds = [[each["kind"] for each in one.statement["movements"]] for one in published]
+        assert [each.count("blank.consumed") for each in kinds] == cards
+
+
 def test_a_new_key_signs_from_its_day_on_and_the_old_one_is_kept(
     books: Books, database_url: str, clock: FixedClock, tmp_path: Path
 ) -> None:
