@@ -14,6 +14,7 @@ from tunggal.inventory.v1 import ledger_pb2
 from tunggal.inventory.v1.ledger_pb2_grpc import LedgerServiceStub
 
 from cli.errors import readable
+from cli.exit_codes import NO
 from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, TlsDir, connect
 from cli.places import require_known
 
@@ -34,7 +35,7 @@ def books(
         bool, typer.Option("--as-happened", help="With --at: also what was booked later of before.")
     ] = False,
     check: Annotated[
-        bool, typer.Option("--check", help="Check all books instead; exit code 1 when they are not sound.")
+        bool, typer.Option("--check", help="Check all books instead; exit code 2 when they are not sound.")
     ] = False,
     inventory: InventoryEndpoint = INVENTORY,
     tls_dir: TlsDir = DEFAULT_TLS_DIR,
@@ -78,4 +79,4 @@ def _tell(findings: list[str], as_json: bool) -> None:
         for finding in findings or ["The books are sound."]:
             typer.echo(finding)
     if findings:
-        raise typer.Exit(1)
+        raise typer.Exit(NO)

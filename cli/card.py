@@ -18,12 +18,11 @@ from tunggal.cardperso.v1.verification_pb2_grpc import VerificationServiceStub
 from cli import card_check, card_job
 from cli.card_journal import journal
 from cli.errors import readable
+from cli.exit_codes import NO
 from cli.options import CARDPERSO, DEFAULT_TLS_DIR, AsJson, CardPersoEndpoint, TlsDir, connect
 from services.common.clock import SystemClock
 from services.common.errors import NotFound
 
-NOT_GENUINE = 2
-"""Exit code where something is wrong with the card; 1 is for faults of the station."""
 _FINGERS = (
     "unknown finger",
     *(
@@ -99,7 +98,7 @@ def read(
     else:
         _show(found, saved, Console())
     if not found.genuine:
-        raise typer.Exit(NOT_GENUINE)
+        raise typer.Exit(NO)
 
 
 @app.command()

@@ -19,13 +19,12 @@ from tunggal.cardperso.v1 import cardperso_pb2 as pb
 from tunggal.cardperso.v1.cardperso_pb2_grpc import CardPersoServiceStub
 
 from cli.errors import readable
+from cli.exit_codes import NO
 from cli.options import CARDPERSO, DEFAULT_TLS_DIR, AsJson, CardPersoEndpoint, Operator, TlsDir, connect
 from cli.pages import every
 from services.common.crypto import KeyRing
 from services.common.errors import NotFound
 
-NOT_MADE = 2
-"""Exit code where a card was awaited and not made."""
 _MADE = (pb.CARD_JOB_STATE_PRINTED, pb.CARD_JOB_STATE_HANDED_OVER)
 _WAIT_SECONDS = 3600.0
 _SHOWS_A_PERSON = "These files show a person: delete them when the card is printed."
@@ -77,7 +76,7 @@ def make(
             job = _follow(channel, job, quiet=as_json)
     show_jobs([job], as_json=as_json)
     if wait and job.state not in _MADE:
-        raise typer.Exit(NOT_MADE)
+        raise typer.Exit(NO)
 
 
 @readable

@@ -12,7 +12,8 @@ from rich.table import Table
 from tunggal.cardperso.v1 import journal_pb2 as pb
 from tunggal.cardperso.v1.journal_pb2_grpc import JournalServiceStub
 
-from cli.errors import readable
+from cli.errors import readable, tell
+from cli.exit_codes import NO
 from cli.options import CARDPERSO, DEFAULT_TLS_DIR, AsJson, CardPersoEndpoint, TlsDir, connect
 from services.common.errors import DataLoss, InvalidArgument
 
@@ -21,7 +22,7 @@ from services.common.errors import DataLoss, InvalidArgument
 def journal(
     job: Annotated[str, typer.Argument(metavar="JOB", help="Job whose sessions are shown (UUID).")] = "",
     verify: Annotated[
-        bool, typer.Option("--verify", help="Check the whole chain; exit code 1 where it is broken.")
+        bool, typer.Option("--verify", help="Check the whole chain; exit code 2 where it is broken.")
     ] = False,
     cardperso: CardPersoEndpoint = CARDPERSO,
     tls_dir: TlsDir = DEFAULT_TLS_DIR,
@@ -51,17 +52,19 @@ def journal(
         if job and not sessions:
             Console().print("No card was met for this job.")
     if checked is not None:
-        _judge(checked, quiet=as_json)
+        _judge(checked, as_json=as_json)
 
 
-def _judge(checked: pb.VerifyJournalResponse, *, quiet: bool) -> None:
+def _judge(checked: pb.VerifyJournalResponse, *, as_json: bool) -> None:
     if checked.broken_sequence:
-        raise DataLoss(
+        changed = DataLoss(
             "JOURNAL_CHANGED",
             f"session {checked.broken_sequence} is missing, was changed or put in",
             remedy="Restore the database from a backup whose last hash is known, and find out who did it.",
         )
-    if not quiet:
+        tell(changed, as_json=as_json)
+        raise typer.Exit(NO)
+    if not as_json:
         Console().print(f"{checked.sessions} sessions hold; the last hash is {checked.hash}.", soft_wrap=True)
 
 

@@ -12,11 +12,9 @@ from tunggal.inventory.v1.contracts_pb2_grpc import ContractServiceStub
 
 from cli.answers import to_json
 from cli.errors import readable
+from cli.exit_codes import NO
 from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, TlsDir, connect
 from cli.places import national_time
-
-#: The ABIS may not search today.
-CLOSED = 2
 
 
 @readable
@@ -31,7 +29,7 @@ def entitlement(
     else:
         _show(Console(emoji=False, highlight=False), found)
     if not found.allowed:
-        raise typer.Exit(CLOSED)
+        raise typer.Exit(NO)
 
 
 def _show(console: Console, found: pb.Entitlement) -> None:

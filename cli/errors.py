@@ -13,6 +13,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
+from cli.exit_codes import ERROR
 from cli.remedies import at_a_shell, said_of
 from services.common.errors import ConfigurationError, InvalidArgument, TunggalError, remote_error
 
@@ -52,13 +53,17 @@ def readable(command: Callable[P, R]) -> Callable[P, R]:
             if not str(error).startswith(_TOO_LARGE):
                 raise
             fault = _too_large(str(error).removeprefix(_TOO_LARGE))
-        as_json = kwargs.get("as_json") is True
-        Console(emoji=False, stderr=True, soft_wrap=True, highlight=False).print(
-            json.dumps(as_dict(fault)) if as_json else line(fault), markup=False
-        )
-        raise typer.Exit(1)
+        tell(fault, as_json=kwargs.get("as_json") is True)
+        raise typer.Exit(ERROR)
 
     return wrapped
+
+
+def tell(fault: TunggalError, *, as_json: bool) -> None:
+    """Print the fault on stderr, as one line or as one JSON object."""
+    Console(emoji=False, stderr=True, soft_wrap=True, highlight=False).print(
+        json.dumps(as_dict(fault)) if as_json else line(fault), markup=False
+    )
 
 
 def missing_extra(error: ModuleNotFoundError, extras: str) -> TunggalError:

@@ -33,6 +33,7 @@ from cli.capacity import capacity
 from cli.certificate import certificate
 from cli.demo.command import demo
 from cli.entitlement import entitlement
+from cli.exit_codes import tell_usage_apart
 from cli.forecast import forecast
 from cli.readers import readers
 from cli.reconcile import command as reconcile
@@ -40,6 +41,8 @@ from cli.serve import serve
 from cli.status import status
 from cli.stock import stock
 from cli.target import target
+
+tell_usage_apart()
 
 app = typer.Typer(
     name="tunggal",

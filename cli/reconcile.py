@@ -10,6 +10,7 @@ import typer
 
 from cli.cards_told import Scope
 from cli.errors import readable
+from cli.exit_codes import NO
 from cli.options import (
     CARDPERSO,
     DEFAULT_TLS_DIR,
@@ -27,9 +28,6 @@ from cli.reconcile_sources import Services
 from cli.reconciliation import reconcile
 from services.common.errors import InvalidArgument
 from services.inventory.ledger import days
-
-DIFFERENT = 2
-"""Exit code where the services do not agree."""
 
 
 @readable
@@ -64,7 +62,7 @@ def command(
     else:
         show(found, scope)
     if not found.agrees:
-        raise typer.Exit(DIFFERENT)
+        raise typer.Exit(NO)
 
 
 def _scope(location: str, day: str, first: str, last: str, *, everything: bool) -> Scope:

@@ -19,6 +19,7 @@ from tunggal.inventory.v1 import statements_pb2 as pb
 from tunggal.inventory.v1.statements_pb2_grpc import StatementServiceStub
 
 from cli.errors import missing_extra, readable
+from cli.exit_codes import NO
 from cli.movements import units
 from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, TlsDir, connect
 from cli.pages import paged
@@ -30,8 +31,6 @@ from services.inventory.statement.verify import Published
 
 app = typer.Typer(help="Daily stock statements: signed, and chained to the day before.", no_args_is_help=True)
 
-NOT_GENUINE = 2
-"""Exit code where a statement is not what the service signed; 1 is for faults of the set-up."""
 
 Location = Annotated[str, typer.Argument(metavar="LOCATION", help="32.16, 32.16:site, 32 or ID.")]
 
@@ -175,7 +174,7 @@ def verify(
     else:
         _show_findings(found)
     if found.faults:
-        raise typer.Exit(NOT_GENUINE)
+        raise typer.Exit(NO)
 
 
 def _show_findings(found: Findings) -> None:

@@ -278,7 +278,7 @@ def test_the_journal_is_read_over_the_wire_and_a_change_is_found(
         conn.execute(sa.text("UPDATE card_session SET operator = 'operator/nobody'"))
     stored.dispose()
     assert auditor.VerifyJournal(journal_pb2.VerifyJournalRequest()).broken_sequence == 1
-    assert CliRunner().invoke(app, command).exit_code == 1
+    assert CliRunner().invoke(app, command).exit_code == 2
 
 
 @BOTH_DATABASES

@@ -53,7 +53,7 @@ def test_balances_are_shown_for_now_and_for_a_past_moment(books: Callable[..., R
     assert on_hand in json.loads(books("--at", later, "--json").output)
 
 
-def test_books_that_somebody_changed_are_told_with_exit_code_1(
+def test_books_that_somebody_changed_are_told_with_exit_code_2(
     books: Callable[..., Result], tmp_path: Path
 ) -> None:
     assert books("--check").output.strip() == "The books are sound."
@@ -64,5 +64,5 @@ def test_books_that_somebody_changed_are_told_with_exit_code_1(
         )
     database.dispose()
     found = books("--check", "--json")
-    assert found.exit_code == 1
+    assert found.exit_code == 2
     assert "The trial balance of blank is -1, not 0." in json.loads(found.output)["findings"]
