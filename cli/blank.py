@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 from tunggal.inventory.v1 import inventory_pb2, stock_pb2
 from tunggal.inventory.v1 import withdrawals_pb2 as pb
 from tunggal.inventory.v1.inventory_pb2_grpc import InventoryServiceStub
@@ -18,7 +17,7 @@ from tunggal.inventory.v1.withdrawals_pb2_grpc import WithdrawalServiceStub
 
 from cli.answers import to_json
 from cli.errors import readable
-from cli.movements import listing
+from cli.movements import listing, tabulate
 from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, Operator, TlsDir, connect
 from cli.pages import every
 from cli.places import national_time
@@ -121,20 +120,20 @@ def withdrawn(
         list_withdrawals = WithdrawalServiceStub(channel).ListWithdrawals
         request = pb.ListWithdrawalsRequest(location=location)
         found: list[pb.Withdrawal] = every(list_withdrawals, request, "withdrawals")
-    if as_json:
-        typer.echo(to_json(found))
-        return
-    table = Table("Serial", "Cause", "Held at", "Since", "Taken by", "Now", header_style="bold")
-    for taken in found:
-        table.add_row(
+    tabulate(
+        found,
+        ("Serial", "Cause", "Held at", "Since", "Taken by", "Now"),
+        lambda taken: (
             str(taken.serial),
             pb.WithdrawalCause.Name(taken.cause).rpartition("_")[2].lower(),
             taken.held_at,
             national_time(taken.event_time.ToDatetime(UTC))[:10],
             taken.taken_by.partition(":")[2],
             _state(taken.state),
-        )
-    Console(emoji=False).print(table if found else "No card came back.")
+        ),
+        as_json=as_json,
+        nothing="No card came back.",
+    )
 
 
 def _state(state: stock_pb2.BlankState.ValueType) -> str:

@@ -32,7 +32,9 @@ def report(
     location: Location,
     recorded: Annotated[int, typer.Option(min=0, help="People recorded.")],
     obliged: Annotated[int, typer.Option(min=1, help="People who must have a card.")],
-    day: Annotated[datetime, typer.Option(formats=[_DAY], help="Day that the figures are of.")],
+    day: Annotated[
+        datetime, typer.Option(formats=[_DAY], metavar="DAY", help="Day that the figures are of.")
+    ],
     source: Annotated[str, typer.Option(help="Who says so.")],
     inventory: InventoryEndpoint = INVENTORY,
     tls_dir: TlsDir = DEFAULT_TLS_DIR,
@@ -54,11 +56,16 @@ def show(
     location: Location = "ID",
     known_at: Annotated[
         datetime | None,
-        typer.Option(formats=[_DAY, "%Y-%m-%dT%H:%M:%S"], help="As it was known at this moment (UTC)."),
+        typer.Option(
+            formats=[_DAY, "%Y-%m-%dT%H:%M:%S"],
+            metavar="MOMENT",
+            help="As it was known at this moment (UTC).",
+        ),
     ] = None,
     goal: Annotated[float, typer.Option(min=0, max=1, help="Share to be reached, such as 1; 0: none.")] = 0.0,
     deadline: Annotated[
-        datetime | None, typer.Option(formats=[_DAY], help="Day by which the goal is to be reached.")
+        datetime | None,
+        typer.Option(formats=[_DAY], metavar="DAY", help="Day by which the goal is to be reached."),
     ] = None,
     inventory: InventoryEndpoint = INVENTORY,
     tls_dir: TlsDir = DEFAULT_TLS_DIR,
