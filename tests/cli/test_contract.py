@@ -87,6 +87,20 @@ def test_what_came_in_many_lots_on_a_day_is_one_line(blanks: Run, tmp_path: Path
     assert " 1,000 " not in shown
 
 
+def test_a_long_file_is_booked_note_by_note_and_told_to_programs(blanks: Run, tmp_path: Path) -> None:
+    notes = tmp_path / "notes.csv"
+    lines = "".join(f"{BLANKS},SJ-{n // 1000},{n},{n}\n" for n in range(1, 2002))
+    notes.write_text(f"contract_id,delivery_note,first_serial,last_serial\n{lines}")
+    told = json.loads(blanks("import", "delivery-notes", str(notes), "--json").stdout)
+    assert told == {"faults": [], "lines": 2001, "blanks": 2001, "known_lines": 0, "booked_lines": 2001}
+    again = blanks("import", "delivery-notes", str(notes))
+    assert "2,001 of them came before" in again.output
+    notes.write_text(notes.read_text().replace(",7,7\n", ",7,6\n"))
+    wrong = blanks("import", "delivery-notes", str(notes), "--json")
+    assert wrong.exit_code == 1
+    assert [fault["line"] for fault in json.loads(wrong.stdout)["faults"]] == [8]
+
+
 def test_text_that_looks_like_markup_is_text(blanks: Run) -> None:
     shown = blanks("contract", "show", BLANKS).output
     assert "[/]" in shown
