@@ -17,6 +17,7 @@ from tunggal.inventory.v1.exchange_pb2_grpc import ExchangeServiceStub
 
 from cli.answers import to_json
 from cli.errors import readable
+from cli.exit_codes import ERROR
 from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, TlsDir, connect
 from cli.remedies import at_a_shell
 from services.common.errors import InvalidArgument
@@ -83,7 +84,7 @@ def delivery_notes(
         before = f" {told.known_lines:,} of them came before." if told.known_lines else ""
         console.print(f"{lots} with {told.blanks:,} blanks {done}.{before}")
     if told.faults:
-        raise typer.Exit(1)
+        raise typer.Exit(ERROR)
 
 
 def _sent(stub: ExchangeServiceStub, text: str, *, dry_run: bool) -> pb.ImportDeliveryFileResponse:
