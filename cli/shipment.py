@@ -98,6 +98,10 @@ def receive(
     as_json: AsJson = False,
 ) -> None:
     """Confirm what arrived: all of it, unless something is named as missing, damaged or too much."""
+    named = {"missing": missing, "damaged": damaged, "too much": surplus}
+    if any(named.values()) and not reason:
+        # Else the books would give the reason of the shipment for the difference.
+        reason = f"on arrival: {', '.join(what for what, units in named.items() if units)}"
     with connect("inventory", inventory, tls_dir) as channel:
         known = InventoryServiceStub(channel).GetAllocation(
             inventory_pb2.GetAllocationRequest(allocation_id=shipment)

@@ -257,7 +257,8 @@ def test_a_day_that_is_over_is_told_where_one_to_come_is_meant(shell: Shell) -> 
 def test_the_life_of_a_blank_tells_why_however_long_a_site_is_called(shell: Shell) -> None:
     site = "32.16:pasar-raya-bekasi-timur"
     shipment = shell.sent(f"shipment allocate ID {site} 5 --reason", "market week")
-    shell.ok(f"shipment receive {shipment} --operator dewi")
+    shell.ok(f"shipment receive {shipment} --damaged 5 --operator dewi")
+    assert "5 is spoiled (on arrival: damaged)" in shell.ok("blank show 5")
     shell.columns = 80
     shown = shell.ok("blank show 1")
     assert shown.count("market week") == 3
