@@ -78,7 +78,7 @@ def target(
         "There is",
         f"{verdict.cards_per_day:,.0f} cards a day: {verdict.days_of_work:,.1f} working days of work",
     )
-    table.add_row("Finished on", verdict.finish or "never: the blanks end first")
+    table.add_row("Finished on", verdict.finish or _unfinished(verdict))
     table.add_row("By the deadline", f"{verdict.cards_by_deadline:,} cards")
     table.add_row("Bottleneck", _WORDS[verdict.bottleneck])
     table.add_row("Blanks needed", f"{verdict.blanks_needed:,}")
@@ -87,3 +87,7 @@ def target(
         console.print("What would make it feasible:")
         for advice in verdict.advice:
             console.print(f"  • {advice}")
+
+
+def _unfinished(verdict: pb.AssessTargetResponse) -> str:
+    return f"later than {verdict.later_than}" if verdict.later_than else "never: the blanks end first"

@@ -163,7 +163,7 @@ def test_what_cannot_be_drawn_is_refused_before_anything_is_booked(
     plans = done("plan", "list", "--json", *options)
     for command in (("forecast", BEKASI), ("plan", "--country"), ("contract", "show", f"{CONTRACT}/1")):
         refused = tunggal(*command, "--plot", str(tmp_path / name), *options)
-        assert refused.exit_code == 2
+        assert refused.exit_code == 64
         assert "--plot" in refused.stderr
     assert done("plan", "list", "--json", *options) == plans
     assert list(tmp_path.iterdir()) == []
@@ -260,6 +260,15 @@ def test_bekasis_target_is_infeasible_and_says_what_would_help(options: tuple[st
     )
     for text in ("Infeasible", "399 cards a printer and day", "79.8 working days", "96 printers (72 more)"):
         assert text in shown
+
+
+def test_a_target_of_years_is_finished_later_than_can_be_reckoned(options: tuple[str, ...]) -> None:
+    asked = ("target", "--cards", "7000000", "--start", "2020-02-04", "--deadline", "2020-03-02")
+    shown = done(*asked, "--printers", "24", "--rate", "100", *options, columns=80)
+    for text in ("Infeasible", "later than 2030-12-31", "3,500 printers (3,476 more)"):
+        assert text in shown
+    told = json.loads(done(*asked, "--printers", "24", "--rate", "100", *options, "--json"))
+    assert (told["feasible"], told["finish"], told["later_than"]) == (False, "", "2030-12-31")
 
 
 def test_a_contract_is_shown_with_what_came(options: tuple[str, ...], tmp_path: Path) -> None:

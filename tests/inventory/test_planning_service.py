@@ -791,13 +791,55 @@ def test_bekasis_target_over_rpc(desk: Books) -> None:
 
 
 @pytest.mark.parametrize(
+    ("changes", "bottleneck", "advice"),
+    [
+        ({"cards": 7_000_000, "printers": 24}, pb.BOTTLENECK_PRINTERS, "3,500 printers (3,476 more) at"),
+        ({"cards": 10**9, "spoilage": 0.5}, pb.BOTTLENECK_PRINTERS, "1,000,000 printers (999,999 more) at"),
+        (
+            {"cards": 10**6, "operators": 1, "operator_minutes_per_card": 1440},
+            pb.BOTTLENECK_OPERATORS,
+            "500 printers (499 more) at 100 cards a day each together with 150,000 operators",
+        ),
+    ],
+)
+def test_a_target_of_many_years_is_infeasible_and_says_what_would_do(
+    desk: Books, changes: dict[str, Any], bottleneck: int, advice: str
+) -> None:
+    given = {"cards": 100, "start": "2020-02-04", "deadline": "2020-03-02", "printers": 1}
+    target = pb.Target(**{**given, "cards_per_printer_day": 100, **changes})
+    verdict = desk.send(pb.AssessTargetRequest(target=target))
+    assert not verdict.feasible
+    assert (verdict.finish, verdict.later_than, verdict.bottleneck) == ("", "2030-12-31", bottleneck)
+    assert verdict.advice[0].startswith(advice)
+    assert not [each for each in verdict.advice if each.startswith("until")]
+
+
+def test_where_blanks_end_first_no_day_is_named_however_far_the_last_card_is(desk: Books) -> None:
+    target = pb.Target(
+        cards=7_000_000,
+        start="2020-02-04",
+        deadline="2020-03-02",
+        printers=24,
+        cards_per_printer_day=100,
+        blanks=100,
+    )
+    verdict = desk.send(pb.AssessTargetRequest(target=target))
+    assert (verdict.finish, verdict.later_than) == ("", "")
+    assert verdict.bottleneck == pb.BOTTLENECK_BLANKS
+
+
+@pytest.mark.parametrize(
     ("changes", "reason"),
     [
         ({"cards_per_printer_day": 0}, "NO_RATE"),
         ({"deadline": "2020-02-03"}, "NO_WORKING_DAY"),
         ({"deadline": "2020-02-30"}, "DAY_MALFORMED"),
-        ({"cards": 900_000_000}, "TARGET_OUT_OF_SIGHT"),
-        ({"cards": 10**6, "operators": 1, "operator_minutes_per_card": 1440}, "TARGET_OUT_OF_SIGHT"),
+        ({"cards": 10**9, "cards_per_printer_day": 1e-9}, "TARGET_OUT_OF_SIGHT"),
+        (
+            {"cards_per_printer_day": 0, "hours_per_day": 5e-324, "minutes_per_card": 1440},
+            "TARGET_OUT_OF_SIGHT",
+        ),
+        ({"hours_per_day": 5e-324, "operators": 1, "operator_minutes_per_card": 9}, "TARGET_OUT_OF_SIGHT"),
         ({"start": "9995-01-01", "deadline": "9999-12-31"}, "TARGET_OUT_OF_SIGHT"),
         ({"deadline": "9999-12-31"}, "TARGET_OUT_OF_SIGHT"),
     ],

@@ -64,6 +64,8 @@ class WorkCalendar:
     closed: Mapping[date, DayKind]
     #: First days of Idul Fitri.
     lebaran: frozenset[date] = frozenset()
+    #: The last day whose holidays are known.
+    until: date = date.max
 
     @cached_property
     def _days_off(self) -> np.busdaycalendar:
@@ -119,6 +121,7 @@ def indonesia(first_year: int, last_year: int) -> WorkCalendar:
     return WorkCalendar(
         {day: kind for day, kind in closed.items() if day.weekday() < DayKind.SATURDAY},
         frozenset(day for day in public if _IS_LEBARAN.match(public[day])),
+        date(last_year, 12, 31),
     )
 
 

@@ -7,7 +7,7 @@ says on which day that is done and what would have to change.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from math import ceil, floor, inf
@@ -57,8 +57,11 @@ class Verdict:
     per_day: float
     #: Working days of work at that rate, not rounded.
     days_of_work: float
-    #: The day on which the last card is made; ``None`` where the blanks end first.
+    #: The day on which the last card is made; ``None`` where the blanks end first, or where it is later than
+    #: the calendar reaches.
     finish: date | None
+    #: The last day of the calendar, where the last card is made after it and the blanks last.
+    later_than: date | None
     bottleneck: Bottleneck
     blanks_needed: int
     blanks_missing: int
@@ -80,12 +83,14 @@ def assess(target: Target, calendar: WorkCalendar) -> Verdict:
     if min(target.cards, target.printers) < 1 or days < 1 or not 0 <= target.spoilage < 1:
         raise ValueError(f"not a target: {target}")
     rate = _printer_rate(target)
+    if rate <= 0:
+        raise ValueError(f"no printer makes {rate} cards a day")
     tries = _tries(target)
     by_printers, by_operators = target.printers * rate, _operator_rate(target)
     per_day = min(by_printers, by_operators)
-    of_work = days_of_work(target)
+    of_work = tries / per_day
     missing = 0 if target.blanks is None else max(tries - target.blanks, 0)
-    finish = None if missing else calendar.nth_worked(target.start, ceil(of_work - 1e-9))
+    last_card = _last_card(target.start, of_work, calendar)
     in_time = of_work <= days + 1e-9
     bottleneck = Bottleneck.PRINTERS if by_printers <= by_operators else Bottleneck.OPERATORS
     # Blanks that do not even last until the deadline end first, however slow printers and people are.
@@ -103,7 +108,8 @@ def assess(target: Target, calendar: WorkCalendar) -> Verdict:
         needed_per_printer_day=needed_rate,
         per_day=per_day,
         days_of_work=of_work,
-        finish=finish,
+        finish=None if missing else last_card,
+        later_than=None if missing or last_card else calendar.until,
         bottleneck=bottleneck,
         blanks_needed=tries,
         blanks_missing=missing,
@@ -113,14 +119,14 @@ def assess(target: Target, calendar: WorkCalendar) -> Verdict:
         cards_by_deadline=min(floor(made + 1e-9), target.cards),
         advice=(),
     )
-    return _with_advice(verdict, target, rate, calendar)
+    return _with_advice(verdict, target, rate, last_card)
 
 
-def days_of_work(target: Target) -> float:
-    """Working days, not rounded, that printers and people take for ``target``, whatever its deadline. Raises
-    :class:`ValueError` where it has no rate.
-    """
-    return _tries(target) / min(target.printers * _printer_rate(target), _operator_rate(target))
+def most_needed(target: Target, working_days: int) -> float:
+    """Printers that ``target`` takes, or operators where those are more; infinite where none would do."""
+    per_day = _tries(target) / working_days
+    by_printers, by_operators = _printer_rate(target), _operator_rate(replace(target, operators=1))
+    return per_day / min(by_printers, by_operators) if min(by_printers, by_operators) > 0 else inf
 
 
 def coverage_rate(
@@ -137,6 +143,13 @@ def coverage_rate(
     return max(goal * obliged - recorded, 0.0) / days
 
 
+def _last_card(start: date, of_work: float, calendar: WorkCalendar) -> date | None:
+    """The day on which so much work is done; ``None`` where that is later than ``calendar`` reaches."""
+    if of_work > calendar.worked_between(start, calendar.until) + 1e-9:
+        return None
+    return calendar.nth_worked(start, max(ceil(of_work - 1e-9), 1))
+
+
 def _tries(target: Target) -> int:
     """Blanks that it takes; a printer prints its spoiled cards, too."""
     return ceil(target.cards / (1 - target.spoilage) - 1e-9)
@@ -149,8 +162,6 @@ def _printer_rate(target: Target) -> float:
         rate = target.hours_per_day * 60 / target.minutes_per_card
     else:
         raise ValueError("a target needs cards a printer and day, or minutes a card")
-    if rate <= 0:
-        raise ValueError(f"no printer makes {rate} cards a day")
     return rate
 
 
@@ -166,7 +177,7 @@ def _operators_needed(target: Target, tries: int, days: int) -> int | None:
     return ceil(tries / days * target.operator_minutes_per_card / (target.hours_per_day * 60) - 1e-9)
 
 
-def _with_advice(verdict: Verdict, target: Target, rate: float, calendar: WorkCalendar) -> Verdict:
+def _with_advice(verdict: Verdict, target: Target, rate: float, last_card: date | None) -> Verdict:
     advice = []
     if verdict.days_of_work > verdict.working_days + 1e-9:
         printers = ceil(verdict.blanks_needed / rate / verdict.working_days - 1e-9)
@@ -180,8 +191,8 @@ def _with_advice(verdict: Verdict, target: Target, rate: float, calendar: WorkCa
         advice.append(" together with ".join(lacking))
         if verdict.hours_needed is not None and verdict.hours_needed > target.hours_per_day:
             advice.append(f"{verdict.hours_needed:,.1f} hours a day at the same pace")
-        last = calendar.nth_worked(target.start, ceil(verdict.days_of_work - 1e-9))
-        advice.append(f"until {last:%-d %B %Y} instead of {target.deadline:%-d %B %Y}")
+        if last_card is not None:
+            advice.append(f"until {last_card:%-d %B %Y} instead of {target.deadline:%-d %B %Y}")
         advice.append(f"{verdict.cards_by_deadline:,} cards instead of {target.cards:,}")
     if verdict.blanks_missing:
         advice.append(f"{verdict.blanks_missing:,} blanks more")

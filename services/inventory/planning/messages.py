@@ -146,6 +146,7 @@ def verdict(value: Verdict) -> pb.AssessTargetResponse:
         cards_per_day=value.per_day,
         days_of_work=value.days_of_work,
         finish=iso(value.finish),
+        later_than=iso(value.later_than),
         bottleneck=_BOTTLENECKS[value.bottleneck],
         blanks_needed=value.blanks_needed,
         blanks_missing=value.blanks_missing,

@@ -11,12 +11,14 @@ from services.common.errors import InvalidArgument, NotFound
 from services.inventory.adapter import day
 from services.inventory.planning import messages
 from services.inventory.planning.calendar import WorkCalendar, indonesia
-from services.inventory.planning.feasibility import Target, coverage_rate, days_of_work
+from services.inventory.planning.feasibility import Target, coverage_rate, most_needed
 from services.inventory.planning.store import Coverage
 
-#: A finish further away than this is no plan for anybody.
+#: A deadline further away than this is no plan for anybody, and no finish is reckoned beyond it.
 _LONGEST_TARGET_YEARS = 10
 _LONGEST_GOAL_YEARS = 50
+#: What an answer can count: of a target that takes more, some figure is wrong.
+_MOST_NEEDED = 2**31 - 1
 
 
 def read(given: pb.Target) -> tuple[Target, WorkCalendar]:
@@ -39,9 +41,17 @@ def read(given: pb.Target) -> tuple[Target, WorkCalendar]:
         blanks=given.blanks if given.HasField("blanks") else None,
     )
     _check(target)
-    calendar = indonesia(start.year, max(start.year, deadline.year) + _LONGEST_TARGET_YEARS)
-    if calendar.worked_between(start, deadline) < 1:
+    calendar = indonesia(start.year, start.year + _LONGEST_TARGET_YEARS)
+    worked = calendar.worked_between(start, deadline)
+    if worked < 1:
         raise _no_day_left("target.deadline")
+    if most_needed(target, worked) > _MOST_NEEDED:
+        raise InvalidArgument(
+            "TARGET_OUT_OF_SIGHT",
+            f"The target takes more than {_MOST_NEEDED:,} printers or operators.",
+            field="target.cards",
+            remedy="Check cards, deadline, hours and rates.",
+        )
     return target, calendar
 
 
@@ -103,13 +113,12 @@ def _check(target: Target) -> None:
             field="target.start",
             remedy="Check the first day.",
         )
-    longest = date(last_year, 12, 31)
-    if days_of_work(target) > 200 * _LONGEST_TARGET_YEARS or target.deadline > longest:
+    if target.deadline > date(last_year, 12, 31):
         raise InvalidArgument(
             "TARGET_OUT_OF_SIGHT",
-            f"The target takes longer than {_LONGEST_TARGET_YEARS} years.",
-            field="target.cards",
-            remedy="Check cards, printers, operators and rates; split the target into years.",
+            f"The deadline is more than {_LONGEST_TARGET_YEARS} years after the first day.",
+            field="target.deadline",
+            remedy="Check the deadline; split the target into years.",
         )
 
 

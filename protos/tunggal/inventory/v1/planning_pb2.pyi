@@ -1290,6 +1290,7 @@ class AssessTargetResponse(_message.Message):
     OPERATORS_NEEDED_FIELD_NUMBER: _builtins.int
     CARDS_BY_DEADLINE_FIELD_NUMBER: _builtins.int
     ADVICE_FIELD_NUMBER: _builtins.int
+    LATER_THAN_FIELD_NUMBER: _builtins.int
     feasible: _builtins.bool
     """It can be done."""
     working_days: _builtins.int
@@ -1301,7 +1302,9 @@ class AssessTargetResponse(_message.Message):
     days_of_work: _builtins.float
     """Working days of work at that rate."""
     finish: _builtins.str
-    """Day of the last card; empty where the blanks end first."""
+    """Day of the last card; empty where the blanks end first, and where it is further away than can be reckoned
+    (`later_than`).
+    """
     bottleneck: Global___Bottleneck.ValueType
     """What yields the least."""
     blanks_needed: _builtins.int
@@ -1316,6 +1319,10 @@ class AssessTargetResponse(_message.Message):
     """Operators that would do; 0 for unknown."""
     cards_by_deadline: _builtins.int
     """Cards made by the deadline."""
+    later_than: _builtins.str
+    """The last card is made after this day, the end of the tenth year after the start; no holidays are reckoned
+    with beyond it. Empty where `finish` is known or the blanks end first.
+    """
     @_builtins.property
     def advice(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What would make it feasible, each by itself unless blanks are missing as well."""
@@ -1337,10 +1344,11 @@ class AssessTargetResponse(_message.Message):
         operators_needed: _builtins.int = ...,
         cards_by_deadline: _builtins.int = ...,
         advice: _abc.Iterable[_builtins.str] | None = ...,
+        later_than: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["advice", b"advice", "blanks_missing", b"blanks_missing", "blanks_needed", b"blanks_needed", "bottleneck", b"bottleneck", "cards_by_deadline", b"cards_by_deadline", "cards_per_day", b"cards_per_day", "days_of_work", b"days_of_work", "feasible", b"feasible", "finish", b"finish", "hours_needed", b"hours_needed", "needed_per_printer_day", b"needed_per_printer_day", "operators_needed", b"operators_needed", "printers_needed", b"printers_needed", "working_days", b"working_days"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["advice", b"advice", "blanks_missing", b"blanks_missing", "blanks_needed", b"blanks_needed", "bottleneck", b"bottleneck", "cards_by_deadline", b"cards_by_deadline", "cards_per_day", b"cards_per_day", "days_of_work", b"days_of_work", "feasible", b"feasible", "finish", b"finish", "hours_needed", b"hours_needed", "later_than", b"later_than", "needed_per_printer_day", b"needed_per_printer_day", "operators_needed", b"operators_needed", "printers_needed", b"printers_needed", "working_days", b"working_days"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
