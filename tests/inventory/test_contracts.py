@@ -194,6 +194,14 @@ def test_ribbon_comes_by_units_and_no_more_than_was_ordered(office: Office) -> N
     office.check_books()
 
 
+def test_a_licence_delivers_no_rolls(office: Office) -> None:
+    in_force(office, LICENCE, terms("ABIS_LICENCE", valid_until="2026-12-31"))
+    delivery = {"contract_id": LICENCE, "delivery_note": "SJ-9", "location": "32.16", "quantity": 1}
+    assert refused(office, pb.ReceiveSupplyRequest, **delivery).reason == (
+        "CONTRACT_DELIVERS_NOTHING_LIKE_IT"
+    )
+
+
 def test_documents_are_known_by_their_hash(office: Office) -> None:
     office.draft("KTP-2017-03", blanks(1000))
     for _ in range(2):

@@ -208,3 +208,13 @@ def test_every_story_in_the_documentation_has_its_test() -> None:
     assert len(named) >= 15
     for module, test in named:
         assert f"def {test}(" in (ROOT / module).read_text("utf-8"), f"{module}::{test}"
+
+
+def test_a_second_shift_at_bekasi_makes_twice_the_cards_of_one(books: Books) -> None:
+    target = planning_pb2.Target(
+        cards=191_442, start="2020-02-04", deadline="2020-03-02", printers=24, minutes_per_card=15
+    )
+    one = books.send(planning_pb2.AssessTargetRequest(target=target))
+    target.hours_per_day = 16
+    two = books.send(planning_pb2.AssessTargetRequest(target=target))
+    assert (one.cards_per_day, two.cards_per_day) == (768, 1536)

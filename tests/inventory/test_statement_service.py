@@ -19,12 +19,13 @@ from tunggal.inventory.v1 import statements_pb2 as pb
 
 from services.common import audit
 from services.common.clock import FixedClock
-from services.common.errors import FailedPrecondition
+from services.common.errors import ConfigurationError, FailedPrecondition
 from services.inventory.ledger import days
 from services.inventory.ledger.closing import Closing
 from services.inventory.refusal_metrics import Refusals
 from services.inventory.statement.content import GENESIS
 from services.inventory.statement.issuing import issue
+from services.inventory.statement.signing import Signer
 from services.inventory.statement.tables import statement
 from services.inventory.statement.verify import Published, faults
 from tests.inventory.inventory_office import BEKASI, new_id
@@ -361,6 +362,29 @@ def test_a_refusal_is_told_before_any_location_had_a_blank(
     books.database.dispose()
     assert [each.statement["day"] for each in published] == ["2026-04-01", "2026-04-02"]
     assert [each.statement["sequence"] for each in published] == [1, 2]
+
+
+def test_a_refusal_is_told_though_several_days_were_closed_before_any_statement(
+    database_url: str, clock: FixedClock, tmp_path: Path, as_operator: None
+) -> None:
+    books = Books(database_url, clock, tmp_path)
+    books.send(approving(books.send(entering("KTP-2017-03", 7_000_000)).change_id))
+    refuse(books, BEKASI)
+    for _ in range(3):
+        books.close_day()
+    books.clerk.catch_up()
+    published = listed(books)
+    books.database.dispose()
+    assert [each.statement["day"] for each in published] == ["2026-03-02", "2026-03-03", "2026-03-04"]
+
+
+@pytest.mark.parametrize("kept", [b"", b"not a key", b"-----BEGIN PRIVATE KEY-----\n"])
+def test_what_is_no_private_key_signs_nothing(tmp_path: Path, kept: bytes) -> None:
+    path = tmp_path / "signing.pem"
+    path.write_bytes(kept)
+    path.chmod(0o600)
+    with pytest.raises(ConfigurationError, match="no private key"):
+        Signer.load(path)
 
 
 def test_statements_are_made_once_however_many_make_them(books: Books) -> None:
