@@ -179,6 +179,7 @@ def test_what_has_moved_on_or_belongs_to_something_else_cannot_be_reversed(stock
     stocked.reserve(BEKASI)
     error = refusal(stocked, pb.ReverseTransferRequest, transfer_id=moved.transfer_id, reason="mistake")
     assert error.reason == "INSUFFICIENT_STOCK"
+    assert "moved on" in str(error.remedy)
     post(stocked, order("blank", 5, CENTRE, BEKASI))  # enough blanks, but not those
     error = refusal(stocked, pb.ReverseTransferRequest, transfer_id=moved.transfer_id, reason="mistake")
     assert error.reason == "SERIALS_NOT_THERE"

@@ -122,6 +122,7 @@ def test_a_receipt_stands_once_one_of_its_blanks_became_a_card(stocked: Office) 
     with pytest.raises(FailedPrecondition) as refused:
         reverse(stocked, allocation_id)
     assert (refused.value.reason, refused.value.field) == ("SERIALS_NOT_THERE", "allocation_id")
+    assert "moved on" in str(refused.value.remedy)
     assert before.keys() == stocked.balances().keys()
     stocked.check_books()
 

@@ -18,7 +18,7 @@ from services.inventory.movements import allocation as allocations
 from services.inventory.movements.allocation import Allocation, AllocationState
 from services.inventory.movements.loan import Loan, LoanState
 from services.inventory.movements.store import MovementStore
-from services.inventory.reversals.reversal import require_alone
+from services.inventory.reversals.reversal import of_what_is_there, require_alone
 
 _OF_RECEIPT = (
     Kind.ALLOCATION_RECEIVED,
@@ -55,10 +55,11 @@ class ShipmentReversal:
             require_alone(booked[0], self._desk.clerk, "allocation_id")
         loan = self._movements.loans.get(before.loan_id, lock=True) if before.loan_id else None
         noting.strike(self._desk, allocation_id, "allocation_id", agreed=agreed)
-        if before.state is AllocationState.RECEIVED:
-            after = self._receipt(before, booked, loan, reason)
-        else:
-            after = self._dispatch(before, booked[0], reason)
+        with of_what_is_there():
+            if before.state is AllocationState.RECEIVED:
+                after = self._receipt(before, booked, loan, reason)
+            else:
+                after = self._dispatch(before, booked[0], reason)
         self._desk.store.save_allocation(after)
         return after
 

@@ -8,7 +8,8 @@ another's word.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -19,6 +20,11 @@ from services.inventory.ledger import days
 from services.inventory.ledger.books import Books
 from services.inventory.ledger.entries import Transfer
 from services.inventory.reversals.needs_two import needs_two
+
+_MOVED_ON = (
+    "Some of it has moved on: bring it back first (GetBlank tells where a serial is), or leave what was "
+    "booked and count the place where it really is."
+)
 
 
 class ReversalState(StrEnum):
@@ -80,6 +86,17 @@ def require_alone(booked: Transfer, clerk: Clerk, field: str) -> None:
         field,
         {"transfer_id": booked.transfer_id, "actor": booked.actor, "kind": booked.kind},
     )
+
+
+@contextmanager
+def of_what_is_there() -> Iterator[None]:
+    """What has moved on is refused within, with what helps against that."""
+    try:
+        yield
+    except FailedPrecondition as refusal:
+        if refusal.reason in {"INSUFFICIENT_STOCK", "SERIALS_NOT_THERE"}:
+            refusal.remedy = _MOVED_ON
+        raise
 
 
 def unknown(reversal_id: str) -> NotFound:

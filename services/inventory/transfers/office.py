@@ -21,7 +21,7 @@ from services.inventory.location import Location
 from services.inventory.movements.allocation import require_two_places
 from services.inventory.movements.store import MovementStore
 from services.inventory.records import Column, Records
-from services.inventory.reversals.reversal import require_alone
+from services.inventory.reversals.reversal import of_what_is_there, require_alone
 from services.inventory.transfers import pending as pendings
 from services.inventory.transfers import stranded
 from services.inventory.transfers.pending import Pending, PendingState
@@ -222,10 +222,11 @@ class TransferOffice:
         if target.condition is Condition.ON_HAND:
             self._require_open(target)
         event = Event(Kind.STOCK_REVERSED, found.subject, reason, reverses=found.transfer_id)
-        if found.serials:
-            return self._desk.move_ranges(event, source, target, found.serials, field="transfer_id")
         quantity = sum(line.quantity for line in found.lines)
-        self._desk.shift(source, target, quantity, "transfer_id")
+        with of_what_is_there():
+            if found.serials:
+                return self._desk.move_ranges(event, source, target, found.serials, field="transfer_id")
+            self._desk.shift(source, target, quantity, "transfer_id")
         scrap.require_left(self._desk.store, source, "transfer_id")
         return self._desk.record(event, [Line(source, target, quantity)])
 
