@@ -27,6 +27,7 @@ from cli.reconcile_report import plain, show
 from cli.reconcile_sources import Services
 from cli.reconciliation import reconcile
 from services.common.errors import InvalidArgument
+from services.common.moments import require_ordered
 from services.inventory.ledger import days
 
 
@@ -81,10 +82,7 @@ def _scope(location: str, day: str, first: str, last: str, *, everything: bool) 
         return Scope(location, only, only)
     if first or last:
         begin, end = (_day(text, option) for text, option in ((first, "--from"), (last, "--to")))
-        if begin and end and end < begin:
-            raise InvalidArgument(
-                "SPAN_REVERSED", f"{last} is before {first}", field="--to", remedy="Swap --from and --to."
-            )
+        require_ordered(begin, end, ("--from", "--to"))
         return Scope(location, begin, end)
     today = days.day_of(datetime.now(UTC))
     return Scope(location, today - timedelta(days=1), today)

@@ -1,4 +1,6 @@
-"""What a service says to programs, in the words of a shell: commands for calls, examples for patterns."""
+"""What a service says to programs, in the words of a shell: commands for calls, options for fields, examples
+for patterns.
+"""
 
 from __future__ import annotations
 
@@ -38,6 +40,10 @@ _COMMANDS: Final = {
 #: A call; some remedies name its command already.
 _CALL: Final = re.compile(rf"\b({'|'.join(_COMMANDS)})\b(?: \(tunggal [^)]*\))?")
 
+#: The options that give what remedies call by the names of fields.
+_OPTIONS: Final = {"first_day": "--from", "last_day": "--to"}
+_OPTION: Final = re.compile(rf"\b({'|'.join(_OPTIONS)})\b")
+
 #: What the contracts ask of a text, by what their patterns have in them, and what people would say of it.
 _PATTERN: Final = re.compile(r"does not match regex pattern `([^`]*)`")
 _KINDS: Final = (
@@ -58,7 +64,8 @@ def said_of(message: str) -> str:
 
 
 def at_a_shell(remedy: str) -> str:
-    """The remedy, with the command in place of each call that has one."""
+    """The remedy, with the command in place of each call that has one, and options in place of fields."""
     if remedy == _FIELDS:
         return "Correct it and give the command again; nothing was written."
-    return _CALL.sub(lambda found: f"tunggal {_COMMANDS[found[1]]}", remedy)
+    named = _OPTION.sub(lambda found: _OPTIONS[found[1]], remedy)
+    return _CALL.sub(lambda found: f"tunggal {_COMMANDS[found[1]]}", named)

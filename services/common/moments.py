@@ -1,8 +1,8 @@
-"""Moments as messages carry them."""
+"""Moments and spans of them as messages carry them."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import overload
 
 from google.protobuf.message import Message
@@ -43,3 +43,16 @@ def moment(request: Message, field: str) -> datetime | None:
         raise InvalidArgument(
             "TIME_MALFORMED", "The timestamp is out of range.", field=field, remedy="Send a real moment."
         ) from None
+
+
+def require_ordered(first: date | None, last: date | None, names: tuple[str, str]) -> None:
+    """Raises :class:`InvalidArgument` for a span of days or moments that ends before it begins, in which
+    nothing can be found; ``names`` are those of its ends. ``None`` is an open end.
+    """
+    if first is not None and last is not None and last < first:
+        raise InvalidArgument(
+            "SPAN_REVERSED",
+            f"{last} is before {first}.",
+            field=names[1],
+            remedy=f"Swap {names[0]} and {names[1]}.",
+        )

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from google.protobuf.message import Message
 
-from services.common.moments import moment
+from services.common.moments import moment, require_ordered
 from services.common.regions import in_region
 
 
@@ -30,10 +30,12 @@ class Span:
     @classmethod
     def of(cls, request: Message) -> Span:
         """What a request with ``location``, ``start_time`` and ``end_time`` asks for; raises
-        :class:`InvalidArgument` for moments that are none.
+        :class:`InvalidArgument` for moments that are none, and for an end before the start.
         """
         region: str = getattr(request, "location")  # noqa: B009
-        return cls(region, moment(request, "start_time"), moment(request, "end_time"))
+        start, end = moment(request, "start_time"), moment(request, "end_time")
+        require_ordered(start, end, ("start_time", "end_time"))
+        return cls(region, start, end)
 
     @property
     def is_open(self) -> bool:

@@ -16,6 +16,7 @@ from services.common import paging
 from services.common.db import Database
 from services.common.errors import InvalidArgument
 from services.common.identity import caller
+from services.common.moments import require_ordered
 from services.inventory.desk import Desk
 from services.inventory.fields import named
 from services.inventory.journal import Journal
@@ -121,6 +122,16 @@ def day(text: str, field: str) -> date:
 def day_or_none(text: str, field: str) -> date | None:
     """The day, or ``None`` for an empty text."""
     return day(text, field) if text else None
+
+
+def days_between(request: Any) -> tuple[date | None, date | None]:
+    """The days from ``first_day`` to ``last_day`` of a request, ``None`` for an open end; raises
+    :class:`InvalidArgument` for days that are none or in the wrong order.
+    """
+    first = day_or_none(request.first_day, "first_day")
+    last = day_or_none(request.last_day, "last_day")
+    require_ordered(first, last, ("first_day", "last_day"))
+    return first, last
 
 
 def ranges(serials: Iterable[stock_pb2.SerialRange], field: str = "serials") -> list[SerialRange]:

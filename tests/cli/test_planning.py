@@ -408,6 +408,14 @@ def test_movements_and_balances_are_written_as_csv_and_parquet(
     assert set(pq.read_table(balances).column("condition").to_pylist()) >= {"on-hand", "consumed"}
     wrong = tunggal("export", "balances", str(tmp_path / "balances.xls"), *options)
     assert wrong.stderr.startswith("error: FORMAT_UNKNOWN")
+    before = text.read_bytes()
+    reversed_days = ("--from", "2026-03-02", "--to", "2026-03-01", *options)
+    for what in ("movements", "balances"):
+        refused = tunggal("export", what, str(text), *reversed_days)
+        assert refused.exit_code == 1
+        assert refused.stderr.startswith("error: SPAN_REVERSED")
+        assert refused.stderr.endswith("→ Swap --from and --to.\n")
+    assert text.read_bytes() == before
     assert not list(tmp_path.glob(".*"))
 
 

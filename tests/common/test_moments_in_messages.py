@@ -10,6 +10,7 @@ from tunggal.enroll.v1 import reconciliation_pb2 as pb
 
 from services.common.errors import InvalidArgument
 from services.common.moments import moment, timestamp
+from services.common.spans import Span
 
 _JAYAPURA = timezone(timedelta(hours=9))
 
@@ -35,3 +36,13 @@ def test_a_stamp_that_is_no_moment_is_refused_by_name(stamp: Timestamp) -> None:
     with pytest.raises(InvalidArgument) as refused:
         moment(pb.ListCardRecordsRequest(end_time=stamp), "end_time")
     assert (refused.value.reason, refused.value.field) == ("TIME_MALFORMED", "end_time")
+
+
+def test_a_span_that_ends_before_it_begins_is_refused_and_an_empty_one_is_not() -> None:
+    at = datetime(2026, 3, 2, tzinfo=UTC)
+    request = pb.ListCardRecordsRequest(start_time=timestamp(at), end_time=timestamp(at))
+    assert Span.of(request) == Span("", at, at)
+    request.end_time.FromDatetime(at - timedelta(microseconds=1))
+    with pytest.raises(InvalidArgument) as refused:
+        Span.of(request)
+    assert (refused.value.reason, refused.value.field) == ("SPAN_REVERSED", "end_time")

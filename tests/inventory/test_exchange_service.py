@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 from tunggal.inventory.v1 import exchange_pb2 as pb
-from tunggal.inventory.v1 import inventory_pb2, ledger_pb2
+from tunggal.inventory.v1 import inventory_pb2, ledger_pb2, statements_pb2
 
 from services.common.clock import FixedClock
 from services.common.errors import InvalidArgument, ResourceExhausted
@@ -261,6 +261,28 @@ def test_balances_of_a_day_come_by_location_whatever_follows_its_code(books: Boo
     books.night()
     rows = exported(books, pb.ExportBalancesRequest(location="32"))
     assert [row.location for row in rows] == ["32"] * 2 + [BEKASI] * 2 + ["32.17"] * 2
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pb.ExportMovementsRequest,
+        pb.ExportBalancesRequest,
+        pb.ListUsedBlanksRequest,
+        statements_pb2.ListStatementsRequest,
+    ],
+)
+def test_days_in_the_wrong_order_are_refused_and_one_day_is_a_span(books: Books, kind: Any) -> None:
+    def send(first: str, last: str) -> None:
+        answer = books.send(kind(location="ID", first_day=first, last_day=last))
+        if isinstance(answer, Iterator):
+            list(answer)
+
+    send("2026-03-02", "2026-03-02")
+    with pytest.raises(InvalidArgument) as refused:
+        send("2026-03-02", "2026-03-01")
+    assert (refused.value.reason, refused.value.field) == ("SPAN_REVERSED", "last_day")
+    assert refused.value.remedy == "Swap first_day and last_day."
 
 
 def test_a_file_is_measured_in_bytes() -> None:

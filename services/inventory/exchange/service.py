@@ -16,7 +16,7 @@ from services.inventory.adapter import (
     READERS,
     Adapter,
     after_moment,
-    day_or_none,
+    days_between,
     token_of_moment,
 )
 from services.inventory.desk import Desk
@@ -128,11 +128,8 @@ class ExchangeService(Adapter, exchange_pb2_grpc.ExchangeServiceServicer):
         self, request: pb.ListUsedBlanksRequest, context: grpc.ServicerContext
     ) -> pb.ListUsedBlanksResponse:
         """Lists blanks that became cards or were spoiled."""
-        span = Span(
-            parse(request.location or CENTRE, "location"),
-            first=day_or_none(request.first_day, "first_day"),
-            last=day_or_none(request.last_day, "last_day"),
-        )
+        first, last = days_between(request)
+        span = Span(parse(request.location or CENTRE, "location"), first=first, last=last)
         with self._read() as store:
             blanks, behind = ExchangeStore(store.connection).used_blanks(
                 span, after_moment(request.page_token), paging.page_size(request.page_size)
@@ -141,12 +138,7 @@ class ExchangeService(Adapter, exchange_pb2_grpc.ExchangeServiceServicer):
 
 
 def _span(request: pb.ExportMovementsRequest | pb.ExportBalancesRequest) -> Span:
-    return Span(
-        parse(request.location or CENTRE, "location"),
-        request.item,
-        day_or_none(request.first_day, "first_day"),
-        day_or_none(request.last_day, "last_day"),
-    )
+    return Span(parse(request.location or CENTRE, "location"), request.item, *days_between(request))
 
 
 def _movement(row: MovementRow) -> pb.Movement:

@@ -8,7 +8,7 @@ from tunggal.inventory.v1 import statements_pb2_grpc
 
 from services.common import paging
 from services.common.db import Database
-from services.inventory.adapter import OPERATORS, READERS, Adapter, after, day_or_none, token
+from services.inventory.adapter import OPERATORS, READERS, Adapter, after, days_between, token
 from services.inventory.desk import Desk
 from services.inventory.journal import Journal
 from services.inventory.location import parse
@@ -65,8 +65,7 @@ class StatementService(Adapter, statements_pb2_grpc.StatementServiceServicer):
     ) -> pb.ListStatementsResponse:
         """Lists statements, oldest first."""
         location = parse(request.location, "location")
-        first = day_or_none(request.first_day, "first_day")
-        last = day_or_none(request.last_day, "last_day")
+        first, last = days_between(request)
         with self._read() as store:
             page = StatementStore(store.connection).page(
                 location,
