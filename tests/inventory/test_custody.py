@@ -6,10 +6,12 @@ from datetime import timedelta
 from random import Random
 
 import pytest
-from tunggal.inventory.v1 import conveyances_pb2, movements_pb2, spoilage_pb2, stock_pb2
+import sqlalchemy as sa
+from tunggal.inventory.v1 import conveyances_pb2, ledger_pb2, movements_pb2, spoilage_pb2, stock_pb2
 
 from services.common.clock import FixedClock
 from services.common.errors import NotFound
+from services.inventory import tables
 from services.inventory.ledger import custody
 from services.inventory.ledger.books import Books
 from services.inventory.ledger.entries import Account, Condition, Kind, Line, Transfer
@@ -168,6 +170,17 @@ def test_nobody_takes_what_is_held_for_another(office: Office) -> None:
         Books(connection).take([SerialRange(1, 1)], Account(CENTRE, Condition.RESERVED), "somebody")
     assert office.holdings() == before
     office.release(held.reservation_id)
+
+
+def test_the_inspection_finds_serials_that_two_have(office: Office) -> None:
+    office.sign(100)
+    office.deliver(1, 20)
+    office.reserve(CENTRE)
+    with office.database.transaction() as connection:
+        row = sa.update(tables.holding).where(tables.holding.c.first == 1)
+        connection.execute(row.values(last=3))
+    found = list(office.send(ledger_pb2.CheckBooksRequest()).findings)
+    assert "Serials 2–3 are in custody twice." in found
 
 
 def test_a_serial_that_was_never_delivered_is_unknown(office: Office) -> None:

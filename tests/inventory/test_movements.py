@@ -86,6 +86,10 @@ def test_a_requisition_is_refused_with_its_reason(stocked: Office) -> None:
         operator="budi",
     ).requisition
     assert (answer.state, answer.decision) == (pb.REQUISITION_STATE_REJECTED, "you have 30 rolls")
+    assert list(stocked.send(pb.ListRequisitionsRequest()).requisitions) == [answer]
+    granting = {"requisition_id": asked.requisition_id, "from_location": CENTRE, "reason": "after all"}
+    error = refusal(stocked, pb.ApproveRequisitionRequest, operator="budi", **granting)
+    assert error.reason == "REQUISITION_DECIDED"
     assert stocked.level(CENTRE) == {"on_hand": 10_000}
 
 
@@ -256,8 +260,9 @@ def test_nobody_approves_a_loan_alone_or_gives_back_what_is_not_owed(stocked: Of
         reason="one roll",
         operator="siti",
     ).loan
-    error = refusal(stocked, pb.ApproveLoanRequest, loan_id=other.loan_id, operator="siti")
-    assert error.reason == "SECOND_PERSON_NEEDED"
+    for step in (pb.ApproveLoanRequest, pb.RejectLoanRequest):
+        error = refusal(stocked, step, loan_id=other.loan_id, operator="siti")
+        assert error.reason == "SECOND_PERSON_NEEDED"
     refused = stocked.do(pb.RejectLoanRequest, loan_id=other.loan_id, operator="budi").loan
     assert refused.state == pb.LOAN_STATE_REJECTED
 

@@ -45,6 +45,12 @@ def review(office: Office, spoilage_id: str, operator: str) -> spoilage_pb2.Spoi
     return said
 
 
+def test_each_of_several_cards_is_known_by_its_own_chip(office: Office, card: stock_pb2.Blank) -> None:
+    second = office.consume(office.reserve(BEKASI, "card-job/8").reservation_id, "04FFFFFFFFFF01")
+    assert void(office, second, chip_uid="04FFFFFFFFFF01").blank.serial == second.serial
+    assert void(office, card).blank.serial == card.serial
+
+
 def test_its_blank_leaves_the_cards_and_waits_spoiled_for_its_reviewer(
     office: Office, card: stock_pb2.Blank
 ) -> None:
