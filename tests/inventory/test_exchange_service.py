@@ -175,6 +175,30 @@ def test_what_is_wrong_is_told_by_line_and_column(text: str, column: str) -> Non
     assert faults[0].remedy
 
 
+@pytest.mark.parametrize(
+    ("column", "cell"),
+    [
+        ("contract_id", "7" * 5000),
+        ("delivery_note", "7" * 5000),
+        ("delivery_note", "7" * 50 + "E+12"),
+        ("first_serial", "7" * 5000),
+        ("last_serial", "1" + ".000" * 2000),
+        ("last_serial", "7" * 5000 + "E+12"),
+    ],
+)
+def test_the_fault_of_an_endless_cell_repeats_its_beginning(column: str, cell: str) -> None:
+    cells = {"contract_id": "KTP-2017-03", "delivery_note": "SJ-1", "first_serial": "1", "last_serial": "2"}
+    _, (fault,), _ = parse(HEADER + ",".join({**cells, column: cell}.values()) + "\n")
+    assert fault.column == column
+    assert len(fault.problem) < 120
+
+
+@pytest.mark.parametrize(("cell", "told"), [("9" * 40, "9" * 40), ("9" * 41, "9" * 39 + "…")])
+def test_a_cell_of_forty_characters_is_repeated_whole(cell: str, told: str) -> None:
+    _, (fault,), _ = parse(HEADER + f"KTP-2017-03,SJ-1,1,{cell}\n")
+    assert fault.problem == f"'{told}' is no serial number."
+
+
 def test_a_file_with_too_many_lines_is_refused_at_the_first_of_them() -> None:
     of = [f"KTP-2017-03,SJ-{k},{k},{k}\n" for k in range(1, MOST_LINES + 2)]
     assert parse(HEADER + "".join(of[:-1])).faults == []

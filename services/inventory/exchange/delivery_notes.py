@@ -25,8 +25,8 @@ MOST_LINES: Final = 2_000
 MOST_FILE_LINES: Final = 200_000
 _LAST_SERIAL: Final = 999_999_999_999
 _CONTRACT: Final = re.compile(r"[A-Z0-9][A-Z0-9./-]{2,63}")
-#: Digits, as they are or in groups of three by one kind of mark.
-_SERIAL: Final = re.compile(r"[0-9]{1,12}|[0-9]{1,3}(?:([ .,_\u00a0\u202f])[0-9]{3}(?:\1[0-9]{3})*)")
+#: At most twelve digits, as they are or in groups of three by one kind of mark.
+_SERIAL: Final = re.compile(r"[0-9]{1,12}|[0-9]{1,3}(?:([ .,_\u00a0\u202f])[0-9]{3}(?:\1[0-9]{3}){0,2})")
 #: One thousand to half the world, and one with three decimals to the other half.
 _AMBIGUOUS: Final = re.compile(r"[0-9]{1,3}[.,][0-9]{3}")
 #: How spreadsheets show a number that is too long for them: its last digits are lost.
@@ -37,6 +37,8 @@ _DATE: Final = re.compile(
     rf"[0-9]{{1,2}}-(?:{_MONTHS})(?:-[0-9]{{2,4}})?|(?:{_MONTHS})-[0-9]{{2,4}}", re.IGNORECASE
 )
 _MARKS: Final = re.compile(r"[^0-9]")
+#: Characters of a cell that its fault repeats.
+_QUOTED: Final = 40
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,8 @@ def _line(number: int, names: list[str], cells: list[str]) -> tuple[DeliveryLine
     contract_id, note = values.get("contract_id", ""), values.get("delivery_note", "")
     if not _CONTRACT.fullmatch(contract_id):
         remedy = "Write the contract's number as ListContracts has it, such as KTP-2017-03."
-        faults.append(LineFault(number, "contract_id", f"{contract_id!r} is no contract number.", remedy))
+        problem = f"{_quoted(contract_id)} is no contract number."
+        faults.append(LineFault(number, "contract_id", problem, remedy))
         contract_id = ""
     if unfit := _note_fault(note):
         faults.append(LineFault(number, "delivery_note", *unfit))
@@ -177,7 +180,7 @@ def _note_fault(note: str) -> tuple[str, str] | None:
         return "The number is missing or too long.", remedy
     if _DATE.fullmatch(note) or _SHORTENED.fullmatch(note):
         remedy = "The spreadsheet changed it: format the column as text, then write the number anew."
-        return f"{note!r} is not what the supplier's paper says.", remedy
+        return f"{_quoted(note)} is not what the supplier's paper says.", remedy
     return None
 
 
@@ -185,15 +188,21 @@ def _serial(written: str) -> tuple[int, tuple[str, str] | None]:
     """The serial, or 0 with problem and remedy."""
     if _AMBIGUOUS.fullmatch(written):
         plain = _MARKS.sub("", written)
-        return 0, (f"{written!r} may be {plain}, or one with decimals.", f"Write {plain} without a mark.")
+        problem = f"{_quoted(written)} may be {plain}, or one with decimals."
+        return 0, (problem, f"Write {plain} without a mark.")
     if _SHORTENED.fullmatch(written):
         remedy = "Format the column as a number without decimals, or as text, then write the serial anew."
-        return 0, (f"{written!r} was shortened by the spreadsheet; digits are lost.", remedy)
+        return 0, (f"{_quoted(written)} was shortened by the spreadsheet; digits are lost.", remedy)
     serial = int(_MARKS.sub("", written)) if _SERIAL.fullmatch(written) else 0
     if not 1 <= serial <= _LAST_SERIAL:
         remedy = "Write a whole number from 1 to 999999999999, without decimals."
-        return 0, (f"{written!r} is no serial number.", remedy)
+        return 0, (f"{_quoted(written)} is no serial number.", remedy)
     return serial, None
+
+
+def _quoted(cell: str) -> str:
+    """What a cell says, as its fault quotes it: enough to find it by, however much was pasted into it."""
+    return repr(cell if len(cell) <= _QUOTED else cell[: _QUOTED - 1] + "…")
 
 
 def _overlaps(lines: list[DeliveryLine]) -> list[LineFault]:
