@@ -166,6 +166,18 @@ def test_a_loan_goes_back_to_its_lender_and_nowhere_else(lending: Office) -> Non
     assert (back.from_location, back.to_location) == (BEKASI, KARAWANG)
 
 
+def test_what_goes_back_of_one_loan_is_not_taken_for_that_of_another(lending: Office) -> None:
+    loans = []
+    for _ in range(2):
+        loan_id, sent = lend(lending, 60)
+        arrive(lending, sent)
+        loans.append(loan_id)
+    for loan_id in loans:
+        give_back(lending, loan_id, 60)
+        assert reason_of(give_back, lending, loan_id, 1) == "MORE_THAN_OWED"
+    lending.check_books()
+
+
 def test_what_comes_back_beyond_the_debt_is_a_gift(lending: Office) -> None:
     loan_id, allocation_id = lend(lending, 10, "ribbon")
     arrive(lending, allocation_id)
