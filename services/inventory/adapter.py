@@ -16,7 +16,7 @@ from services.common import paging
 from services.common.db import Database
 from services.common.errors import InvalidArgument
 from services.common.identity import caller
-from services.common.moments import require_ordered
+from services.common.moments import moment, require_ordered
 from services.inventory.desk import Desk
 from services.inventory.fields import named
 from services.inventory.journal import Journal
@@ -54,6 +54,15 @@ class Adapter:
         """Who calls; what is called without a network says it in another way."""
         return caller(context)
 
+    def _past(self, request: Message, field: str) -> datetime | None:
+        """The moment that a request asks about, ``None`` for now; raises :class:`InvalidArgument` for one of
+        which nothing can be known yet.
+        """
+        asked = moment(request, field)
+        if asked is not None:
+            self._journal.clocks.require_past(asked, field)
+        return asked
+
     @contextmanager
     def _read(self) -> Iterator[Store]:
         with self._database.read() as connection:
@@ -79,20 +88,20 @@ def after_moment(page_token: str) -> tuple[datetime, int] | None:
     if not page_token:
         return None
     try:
-        moment = datetime.fromisoformat(paging.decode_token(page_token)["time"])
+        begin = datetime.fromisoformat(paging.decode_token(page_token)["time"])
     except (KeyError, TypeError, ValueError):
         raise _broken_token() from None
-    if moment.tzinfo is None:
+    if begin.tzinfo is None:
         raise _broken_token()
-    return moment, number
+    return begin, number
 
 
 def token_of_moment(behind: tuple[datetime, int] | None) -> str:
     """The token of the page that begins ``behind`` a moment and a number; empty at the end."""
     if behind is None:
         return ""
-    moment, number = behind
-    return paging.encode_token({"after": number, "time": moment.isoformat()})
+    begin, number = behind
+    return paging.encode_token({"after": number, "time": begin.isoformat()})
 
 
 def _broken_token() -> InvalidArgument:

@@ -43,7 +43,7 @@ class Journal:
         # SQLite has one writer at a time; on PostgreSQL several connections do more than one transaction can.
         self._database = GroupCommit(database) if database.dialect == "sqlite" else database
         self._clock = clock
-        self._clocks = clocks or Clocks(clock)
+        self.clocks = clocks or Clocks(clock)
         self._transfers = transfers
 
     def keep(self, action: str, work: Callable[[Desk], list[str]]) -> list[str]:
@@ -126,7 +126,7 @@ class Journal:
         Raises :class:`ClockError` where this clock, or the time of an account, is wrong, and
         :class:`DayClosedError` where the day is over by somebody else's.
         """
-        self._clocks.require_right()
+        self.clocks.require_right()
         earliest: datetime | None = None
 
         def attempt(connection: Connection) -> A:
@@ -137,4 +137,4 @@ class Journal:
             try:
                 return self._database.run(attempt)
             except (OvertakenError, DayClosedError) as ahead:
-                earliest = self._clocks.follow(ahead)
+                earliest = self.clocks.follow(ahead)

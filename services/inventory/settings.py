@@ -32,6 +32,7 @@ class Settings(ServiceSettings):
         ge=300,
         le=10**9,
         description="How far the time of an account, or the end of the closed days, may be ahead of this "
-        "clock: bookings are then as of that time, beyond it they are refused (ACCOUNT_AHEAD, DAY_CLOSED). "
-        "Raise it to go on with books that a clock which was ahead has written to. Left out: 7200.",
+        "clock: bookings are then as of that time, beyond it they are refused (ACCOUNT_AHEAD, DAY_CLOSED), "
+        "and so are questions about a moment (TIME_IN_FUTURE). Raise it to go on with books that a clock "
+        "which was ahead has written to. Left out: 7200.",
     )

@@ -49,8 +49,15 @@ def test_balances_are_shown_for_now_and_for_a_past_moment(books: Callable[..., R
     assert on_hand in json.loads(now.output)
     assert "on-hand" in books().output
     assert json.loads(books("--at", "2017-03-31T00:00:00", "--json").output) == []
-    later = f"{datetime.now(UTC).year + 1}-01-01"
-    assert on_hand in json.loads(books("--at", later, "--json").output)
+    assert on_hand in json.loads(books("--at", datetime.now(UTC).isoformat(), "--json").output)
+
+
+@pytest.mark.parametrize("as_happened", [(), ("--as-happened",)])
+def test_a_moment_to_come_has_no_balances(books: Callable[..., Result], as_happened: tuple[str, ...]) -> None:
+    refused = books("--at", f"{datetime.now(UTC).year + 2}-01-01", *as_happened)
+    assert refused.exit_code == 1
+    assert refused.stderr.startswith("error: TIME_IN_FUTURE")
+    assert "(field at) → Send a moment that is past, or none for now." in refused.stderr
 
 
 def test_books_that_somebody_changed_are_told_with_exit_code_2(

@@ -879,6 +879,18 @@ def test_a_restated_denominator_never_rewrites_history(books: Books) -> None:
     assert round(before.needed_per_working_day) == 14_703
 
 
+def test_nobody_knows_what_will_be_known_of_the_coverage(desk: Books, clock: FixedClock) -> None:
+    coverage = pb.Coverage(location="32", day="2017-03-29", recorded=9, obliged=10, source="Tempo")
+    desk.send(pb.ReportCoverageRequest(request_id=new_id(), coverage=coverage))
+    request = pb.GetCoverageRequest(location="32")
+    request.known_at.FromDatetime(clock.now() + timedelta(hours=2))
+    assert desk.send(request).latest.recorded == 9
+    request.known_at.FromDatetime(clock.now() + timedelta(hours=2, seconds=1))
+    with pytest.raises(InvalidArgument) as refused:
+        desk.send(request)
+    assert (refused.value.reason, refused.value.field) == ("TIME_IN_FUTURE", "known_at")
+
+
 def test_nobody_has_counted_on_a_day_to_come(desk: Books, clock: FixedClock) -> None:
     """Such a figure would be the latest one until that day, and nothing entered is taken back."""
     tomorrow = (clock.now() + timedelta(days=1)).date().isoformat()

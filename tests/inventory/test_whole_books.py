@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from tunggal.inventory.v1 import movements_pb2, planning_pb2, stock_pb2
 from services.common import validation
 from services.common.clock import FixedClock
 from services.common.errors import FailedPrecondition, InvalidArgument
+from services.inventory.ledger.clocks import TOLERANCE
 from services.inventory.planning import targets
 from tests.inventory.inventory_office import BEKASI, CENTRE, DKI, Office, new_id
 from tests.inventory.signed_elsewhere import entering
@@ -87,11 +88,29 @@ def test_no_contract_has_the_number_of_a_regency(office: Office) -> None:
     assert office.balances() == {}
 
 
-def test_moments_at_both_ends_of_the_calendar_have_balances(office: Office) -> None:
+@pytest.mark.parametrize("as_happened", [False, True])
+def test_moments_at_both_ends_of_the_calendar_are_answered_or_refused(
+    office: Office, as_happened: bool
+) -> None:
     office.sign(100)
     office.deliver(1, 40)
-    assert office.balances(at=datetime(1, 1, 1, tzinfo=UTC)) == {}
-    assert office.balances(at=datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)) == office.balances()
+    assert office.balances(at=datetime(1, 1, 1, tzinfo=UTC), as_happened=as_happened) == {}
+    with pytest.raises(InvalidArgument) as error:
+        office.balances(at=datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC), as_happened=as_happened)
+    assert (error.value.reason, error.value.field) == ("TIME_IN_FUTURE", "at")
+
+
+@pytest.mark.parametrize("as_happened", [False, True])
+def test_nobody_knows_the_books_later_than_clocks_may_be_ahead(
+    office: Office, clock: FixedClock, as_happened: bool
+) -> None:
+    office.sign(100)
+    office.deliver(1, 40)
+    ahead = clock.now() + TOLERANCE
+    assert office.balances(at=ahead, as_happened=as_happened) == office.balances()
+    with pytest.raises(InvalidArgument) as error:
+        office.balances(at=ahead + timedelta(seconds=1), as_happened=as_happened)
+    assert error.value.remedy == "Send a moment that is past, or none for now."
 
 
 def test_a_target_at_the_end_of_the_calendar_is_refused() -> None:

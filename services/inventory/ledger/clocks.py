@@ -22,7 +22,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 from services.common.clock import Clock
 from services.common.db import Database
-from services.common.errors import Unavailable
+from services.common.errors import InvalidArgument, Unavailable
 from services.inventory.ledger.days import GRACE, DayClosedError
 from services.inventory.ledger.entries import OvertakenError
 
@@ -106,6 +106,20 @@ class Clocks:
             raise ahead
         self._refused.labels("account").inc()
         raise _account_ahead(ahead, now)
+
+    def require_past(self, moment: datetime, field: str) -> None:
+        """Raises :class:`InvalidArgument` for a moment that ``field`` asks about and of which nothing can be
+        known: later than anything is booked as of here.
+        """
+        now = self._clock.now()
+        if moment - now > self._tolerance:
+            raise InvalidArgument(
+                "TIME_IN_FUTURE",
+                f"{moment:%Y-%m-%d %H:%M:%S} UTC is {_span(moment - now)} ahead of this clock: nobody knows "
+                "yet what the books will say.",
+                field=field,
+                remedy="Send a moment that is past, or none for now.",
+            )
 
 
 def of_database(database: Database) -> Callable[[], datetime] | None:

@@ -259,7 +259,7 @@ class PlanningService(Adapter, planning_pb2_grpc.PlanningServiceServicer):
     ) -> pb.GetCoverageResponse:
         """Reads the coverage as it was known at a moment."""
         location = parse(request.location, "location")
-        known_at = moment(request, "known_at") or self._clock.now()
+        known_at = self._past(request, "known_at") or self._clock.now()
         deadline = day_or_none(request.deadline, "deadline")
         with self._read() as store:
             found = PlanningStore(store.connection).coverages(location, known_at)

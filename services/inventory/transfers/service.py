@@ -133,7 +133,7 @@ class LedgerService(Adapter, ledger_pb2_grpc.LedgerServiceServicer):
     ) -> pb.GetBalancesResponse:
         """Reads balances at a moment."""
         region = parse(request.location or CENTRE, "location")
-        at = moment(request, "at")
+        at = self._past(request, "at")
         with self._read() as store:
             balances = Balances(store.connection)
             if at is None:

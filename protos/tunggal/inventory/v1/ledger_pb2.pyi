@@ -696,7 +696,7 @@ class GetBalancesRequest(_message.Message):
     """Also what was booked later as having happened by then. Without it: what the books said at that moment."""
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
-        """The moment; absent for now."""
+        """The moment; absent for now. One that is further ahead than clocks may be (two hours) is refused."""
 
     def __init__(
         self,

@@ -1468,7 +1468,7 @@ class GetCoverageRequest(_message.Message):
     """Day by which; needed with `goal`."""
     @_builtins.property
     def known_at(self) -> _timestamp_pb2.Timestamp:
-        """As it was known at this moment; absent for now."""
+        """As it was known at this moment; absent for now. One that is further ahead than clocks may be (two hours) is refused."""
 
     def __init__(
         self,
