@@ -30,6 +30,7 @@ from cli.options import (
 from cli.pages import every
 from cli.places import CENTRE, name_of
 from services.common.errors import InvalidArgument
+from services.inventory.words import counted
 
 app = typer.Typer(
     help="Share stock out so that all run out together. Moves nothing before a second person approves it."
@@ -202,7 +203,7 @@ def carry_out(
         request = pb.CarryOutPlanRequest(request_id=str(uuid.uuid4()), plan_id=plan_id, operator=operator)
         done = PlanningServiceStub(channel).CarryOutPlan(request, timeout=60).plan
     made = len(done.allocation_ids)
-    typer.echo(f"{made:,} allocations made; they are dispatched one by one, as each leaves:")
+    typer.echo(f"{counted(made, 'allocation')} made; dispatch each as it leaves:")
     if made > _MOST_NEXT:
         typer.echo("tunggal shipment list --state allocated\ntunggal shipment dispatch SHIPMENT")
     else:

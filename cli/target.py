@@ -14,6 +14,7 @@ from tunggal.inventory.v1.planning_pb2_grpc import PlanningServiceStub
 from cli.answers import to_json
 from cli.errors import readable
 from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, TlsDir, connect
+from services.inventory.words import counted
 
 _DAY = "%Y-%m-%d"
 _WORDS = {
@@ -65,21 +66,21 @@ def target(
         return
     console = Console()
     word = "[bold green]Feasible" if verdict.feasible else "[bold red]Infeasible"
-    console.print(f"{word}[/]: {cards:,} cards from {start:{_DAY}} to {deadline:{_DAY}}.")
+    console.print(f"{word}[/]: {counted(cards, 'card')} from {start:{_DAY}} to {deadline:{_DAY}}.")
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column(style="dim")
     table.add_column()
     table.add_row(
         "It would take",
-        f"{verdict.needed_per_printer_day:,.0f} cards a printer and day over {verdict.working_days} "
-        "working days",
+        f"{counted(verdict.needed_per_printer_day, 'card')} a printer and day over "
+        f"{counted(verdict.working_days, 'working day')}",
     )
     table.add_row(
         "There is",
-        f"{verdict.cards_per_day:,.0f} cards a day: {verdict.days_of_work:,.1f} working days of work",
+        f"{counted(verdict.cards_per_day, 'card')} a day: {verdict.days_of_work:,.1f} working days of work",
     )
     table.add_row("Finished on", verdict.finish or _unfinished(verdict))
-    table.add_row("By the deadline", f"{verdict.cards_by_deadline:,} cards")
+    table.add_row("By the deadline", counted(verdict.cards_by_deadline, "card"))
     table.add_row("Bottleneck", _WORDS[verdict.bottleneck])
     table.add_row("Blanks needed", f"{verdict.blanks_needed:,}")
     console.print(table)

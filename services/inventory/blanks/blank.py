@@ -10,6 +10,7 @@ from services.common.errors import AlreadyExists, FailedPrecondition, NotFound
 from services.inventory.blanks.reservation import Reservation, ReservationState
 from services.inventory.ledger.custody import CustodyStep
 from services.inventory.ledger.entries import BLANK, Account, Condition, Kind
+from services.inventory.words import noun
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def unknown(serial: int, taken_back: date | None = None) -> NotFound:
 def insufficient(account: Account, has: int, asked: int, field: str) -> FailedPrecondition:
     """The refusal to take more than an account has; ``field`` is the request's field at fault."""
     free = "free" if account.condition is Condition.ON_HAND else account.condition
-    things = "blanks" if account.item == BLANK else account.item
+    things = noun(has, "blank") if account.item == BLANK else account.item
     return FailedPrecondition(
         "INSUFFICIENT_STOCK",
         f"{account.place} has {has} {free} {things}, asked for {asked}.",

@@ -10,6 +10,7 @@ from services.common.errors import AlreadyExists, FailedPrecondition
 from services.inventory.contracts.contract import Contract, ContractState
 from services.inventory.ledger.entries import BLANK, Account, Transfer
 from services.inventory.ledger.serials import SerialRange
+from services.inventory.words import noun
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def not_owing(contract: Contract) -> FailedPrecondition:
 
 def exceeded(owed: Account, outstanding: int, delivered: int, field: str = "serials") -> FailedPrecondition:
     """The refusal of a delivery that is larger than what the supplier still owes."""
-    things = "blanks" if owed.item == BLANK else owed.item
+    things = noun(delivered, "blank") if owed.item == BLANK else owed.item
     return FailedPrecondition(
         "MORE_THAN_OUTSTANDING",
         f"{delivered} {things} came, but contract {owed.place} has {outstanding} outstanding.",

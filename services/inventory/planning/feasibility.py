@@ -13,6 +13,7 @@ from enum import StrEnum
 from math import ceil, floor, inf
 
 from services.inventory.planning.calendar import WorkCalendar
+from services.inventory.words import counted
 
 
 class Bottleneck(StrEnum):
@@ -184,16 +185,16 @@ def _with_advice(verdict: Verdict, target: Target, rate: float, last_card: date 
         lacking = []
         if printers > target.printers:
             more = printers - target.printers
-            lacking.append(f"{printers:,} printers ({more:,} more) at {rate:,.0f} cards a day each")
+            lacking.append(f"{printers:,} printers ({more:,} more) at {counted(rate, 'card')} a day each")
         if target.operators is not None and (verdict.operators_needed or 0) > target.operators:
-            lacking.append(f"{verdict.operators_needed:,} operators")
+            lacking.append(counted(verdict.operators_needed or 0, "operator"))
         # Where both are short, neither helps without the other.
         advice.append(" together with ".join(lacking))
         if verdict.hours_needed is not None and verdict.hours_needed > target.hours_per_day:
             advice.append(f"{verdict.hours_needed:,.1f} hours a day at the same pace")
         if last_card is not None:
             advice.append(f"until {last_card:%-d %B %Y} instead of {target.deadline:%-d %B %Y}")
-        advice.append(f"{verdict.cards_by_deadline:,} cards instead of {target.cards:,}")
+        advice.append(f"{counted(verdict.cards_by_deadline, 'card')} instead of {target.cards:,}")
     if verdict.blanks_missing:
-        advice.append(f"{verdict.blanks_missing:,} blanks more")
+        advice.append(f"{counted(verdict.blanks_missing, 'blank')} more")
     return Verdict(**{**vars(verdict), "advice": tuple(advice)})

@@ -27,6 +27,7 @@ from services.inventory.planning.proposal import (
     unknown,
 )
 from services.inventory.planning.store import PlanningStore
+from services.inventory.words import counted
 
 #: Working days in which those who wait are served where nothing else is known of the use.
 _MONTH: Final = 20
@@ -58,7 +59,8 @@ def propose(
     if terms.available < terms.lot and not terms.lending:
         raise FailedPrecondition(
             "NOTHING_TO_SHARE",
-            f"{source} has {terms.available} free units of {item}, less than one lot of {terms.lot}.",
+            f"{source} has {counted(terms.available, 'free unit')} of {item}, less than one lot of "
+            f"{terms.lot}.",
             field="available",
             remedy="Plan from another source (ID, with as much of it as this scope may have), "
             "with a smaller lot, or once the next delivery is in.",

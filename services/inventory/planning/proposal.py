@@ -10,6 +10,7 @@ from services.common.errors import FailedPrecondition, NotFound
 from services.inventory.location import Location
 from services.inventory.people import Person, require_other
 from services.inventory.planning.runout import Plan
+from services.inventory.words import counted
 
 
 class PlanState(StrEnum):
@@ -128,8 +129,9 @@ def stale(proposal: Proposal, share: ProposedShare, has: int) -> FailedPrecondit
     """The refusal of a plan that reckoned with stock which has moved since."""
     return FailedPrecondition(
         "PLAN_STALE",
-        f"{share.location} has {has:,} units of {proposal.item} there and under way; plan {proposal.plan_id} "
-        f"reckoned with {share.stock:,}, of which it uses {share.per_day:,.1f} a working day.",
+        f"{share.location} has {counted(has, 'unit')} of {proposal.item} there and under way; "
+        f"plan {proposal.plan_id} reckoned with {share.stock:,}, of which it uses {share.per_day:,.1f} a "
+        "working day.",
         field="plan_id",
         remedy="Make a new plan from today's stock.",
         metadata={

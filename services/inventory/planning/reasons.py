@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from services.inventory.planning.demand import Demand
+from services.inventory.words import counted
 
 #: Less growth a year is none that is worth a word.
 _GROWTH: Final = 0.03
@@ -50,12 +51,10 @@ def of_use(model: Demand, row: int, last: date, told_days: int, closes: date | N
 def explained(why: Reasons, per_day: float, waiting: int, today: date) -> str:
     """The line."""
     if why.arrivals is not None:
-        parts = [
-            f"{per_day:,.1f} a working day by {why.arrivals:,} arrivals of 28 days that enrolment reported"
-        ]
+        arrivals = counted(why.arrivals, "arrival")
+        parts = [f"{per_day:,.1f} a working day by {arrivals} of 28 days that enrolment reported"]
     elif why.told_days:
-        days = "1 working day" if why.told_days == 1 else f"{why.told_days:,} working days"
-        parts = [f"{per_day:,.1f} a working day by own use of {days}"]
+        parts = [f"{per_day:,.1f} a working day by own use of {counted(why.told_days, 'working day')}"]
     else:
         parts = ["no day of use has ended here yet"]
     if why.changed_since:
@@ -68,7 +67,7 @@ def explained(why: Reasons, per_day: float, waiting: int, today: date) -> str:
     if abs(why.growth - 1) >= _GROWTH:
         parts.append(f"{'rising' if why.growth > 1 else 'falling'} by {abs(why.growth - 1):.0%} a year")
     if waiting:
-        parts.append(f"{waiting:,} people who wait come first")
+        parts.append(counted(waiting, "person who waits comes first", "people who wait come first"))
     if why.closes and why.closes < today:
         parts.append(f"the site was to close on {why.closes:%-d %B %Y}: nobody comes any more")
     elif why.closes:

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from services.common.errors import InvalidArgument
 from services.inventory.planning.needs import Need, Terms
 from services.inventory.planning.shipments import SOURCE, Shipment, shipments
+from services.inventory.words import counted
 
 #: Longest search for one run-out.
 _SECONDS: Final = 5.0
@@ -270,6 +271,5 @@ def _explained(share: Share, others: float, terms: Terms) -> Share:
         least = f"one shipment of {terms.least_lots * terms.lot:,}" if terms.minimum else "one box"
         text = f"{has}: {lasts}; what the others need first leaves less than {least}; it gets none"
     if not isinf(need.open_days):
-        days = "1 working day" if need.open_days == 1 else f"{need.open_days:,.0f} working days"
-        text += f"; it closes after {days}"
+        text += f"; it closes after {counted(need.open_days, 'working day')}"
     return replace(share, explanation=text + ".")

@@ -26,6 +26,7 @@ from services.inventory.planning.needs import Terms
 from services.inventory.planning.proposal import PlanState, Proposal, unknown
 from services.inventory.planning.store import Capacity, Coverage, DemandReport, PlanningStore
 from services.inventory.planning.tables import plan as plan_table
+from services.inventory.words import counted
 
 #: Who may call what.
 ALLOW = {
@@ -282,7 +283,7 @@ def _in_future(field: str) -> InvalidArgument:
 def _more_than_free(source: str, item: str, free: int, asked: int) -> InvalidArgument:
     return InvalidArgument(
         "MORE_THAN_FREE",
-        f"{source} has {free} free units of {item}, the plan is to share out {asked}.",
+        f"{source} has {counted(free, 'free unit')} of {item}, the plan is to share out {asked}.",
         field="available",
         remedy="Share out no more than is free; 0 takes all of it.",
         metadata={"location": source, "has": str(free), "asked": str(asked)},
