@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import pairwise
 from typing import Any, cast
 from uuid import uuid4
@@ -14,7 +15,7 @@ from prometheus_client import CollectorRegistry
 from tunggal.inventory.v1 import contracts_pb2, ledger_pb2, stock_pb2
 from tunggal.inventory.v1 import inventory_pb2 as pb
 
-from services.common import audit
+from services.common import audit, requests
 from services.common.clock import Clock
 from services.common.db import Database
 from services.common.errors import TunggalError
@@ -27,7 +28,7 @@ from services.inventory.disposal.conveyance_service import ConveyanceService
 from services.inventory.disposal.service import SpoilageService
 from services.inventory.disposal.withdrawal_service import WithdrawalService
 from services.inventory.inspection import findings
-from services.inventory.journal import Journal
+from services.inventory.journal import ITSELF, Journal
 from services.inventory.metrics import Transfers
 from services.inventory.movements.service import MovementService
 from services.inventory.reversals.service import ReversalService
@@ -43,6 +44,10 @@ BEKASI = "32.16"
 CONTRACT = "KTP-2017-03"
 
 
+_REQUEST_LOG = requests.table(sa.MetaData())
+_AUDIT_LOG = sa.table(audit.TABLE, *map(sa.column, ("actor", "action", "digest")))
+
+
 def new_id() -> str:
     return str(uuid4())
 
@@ -56,6 +61,17 @@ def has_field(request: Message, path: str | None) -> bool:
             return False
         descriptor = field.message_type
     return True
+
+
+def require_audited(connection: sa.Connection) -> Counter[tuple[str, str]]:
+    """Each request that was answered has one entry in the audit log, and nothing else that somebody asked for
+    has one: how many there are by method and digest.
+    """
+    answered = connection.execute(sa.select(_REQUEST_LOG.c.method, _REQUEST_LOG.c.digest))
+    asked = Counter((row.method, bytes(row.digest).hex()) for row in answered)
+    log = sa.select(_AUDIT_LOG).where(_AUDIT_LOG.c.actor != ITSELF)
+    assert Counter((row.action, row.digest) for row in connection.execute(log)) == asked
+    return asked
 
 
 class Office:
@@ -251,8 +267,8 @@ class Office:
 
     def check_books(self) -> None:
         """What must hold at every moment: the trial balance is zero, no stock is negative, balances are the
-        sums of the lines, custody covers each delivered serial once and agrees with the balances, and the
-        audit chain is whole.
+        sums of the lines, custody covers each delivered serial once and agrees with the balances, the audit
+        chain is whole, and each request that was answered has its entry there.
         """
         with self.database.read() as connection:
             accounts = connection.execute(sa.select(tables.account)).all()
@@ -260,6 +276,7 @@ class Office:
             lots = connection.execute(sa.select(tables.lot)).all()
             assert audit.verify(connection) is None
             assert findings(connection) == []
+            require_audited(connection)
         balances = {row.code: row.balance for row in accounts}
         assert sum(balances.values()) == 0
         negative = ("/contracted", "/found", "/borrowed")

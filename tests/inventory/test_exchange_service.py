@@ -275,6 +275,8 @@ def test_balances_are_exported_by_closed_day(books: Books) -> None:
         ("2026-03-03", "reserved", 1, 1, 0),
     ]
     assert exported(books, pb.ExportBalancesRequest(first_day="2026-03-04")) == []
+    one_day = {"first_day": "2026-03-02", "last_day": "2026-03-02"}
+    assert exported(books, pb.ExportBalancesRequest(location="32.16", **one_day)) == rows[:2]
 
 
 def test_balances_of_a_day_come_by_location_whatever_follows_its_code(books: Books) -> None:

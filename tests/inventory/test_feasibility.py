@@ -104,6 +104,13 @@ def test_a_goal_that_is_reached_needs_nobody_more() -> None:
     assert coverage_rate(990, 1000, 0.95, START, EARLY_MARCH, CALENDAR) == 0
 
 
+def test_there_is_no_rate_where_no_working_day_is_left_and_one_day_is_enough() -> None:
+    friday, sunday = date(2017, 4, 7), date(2017, 4, 9)
+    assert coverage_rate(900, 1000, 1.0, friday, sunday, CALENDAR) == 100
+    with pytest.raises(ValueError, match="no working day from 2017-04-08 to 2017-04-09"):
+        coverage_rate(900, 1000, 1.0, friday + timedelta(1), sunday, CALENDAR)
+
+
 @given(
     cards=st.integers(1, 500_000),
     printers=st.integers(1, 300),

@@ -13,7 +13,7 @@ from tunggal.inventory.v1 import ledger_pb2 as pb
 from services.common.clock import FixedClock
 from services.common.errors import FailedPrecondition, TunggalError
 from services.inventory import tables
-from tests.inventory.inventory_office import BEKASI, CENTRE, DKI, Office
+from tests.inventory.inventory_office import BEKASI, CENTRE, CONTRACT, DKI, Office
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 
@@ -291,3 +291,22 @@ def test_the_inspection_finds_what_somebody_changed_by_hand(stocked: Office) -> 
         "The trial balance of blank is -7, not 0.",
         "ID/on-hand has 993 blanks and the serials of 1000.",
     ]
+
+
+@pytest.mark.parametrize(("code", "balance"), [("ID/on-hand", -1), (f"{CONTRACT}/contracted", 1)])
+def test_the_inspection_finds_less_than_nothing_and_a_promise_of_the_wrong_sign(
+    stocked: Office, code: str, balance: int
+) -> None:
+    account = tables.account
+    unchecked = {
+        "sqlite": "PRAGMA ignore_check_constraints = ON",
+        "postgresql": "ALTER TABLE account DROP CONSTRAINT account_never_overdrawn",
+    }
+    with stocked.database.transaction() as connection:
+        connection.execute(sa.text(unchecked[connection.dialect.name]))
+        changed = connection.execute(
+            sa.update(account).where(account.c.code == code).values(balance=balance)
+        ).rowcount
+    assert changed == 1
+    found = list(stocked.send(pb.CheckBooksRequest()).findings)
+    assert [each for each in found if "sign" in each] == [f"The balance of {code} has the wrong sign."]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import sqlalchemy as sa
 from tunggal.inventory.v1 import inventory_pb2, ledger_pb2, stock_pb2
 from tunggal.inventory.v1 import movements_pb2 as pb
 
+from services.common.clock import FixedClock
 from services.common.errors import TunggalError
 from services.inventory.movements import tables as movement_tables
 from tests.inventory.inventory_office import BEKASI, CENTRE, Office
@@ -152,6 +154,24 @@ def test_two_returns_of_one_moment_are_taken_back_each_with_its_own_debt(lending
     assert told(lending, loan_id) == (30, pb.LOAN_STATE_LENT)
     reverse(lending, first.allocation_id)
     assert told(lending, loan_id) == (40, pb.LOAN_STATE_LENT)
+    lending.check_books()
+
+
+def test_a_return_that_was_lost_by_mistake_leaves_a_settled_loan_settled(
+    lending: Office, clock: FixedClock
+) -> None:
+    """Others went in its place; now that it is under way after all, the loan owes no more than before."""
+    loan_id, allocation_id = lend(lending, 40, "ribbon")
+    arrive(lending, allocation_id)
+    lost = give_back(lending, loan_id, 40)
+    arrive(lending, lost.allocation_id, missing=pb.Parcel(quantity=40))
+    assert told(lending, loan_id) == (40, pb.LOAN_STATE_LENT)
+    lending.supply("ribbon", 40, BEKASI)
+    clock.advance(timedelta(minutes=1))
+    arrive(lending, give_back(lending, loan_id, 40).allocation_id)
+    assert told(lending, loan_id) == (0, pb.LOAN_STATE_SETTLED)
+    reverse(lending, lost.allocation_id)
+    assert told(lending, loan_id) == (0, pb.LOAN_STATE_SETTLED)
     lending.check_books()
 
 

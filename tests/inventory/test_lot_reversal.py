@@ -70,10 +70,11 @@ def test_seven_million_typed_for_seven_hundred_thousand_is_mended_without_deleti
 def test_its_serials_are_nobodys_until_they_come_again(office: Office) -> None:
     office.sign(100)
     reverse(office, office.deliver(1, 100).lot_id)
-    with pytest.raises(NotFound) as unknown:
-        office.blank(50)
-    assert unknown.value.reason == "BLANK_UNKNOWN"
-    assert "taken back" in unknown.value.message
+    for serial in (1, 50, 100, 101):
+        with pytest.raises(NotFound) as unknown:
+            office.blank(serial)
+        assert unknown.value.reason == "BLANK_UNKNOWN"
+        assert ("taken back" in unknown.value.message) == (serial <= 100)
     assert office.send(pb.ListLotsRequest()).lots == []
 
 

@@ -52,6 +52,7 @@ def test_a_receipt_with_everything_wrong_is_taken_back_and_done_again(stocked: O
     again = reverse(stocked, allocation_id)
     assert again.state == stock_pb2.ALLOCATION_STATE_DISPATCHED
     assert (again.missing, again.damaged, again.surplus) == (0, 0, 0)
+    assert stocked.blank(50).blank.spoil_reason == "", "it is stock again, whatever it was taken for"
     assert stocked.balances() == before
     assert stocked.holdings() == [(1, 100, "32.16/in-transit"), (101, 1000, "ID/on-hand")]
     (spoilage,) = stocked.send(spoilage_pb2.ListSpoilageRequest()).spoilage

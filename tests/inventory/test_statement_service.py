@@ -229,6 +229,11 @@ def test_a_reader_in_jayapura_is_told_which_moments_a_day_covers(books: Books) -
     assert faults([signed], keys(books)) == [
         "91.71 2026-03-02: from and until are not the day's midnights in Jakarta"
     ]
+    moved = forged(published, zone="Asia/Jakarta")
+    signed = Published(moved.content, books.signer.sign(moved.content), moved.key_id)
+    assert faults([signed], keys(books)) == [
+        "91.71 2026-03-02: Asia/Jakarta is not the time of this location"
+    ]
 
 
 def test_what_is_told_late_stands_in_the_day_of_its_telling_and_says_so(books: Books) -> None:
