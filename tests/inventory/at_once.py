@@ -52,8 +52,8 @@ def waiting(office: Office) -> int:
         return int(connection.scalar(query) or 0)
 
 
-def until_it_waits(office: Office, call: Future[str]) -> None:
-    """Until ``call`` waits for a lock; it might end instead."""
+def until_it_waits(office: Office, call: Future[Any], calls: int = 1) -> None:
+    """Until ``call``, the last of so many ``calls``, waits for a lock; it might end instead."""
     deadline = time.monotonic() + 60
-    while not waiting(office) and not call.done() and time.monotonic() < deadline:
+    while waiting(office) < calls and not call.done() and time.monotonic() < deadline:
         time.sleep(0.01)

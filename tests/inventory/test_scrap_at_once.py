@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from tunggal.inventory.v1 import conveyances_pb2, inventory_pb2, spoilage_pb2, stock_pb2, withdrawals_pb2
 
 from services.common import db
-from tests.inventory.at_once import all_at_once, outcome
+from services.inventory.disposal import tables as disposal_tables
+from services.inventory.ledger.books import Books
+from services.inventory.ledger.entries import Account, Condition
+from tests.inventory.at_once import all_at_once, outcome, until_it_waits
 from tests.inventory.inventory_office import BEKASI, CENTRE, DKI, Office, new_id
 
 ROUNDS = 5
@@ -102,3 +107,68 @@ def test_nobody_who_moves_scrap_waits_in_a_circle(scrap: tuple[list[Office], lis
 
 def answer(requests: list[Any], office: Office, number: int) -> str:
     return outcome(partial(office.send, requests[number]))
+
+
+def spoil_rolls(office: Office, accepted: bool) -> None:
+    what = {"location": CENTRE, "item": "ribbon", "quantity": 10, "reason": "wet", "operator": "siti"}
+    booked = office.do(spoilage_pb2.SpoilStockRequest, **what).spoilage
+    if accepted:
+        review = {"spoilage_id": booked.spoilage_id, "accepted": True, "review": "seen", "operator": "budi"}
+        office.do(spoilage_pb2.ReviewSpoilageRequest, **review)
+
+
+def test_one_accepted_word_lets_rolls_go_once(on_postgresql: list[Office]) -> None:
+    """Rolls are all alike: two who send them look at the same reviews, and wait before they look."""
+    office, other = on_postgresql
+    office.supply("ribbon", 100)
+    spoil_rolls(office, accepted=True)
+    spoil_rolls(office, accepted=False)
+    way = {"from_location": CENTRE, "to_location": DKI, "item": "ribbon", "quantity": 10, "operator": "siti"}
+    with ThreadPoolExecutor(2) as pool:
+        with office.database.transaction() as booking:
+            Books(booking).lock(Account(CENTRE, Condition.SPOILED, "ribbon"))
+            sent = [
+                pool.submit(
+                    outcome,
+                    partial(one.do, conveyances_pb2.SendConveyanceRequest, **way, reason="furnace"),
+                )
+                for one in (office, other)
+            ]
+            for number, call in enumerate(sent, 1):
+                until_it_waits(office, call, number)
+        done = [call.result(timeout=60) for call in sent]
+    assert sorted(done) == ["SPOILAGE_NOT_ACCEPTED", "done"]
+    office.check_books()
+
+
+def test_a_destruction_that_is_let_go_while_its_witness_signs_is_not_witnessed(
+    on_postgresql: list[Office],
+) -> None:
+    office, other = on_postgresql
+    office.supply("ribbon", 100)
+    spoil_rolls(office, accepted=True)
+    what = {"location": CENTRE, "item": "ribbon", "quantity": 10, "method": "burned", "operator": "siti"}
+    spoiled = Account(CENTRE, Condition.SPOILED, "ribbon")
+    with ThreadPoolExecutor(1) as pool:
+        with office.database.transaction() as booking:
+            Books(booking).lock(spoiled)
+            preparing = pool.submit(
+                lambda: other.do(spoilage_pb2.PrepareDestructionRequest, **what).destruction
+            )
+            until_it_waits(office, preparing)
+            assert not preparing.done(), "what is written down stays as it is looked at"
+        made = preparing.result(timeout=60)
+        seen = {"destruction_id": made.destruction_id, "prepared_sha256": made.prepared_sha256}
+        row = disposal_tables.destruction
+        with office.database.transaction() as letting_go:
+            letting_go.execute(
+                sa.update(row).where(row.c.destruction_id == made.destruction_id).values(state="withdrawn")
+            )
+            witnessing = pool.submit(
+                outcome,
+                partial(other.do, spoilage_pb2.WitnessDestructionRequest, **seen, operator="dewi"),
+            )
+            until_it_waits(office, witnessing)
+        assert witnessing.result(timeout=60) == "DESTRUCTION_WITHDRAWN"
+    assert office.balances(CENTRE, "ribbon")["ID/ribbon/spoiled"] == 10
+    office.check_books()
