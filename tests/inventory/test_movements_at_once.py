@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -23,7 +24,8 @@ from tunggal.inventory.v1 import inventory_pb2 as pb
 from services.common.clock import FixedClock
 from services.inventory.ledger.books import Books
 from services.inventory.ledger.entries import Account, Condition
-from tests.inventory.at_once import THREADS, all_at_once, outcome
+from services.inventory.movements import tables as movement_tables
+from tests.inventory.at_once import THREADS, all_at_once, outcome, until_it_waits
 from tests.inventory.inventory_office import BEKASI, CENTRE, DKI, Office
 
 FAIR = "32.16:fair"
@@ -101,6 +103,22 @@ def test_a_loan_is_approved_once_and_given_back_once(stocked: list[Office]) -> N
         return outcome(lambda: office.do(movements_pb2.ReturnLoanRequest, loan_id=loan_id, quantity=30))
 
     assert Counter(all_at_once(stocked, give_back)) == {"done": 1, "MORE_THAN_OWED": THREADS - 1}
+    office.check_books()
+
+
+def test_a_loan_that_is_refused_while_somebody_approves_it_is_not_lent(on_postgresql: list[Office]) -> None:
+    office, other = on_postgresql
+    office.sign(100)
+    office.deliver(1, 100)
+    loan_id, row = lent(office, 40), movement_tables.loan
+    with ThreadPoolExecutor(1) as pool:
+        with office.database.transaction() as refusing:
+            refusing.execute(sa.update(row).where(row.c.loan_id == loan_id).values(state="rejected"))
+            approve = {"loan_id": loan_id, "operator": "budi"}
+            call = pool.submit(outcome, lambda: other.do(movements_pb2.ApproveLoanRequest, **approve))
+            until_it_waits(office, call)
+        assert call.result(timeout=60) == "WRONG_LOAN_STATE"
+    assert office.level(CENTRE) == {"on_hand": 100}
     office.check_books()
 
 
