@@ -15,6 +15,7 @@ from rich.text import Text
 from tunggal.inventory.v1 import contracts_pb2 as pb
 
 from cli import money
+from services.inventory.words import counted
 
 _WIB: Final = timezone(timedelta(hours=7))
 #: Width of a screen that has room for suppliers and for what is overdue.
@@ -148,9 +149,11 @@ def _validity(file: pb.ContractFile) -> Text:
     if last and file.state == pb.CONTRACT_STATE_ACTIVE:
         left = (date.fromisoformat(last) - today()).days
         if left < 0:
-            text.append(f" (ended {_days(-left)} ago)", "bold red")
+            text.append(f" (ended {counted(-left, 'day')} ago)", "bold red")
         else:
-            text.append(f" ({_days(left)} left)" if left else " (today is the last day)", _urgency(left))
+            text.append(
+                f" ({counted(left, 'day')} left)" if left else " (today is the last day)", _urgency(left)
+            )
     return text
 
 
@@ -255,10 +258,6 @@ def _signed(signature: str, at: Timestamp) -> str:
 
 def _operator(signature: str) -> str:
     return signature.partition(":")[2] or signature
-
-
-def _days(number: int) -> str:
-    return "1 day" if number == 1 else f"{number:,} days"
 
 
 def _urgency(days_left: int) -> str:

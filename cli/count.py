@@ -29,6 +29,7 @@ from cli.movements import (
 from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, Operator, TlsDir, connect
 from cli.pages import every
 from cli.places import national_time
+from services.inventory.words import counted
 
 app = typer.Typer(
     help="Count free stock: two people who see neither books nor each other, a third who approves.",
@@ -200,5 +201,5 @@ def _approval(count: str) -> str:
 
 def _said(count: pb.StockCount) -> str:
     state = word(pb.CountState, count.state)
-    sheets = "1 sheet" if count.rounds == 1 else f"{count.rounds} sheets"
+    sheets = counted(count.rounds, "sheet")
     return f"Count of {count.item} at {count.location}, {sheets}: {state}."

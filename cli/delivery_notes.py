@@ -22,6 +22,7 @@ from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, T
 from cli.remedies import at_a_shell
 from services.common.errors import InvalidArgument
 from services.inventory.exchange.delivery_notes import MOST_LINES
+from services.inventory.words import counted
 
 #: What the service takes in one request, and in parts.
 _AT_ONCE = 1 << 20
@@ -80,7 +81,7 @@ def delivery_notes(
         _show(file, told.faults, told.booked_lines, console)
     else:
         done = "can be taken into stock" if dry_run else "taken into stock"
-        lots = "1 lot" if told.lines == 1 else f"{told.lines:,} lots"
+        lots = counted(told.lines, "lot")
         before = f" {told.known_lines:,} of them came before." if told.known_lines else ""
         console.print(f"{lots} with {told.blanks:,} blanks {done}.{before}")
     if told.faults:

@@ -18,6 +18,7 @@ from cli.answers import to_json
 from cli.errors import readable
 from cli.options import DEFAULT_TLS_DIR, INVENTORY, AsJson, InventoryEndpoint, PlotFile, TlsDir, connect
 from cli.places import name_of, require_known
+from services.inventory.words import counted
 
 #: Words for what holds cards back.
 WORDS = {
@@ -162,7 +163,7 @@ def _one(console: Console, found: pb.LocationForecast, start: date, horizon: int
     if early:
         table.add_row("80 % interval", f"{early} to {late}")
     table.add_row(
-        "Reorder point", f"{found.reorder_point:,} blanks, for {_days(found.lead_days)} of delivery"
+        "Reorder point", f"{found.reorder_point:,} blanks, for {counted(found.lead_days, 'day')} of delivery"
     )
     table.add_row("Order by", _when(found.order_by, start) if found.order_by else "nothing to order yet")
     table.add_row("Nobody waits from", found.served or Text(f"not within {horizon} days", "red"))
@@ -229,7 +230,9 @@ def _bound(found: pb.LocationForecast, start: date) -> Text:
 
 def _when(day: str, start: date) -> Text:
     left = (date.fromisoformat(day) - start).days
-    return Text(f"{day} ({_days(left)} from now)" if left else f"{day}, which is today", _style(left))
+    return Text(
+        f"{day} ({counted(left, 'day')} from now)" if left else f"{day}, which is today", _style(left)
+    )
 
 
 def _soon(day: str, start: date, *, in_days: bool) -> Text:
@@ -238,10 +241,6 @@ def _soon(day: str, start: date, *, in_days: bool) -> Text:
     left = (date.fromisoformat(day) - start).days
     when = f"{_short(day, start)} ({left} d)" if in_days else _short(day, start)
     return Text(when if left else "today", _style(left))
-
-
-def _days(number: int) -> str:
-    return "1 day" if number == 1 else f"{number} days"
 
 
 def _style(days_left: int) -> str:

@@ -20,6 +20,7 @@ from tunggal.inventory.v1.stock_pb2 import SerialRange
 from cli.answers import to_json
 from services.common.errors import InvalidArgument
 from services.inventory.ledger import days
+from services.inventory.words import counted
 
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; others will read it.")]
 Item = Annotated[str, typer.Option(help="Item, such as ribbon; blank cards unless given.")]
@@ -73,7 +74,7 @@ def written(serials: Iterable[SerialRange], most: int = 4) -> str:
 
 def units(quantity: int, item: str) -> str:
     """So many of an item: ``1 blank``, ``600 blanks``, ``17 ribbon``."""
-    return f"{quantity:,} {item}{'s' if item == 'blank' and quantity != 1 else ''}"
+    return counted(quantity, item, "" if item == "blank" else item)
 
 
 def word(kind: Any, number: int) -> str:

@@ -25,6 +25,7 @@ import sqlalchemy as sa
 from services.cardperso.journal_seal import Head, JournalSeal
 from services.cardperso.pcsc.apdu import CommandApdu, ResponseApdu
 from services.cardperso.tables import SESSION_HEAD, SESSIONS
+from services.common.canonical import canonical
 from services.common.clock import Clock
 from services.common.crypto import KeyRing
 from services.common.db import Database
@@ -275,7 +276,7 @@ def _link(previous: str, row: dict[str, Any], body: bytes) -> str:
         for name, value in row.items()
     }
     content |= {"previous": previous, "body": hashlib.sha256(body).hexdigest()}
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    text = canonical(content)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -8,21 +8,18 @@ mistakes; the chain finds what someone with rights over the database did all the
 from __future__ import annotations
 
 import hashlib
-import json
 from datetime import datetime
 from types import ModuleType
 from typing import Any
 
 import sqlalchemy as sa
 
+from services.common.canonical import canonical
 from services.common.db import UtcDateTime
 
 TABLE = "audit_log"
 HEAD = "audit_head"
 GENESIS = "0" * 64
-
-# Canonical JSON. Made once: json.dumps makes one for every call that wants it so.
-_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def _columns() -> list[sa.Column[Any]]:
@@ -156,7 +153,7 @@ def verify(conn: sa.Connection) -> int | None:
 
 def _link(previous: str, entry: dict[str, Any]) -> str:
     content = {**entry, "at": _moment(entry["at"]), "previous": previous}
-    return hashlib.sha256(_JSON.encode(content).encode()).hexdigest()
+    return hashlib.sha256(canonical(content).encode()).hexdigest()
 
 
 def _parts(entry: dict[str, Any]) -> dict[str, str]:
@@ -166,8 +163,8 @@ def _parts(entry: dict[str, Any]) -> dict[str, str]:
     first = {name: entry[name] for name in ("action", "actor", "digest")} | {"at": _moment(entry["at"])}
     then = {name: entry[name] for name in ("reason", "resource")}
     return {
-        "before": f'{_JSON.encode(first)[:-1]},"previous":"',
-        "between": f'",{_JSON.encode(then)[1:-1]},"seq":',
+        "before": f'{canonical(first)[:-1]},"previous":"',
+        "between": f'",{canonical(then)[1:-1]},"seq":',
     }
 
 

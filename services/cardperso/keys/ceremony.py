@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import reduce
@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from services.cardperso.keys.errors import CeremonyRefused
 from services.cardperso.keys.keystore import KeyInfo, KeyKind, KeyRef, Keystore, random_key
 from services.cardperso.keys.symmetric import Algorithm, SoftwareKey, check_value, same
+from services.common.canonical import canonical
 
 FORMAT = "tunggal-key-ceremony-1"
 _GROUP = 4
@@ -157,7 +158,7 @@ def hold(
         store.destroy(ref)
         raise CeremonyRefused(f"The keystore reports another key than it was given for {ref}.")
     statement = _statement(stored, components, occasion)
-    signature = store.sign(signer, _canonical(statement))
+    signature = store.sign(signer, canonical(statement).encode())
     pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     return json.dumps(
         {
@@ -186,7 +187,7 @@ def verify_protocol(protocol: str, public_key: ec.EllipticCurvePublicKey) -> dic
         content = json.loads(protocol)
         statement: dict[str, Any] = content["statement"]
         signature = base64.b64decode(content["signature"]["value"], validate=True)
-        public_key.verify(signature, _canonical(statement), ec.ECDSA(hashes.SHA256()))
+        public_key.verify(signature, canonical(statement).encode(), ec.ECDSA(hashes.SHA256()))
         genuine = statement["format"] == FORMAT
     except (ValueError, KeyError, TypeError, InvalidSignature):
         genuine, statement = False, {}
@@ -213,10 +214,6 @@ def _statement(key: KeyInfo, components: Sequence[Component], occasion: Occasion
         "at": occasion.at.isoformat(),
         "witnesses": list(occasion.witnesses),
     }
-
-
-def _canonical(statement: Mapping[str, Any]) -> bytes:
-    return json.dumps(statement, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def _check_custodians(custodians: Sequence[str]) -> None:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from services.common.canonical import canonical
 from services.common.errors import FailedPrecondition, NotFound
-from services.inventory.canonical import canonical
 from services.inventory.ledger.entries import BLANK, Account
 from services.inventory.ledger.serials import SerialRange
 from services.inventory.location import Location

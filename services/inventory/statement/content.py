@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Final
 
+from services.common.canonical import canonical
 from services.common.zones import zone_of
-from services.inventory.canonical import canonical
 from services.inventory.ledger import days
 
 FORMAT: Final = "tunggal.stock-statement/1"

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+from services.common.canonical import canonical
 from services.common.zones import zone_of
-from services.inventory.canonical import canonical
 from services.inventory.ledger import days
 from services.inventory.statement.content import FORMAT, GENESIS, digest, moment
 from services.inventory.statement.signing import is_signed
